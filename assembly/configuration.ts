@@ -1,0 +1,20 @@
+// The configurations that an operator gives to the VM and to the plugin.
+
+import { BufferType, Status } from "./abi";
+import { proxy_get_buffer_bytes } from "./env";
+import { answerBytes, answerData, answerSize, answerText, beginCall } from "./memory";
+
+/** The configuration in this buffer as text; `""` when it is empty, `null` when it cannot be read now. */
+export function configurationText(buffer: BufferType): string | null {
+  return ask(buffer) == Status.Ok ? answerText() : null;
+}
+
+/** The configuration in this buffer as bytes; no bytes when it is empty, `null` when it cannot be read now. */
+export function configurationBytes(buffer: BufferType): Uint8Array | null {
+  return ask(buffer) == Status.Ok ? answerBytes() : null;
+}
+
+function ask(buffer: BufferType): Status {
+  beginCall();
+  return proxy_get_buffer_bytes(buffer, 0, usize.MAX_VALUE, answerData, answerSize);
+}

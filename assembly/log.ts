@@ -1,0 +1,51 @@
+// Lines in the proxy's log, under the name of the plugin.
+
+import { LogLevel, Status } from "./abi";
+import { proxy_get_log_level, proxy_log } from "./env";
+import { answerData, beginCall, write, written } from "./memory";
+
+/** Writes a line at this level; what lies below the proxy's own level is dropped there. Allowed everywhere. */
+export function log(level: LogLevel, message: string): void {
+  beginCall();
+  const text = write(changetype<usize>(message));
+  proxy_log(level, text, written);
+}
+
+/** Writes a line at level trace. */
+export function logTrace(message: string): void {
+  log(LogLevel.Trace, message);
+}
+
+/** Writes a line at level debug. */
+export function logDebug(message: string): void {
+  log(LogLevel.Debug, message);
+}
+
+/** Writes a line at level info. */
+export function logInfo(message: string): void {
+  log(LogLevel.Info, message);
+}
+
+/** Writes a line at level warn. */
+export function logWarn(message: string): void {
+  log(LogLevel.Warn, message);
+}
+
+/** Writes a line at level error. */
+export function logError(message: string): void {
+  log(LogLevel.Error, message);
+}
+
+/** Writes a line at level critical. */
+export function logCritical(message: string): void {
+  log(LogLevel.Critical, message);
+}
+
+/**
+ * Whether the proxy writes lines of this level, so that a costly message need not be built. Only ABI 0.2.1 has the
+ * call; ngx_wasm_module refuses a module that uses it. `true` when the host does not say.
+ */
+export function isLogged(level: LogLevel): bool {
+  beginCall();
+  return proxy_get_log_level(answerData) != Status.Ok || (level as u32) >= load<u32>(answerData);
+}

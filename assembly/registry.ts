@@ -1,0 +1,166 @@
+// Which contexts there are, and who makes new ones.
+
+/// <reference path="./runtime.d.ts" />
+
+import { LogLevel, Status } from "./abi";
+import { assignId, Context, HttpContext, RootContext } from "./context";
+import { proxy_get_property, proxy_log } from "./env";
+import { answerData, answerSize, answerText, beginCall, write, written } from "./memory";
+import { sizeOf } from "./utf8";
+
+// What an author registers. A function is static data, so its address will do; a managed variable would make the
+// collector learn to visit functions.
+/** `(parent: u32) => Context`: makes the context that the host announces; `parent` is 0 for a root context. */
+let factory: usize = 0;
+/** `() => HttpContext`: what `registerHttpContext` was given. */
+let httpFactory: usize = 0;
+
+/**
+ * Says what makes the context of each HTTP stream, for a filter that needs no configuration. Call it at the top level
+ * of the entry file.
+ */
+export function registerHttpContext(create: () => HttpContext): void {
+  httpFactory = changetype<usize>(create);
+  use((parent: u32) => (parent ? changetype<() => HttpContext>(httpFactory)() : null));
+}
+
+function use(create: (parent: u32) => Context | null): void {
+  factory = changetype<usize>(create);
+}
+
+class RootRegistration {
+  constructor(
+    readonly rootId: string,
+    readonly create: () => RootContext,
+    readonly next: RootRegistration | null,
+  ) {}
+}
+
+let registrations: RootRegistration | null = null;
+
+/**
+ * Says what makes the root context of each plugin configuration with this root id (`root_id` in Envoy, `pluginName`
+ * in Istio). A module with a single registration uses it for every root id; with several, one that is not registered
+ * is refused. Call it at the top level of the entry file.
+ */
+export function registerRootContext(rootId: string, create: () => RootContext): void {
+  registrations = new RootRegistration(rootId, create, registrations);
+  use((parent: u32) => (parent ? find<RootContext>(parent).createHttpContext() : makeRootContext()));
+}
+
+/** Refuses its configuration, so that the proxy does not take the filter. */
+class UnknownRootContext extends RootContext {
+  override onConfigure(_configurationSize: u32): bool {
+    return false;
+  }
+}
+
+function makeRootContext(): RootContext {
+  const newest = registrations!;
+  if (newest.next === null) return newest.create();
+  beginCall();
+  const path = write(changetype<usize>("plugin_root_id"));
+  const answered = proxy_get_property(path, written, answerData, answerSize) == Status.Ok;
+  const rootId = answered ? answerText() : "";
+  let known = "";
+  for (let entry: RootRegistration | null = newest; entry !== null; entry = entry.next) {
+    if (entry.rootId == rootId) return entry.create();
+    known += ' "' + entry.rootId + '"';
+  }
+  beginCall();
+  const message = 'no root context is registered for the root id "' + rootId + '"; registered are:' + known;
+  const text = write(changetype<usize>(message));
+  proxy_log(LogLevel.Critical, text, written);
+  return new UnknownRootContext();
+}
+
+// Every live context, in a hash table that chains through the contexts themselves. Hosts count ids up, so the chains
+// hold hardly ever more than one. No managed variable is used here, because each costs a place on the shadow stack.
+let buckets = newBuckets(16);
+let mask: u32 = 15;
+let live: u32 = 0;
+
+/**
+ * Stands for an id that is not known, after its deletion for instance: an object of no class, whose callbacks are
+ * those of the base classes, which let everything pass. Its header lies below it, as every object's.
+ */
+const stray: usize = memory.data(64, 16) + 32;
+
+/**
+ * The context of this id, as the kind that the running callback belongs to. Should it be of another kind, calling it
+ * is harmless: asc finds overrides by the object's class and falls back to the method of `T`, which does nothing.
+ */
+export function find<T extends Context>(id: u32): T {
+  let context = load<usize>(bucketOf(id));
+  while (context && idOf(context) != id) context = nextOf(context);
+  return changetype<T>(context ? context : stray);
+}
+
+/** Makes the context of this id. */
+export function create(id: u32, parent: u32): void {
+  if (!factory) return;
+  assignId(id);
+  const context = changetype<usize>(changetype<(parent: u32) => Context | null>(factory)(parent));
+  if (!context) return;
+  put(context, id);
+  if (++live > mask) grow();
+}
+
+/** Forgets the context of this id. */
+export function remove(id: u32): void {
+  let holder = changetype<usize>(buckets);
+  let link = bucketOf(id);
+  let context = load<usize>(link);
+  while (context && idOf(context) != id) {
+    holder = context;
+    link = context + offsetof<Context>("next");
+    context = load<usize>(link);
+  }
+  if (!context) return;
+  live--;
+  const next = nextOf(context);
+  store<usize>(link, next);
+  __link(holder, next, true);
+}
+
+function bucketOf(id: u32): usize {
+  return changetype<usize>(buckets) + ((id & mask) << alignof<usize>());
+}
+
+function idOf(context: usize): u32 {
+  return load<u32>(context, offsetof<Context>("id"));
+}
+
+function nextOf(context: usize): usize {
+  return load<usize>(context, offsetof<Context>("next"));
+}
+
+function put(context: usize, id: u32): void {
+  const bucket = bucketOf(id);
+  const next = load<usize>(bucket);
+  store<usize>(context, next, offsetof<Context>("next"));
+  __link(context, next, false);
+  store<usize>(bucket, context);
+  __link(changetype<usize>(buckets), context, true);
+}
+
+function newBuckets(count: u32): StaticArray<Context | null> {
+  const size = count << alignof<usize>();
+  const buckets = changetype<StaticArray<Context | null>>(__new(size, idof<StaticArray<Context | null>>()));
+  if (ASC_RUNTIME != 2) memory.fill(changetype<usize>(buckets), 0, size);
+  return buckets;
+}
+
+function grow(): void {
+  const old = changetype<usize>(buckets);
+  const end = old + sizeOf(old);
+  buckets = newBuckets((mask + 1) << 1);
+  mask = (mask << 1) | 1;
+  for (let bucket = old; bucket < end; bucket += sizeof<usize>()) {
+    for (let context = load<usize>(bucket); context; ) {
+      const next = nextOf(context);
+      put(context, idOf(context));
+      context = next;
+    }
+  }
+}

@@ -1,0 +1,57 @@
+// What a filter can do to the stream it sees: let it go on, end it, or answer it.
+
+import { GRPC_STATUS_UNSET, Status, StreamType } from "./abi";
+import { proxy_close_stream, proxy_continue_stream, proxy_send_local_response } from "./env";
+import { Headers } from "./headers";
+import { beginCall, reserve, write, written } from "./memory";
+
+/** Lets a held half of the stream go on, after the running callback. */
+export function continueStream(stream: StreamType): Status {
+  return proxy_continue_stream(stream);
+}
+
+/** Ends the stream without an answer, after the running callback. */
+export function closeStream(stream: StreamType): Status {
+  return proxy_close_stream(stream);
+}
+
+/** Answers the request from the proxy; body and details are text. */
+export function sendLocalResponse(
+  statusCode: u32,
+  body: string,
+  headers: Headers | null,
+  grpcStatus: i32 = GRPC_STATUS_UNSET,
+  details: string = "",
+): Status {
+  beginCall();
+  const reason = write(changetype<usize>(details));
+  const reasonSize = written;
+  const text = write(changetype<usize>(body));
+  return send(statusCode, reason, reasonSize, text, written, headers, grpcStatus);
+}
+
+/** Answers the request from the proxy; the body is bytes. */
+export function sendLocalResponseBytes(
+  statusCode: u32,
+  body: Uint8Array,
+  headers: Headers | null,
+  grpcStatus: i32 = GRPC_STATUS_UNSET,
+  details: string = "",
+): Status {
+  beginCall();
+  const reason = write(changetype<usize>(details));
+  return send(statusCode, reason, written, body.dataStart, body.byteLength, headers, grpcStatus);
+}
+
+function send(
+  statusCode: u32,
+  details: usize,
+  detailsSize: usize,
+  body: usize,
+  bodySize: usize,
+  headers: Headers | null,
+  grpcStatus: i32,
+): Status {
+  const pairs = headers !== null ? headers.encode() : reserve(0);
+  return proxy_send_local_response(statusCode, details, detailsSize, body, bodySize, pairs, written, grpcStatus);
+}

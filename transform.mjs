@@ -1,0 +1,73 @@
+// Takes out of a filter the callbacks that no class of it overrides, so that the proxy never crosses the boundary for
+// them, and warns about a context that overrides nothing. asc runs it after compilation, before optimization, which then
+// drops what only the removed exports reached. A compiler that is built differently keeps every export: the filter
+// works all the same.
+
+/** The method of a context class that stands behind an export. Exports that are not listed are always needed. */
+const methods = {
+  proxy_on_done: "onDone",
+  proxy_on_log: "onLog",
+  proxy_on_tick: "onTick",
+  proxy_on_request_headers: "onRequestHeaders",
+  proxy_on_request_body: "onRequestBody",
+  proxy_on_request_trailers: "onRequestTrailers",
+  proxy_on_response_headers: "onResponseHeaders",
+  proxy_on_response_body: "onResponseBody",
+  proxy_on_response_trailers: "onResponseTrailers",
+};
+
+/** Exports that some hosts insist on (ngx_wasm_module), with what they mean when no class overrides them: accepted. */
+const accepting = { proxy_on_vm_start: "onVmStart", proxy_on_configure: "onConfigure" };
+
+/** The classes whose methods do nothing until they are overridden. */
+const bases = new Set(
+  ["Context", "RootContext", "HttpContext"].map((name) => `~lib/proxy-wasm/assembly/context/${name}`),
+);
+
+export default class PruneExports {
+  afterCompile(module) {
+    const instances = this.program?.instancesByName;
+    if (!(instances instanceof Map) || typeof module?.removeExport !== "function") return;
+    const overridden = new Set();
+    for (const [name, element] of instances) {
+      const method = /#(on\w+)$/.exec(name)?.[1];
+      if (method && isContext(element.parent) && !bases.has(element.parent.internalName)) overridden.add(method);
+    }
+    for (const [name, method] of Object.entries(methods)) {
+      if (!overridden.has(method)) module.removeExport(name);
+    }
+    const { i32, createType } = this.binaryen;
+    module.addFunction("accept", createType([i32, i32]), i32, [], module.i32.const(1));
+    for (const [name, method] of Object.entries(accepting)) {
+      if (overridden.has(method)) continue;
+      module.removeExport(name);
+      module.addFunctionExport("accept", name);
+    }
+    for (const idle of idleContexts(instances)) {
+      this.stderr.write(
+        `WARNING: class ${idle} overrides no callback, so the proxy never calls it. ` +
+          `Callbacks are methods such as onRequestHeaders; "override" before the name makes asc check it.\n`,
+      );
+    }
+  }
+}
+
+/** Whether this class is one of the SDK's context classes, or extends one. */
+function isContext(element) {
+  for (let type = element; type; type = type.base) if (bases.has(type.internalName)) return true;
+  return false;
+}
+
+/** The names of the author's classes that are constructed and neither override a callback nor inherit one that does. */
+function* idleContexts(instances) {
+  const owners = new Set([...instances].filter(([name]) => /#(on|create)[A-Z]\w*$/.test(name)).map(([, f]) => f.parent));
+  const extended = new Set([...instances.values()].map((element) => element.base));
+  for (const element of instances.values()) {
+    const name = element.internalName;
+    if (!element.constructorInstance || extended.has(element)) continue;
+    if (!isContext(element) || name.startsWith("~lib/proxy-wasm/")) continue;
+    let type = element;
+    while (!bases.has(type.internalName) && !owners.has(type)) type = type.base;
+    if (bases.has(type.internalName)) yield name.slice(name.lastIndexOf("/") + 1);
+  }
+}
