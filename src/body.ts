@@ -1,0 +1,83 @@
+// Bytes on their way through a stream: chunks that are moved, not copied, until a filter wants to see them as one.
+
+import { Status } from "../assembly/abi.ts";
+import { Refusal } from "./error.ts";
+
+/** A buffer of bytes with Envoy's rules for changing it. */
+export class Body {
+  #chunks: Uint8Array[] = [];
+  #length = 0;
+
+  constructor(bytes?: Uint8Array) {
+    if (bytes) this.append(bytes);
+  }
+
+  /** How many bytes it holds. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Adds bytes at the end. The array is kept, not copied. */
+  append(bytes: Uint8Array): void {
+    if (bytes.length) this.#chunks.push(bytes);
+    this.#length += bytes.length;
+  }
+
+  /** Takes every byte of another buffer, which is empty afterwards. */
+  moveFrom(other: Body): void {
+    if (other === this) return;
+    this.#chunks.push(...other.#chunks);
+    this.#length += other.#length;
+    other.clear();
+  }
+
+  /** Forgets every byte. */
+  clear(): void {
+    this.#chunks = [];
+    this.#length = 0;
+  }
+
+  /** All bytes as one array; not a copy, so not to be written to. */
+  bytes(): Uint8Array {
+    if (this.#chunks.length > 1) {
+      const whole = new Uint8Array(this.#length);
+      let at = 0;
+      for (const chunk of this.#chunks) {
+        whole.set(chunk, at);
+        at += chunk.length;
+      }
+      this.#chunks = [whole];
+    }
+    return this.#chunks[0] ?? empty;
+  }
+
+  /** The bytes from `start`, at most `size` of them; none when `start` lies beyond the end. */
+  slice(start: number, size: number): Uint8Array {
+    if (start >= this.#length) return empty;
+    return this.bytes().subarray(start, Math.min(start + size, this.#length));
+  }
+
+  /**
+   * Puts bytes in place of `size` bytes from `start`: at 0 they replace a prefix (of no bytes, of some, of all), at or
+   * beyond the end they are added. Envoy refuses what lies between.
+   */
+  splice(start: number, size: number, bytes: Uint8Array): Refusal | undefined {
+    if (start >= this.#length && start > 0) {
+      this.append(bytes);
+      return undefined;
+    }
+    if (start > 0) {
+      return new Refusal(
+        Status.BadArgument,
+        `a change must begin at 0 or at the end (${this.#length}); this one begins at ${start}`,
+      );
+    }
+    const rest = size < this.#length ? this.bytes().subarray(size) : empty;
+    this.clear();
+    this.append(bytes);
+    this.append(rest);
+    return undefined;
+  }
+}
+
+const empty = new Uint8Array(0);

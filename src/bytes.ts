@@ -1,0 +1,51 @@
+// Inside the host, header names and values are ByteStrings, the web platform's term: strings whose code units are bytes.
+// They compare and concatenate as strings and lose nothing. Text exists at the public surface only.
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** A string each of whose code units is a byte. */
+export type ByteString = string;
+
+/** The ByteString of these bytes. */
+export function byteString(bytes: Uint8Array): ByteString {
+  let text = "";
+  // Spreading a long array into arguments overflows the stack.
+  for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));
+  return text;
+}
+
+/** The bytes of a ByteString. */
+export function bytesOf(text: ByteString): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+const beyondAscii = /[^\x00-\x7f]/;
+
+/** The ByteString of this text's UTF-8, or of these bytes. */
+export function encodeText(value: string | Uint8Array): ByteString {
+  if (typeof value !== "string") return byteString(value);
+  return beyondAscii.test(value) ? byteString(encoder.encode(value)) : value;
+}
+
+/** The text that a ByteString spells in UTF-8; bytes that are none become U+FFFD. */
+export function decodeText(text: ByteString): string {
+  return beyondAscii.test(text) ? decoder.decode(bytesOf(text)) : text;
+}
+
+/** The UTF-8 bytes of a text; bytes are given back as they are. */
+export function toBytes(value: string | Uint8Array): Uint8Array {
+  return typeof value === "string" ? encoder.encode(value) : value;
+}
+
+/** The text of UTF-8 bytes. */
+export function toText(bytes: Uint8Array): string {
+  return decoder.decode(bytes);
+}
+
+/** A ByteString in lower case, as HTTP compares names: ASCII letters only. */
+export function lowerCase(name: ByteString): ByteString {
+  return /[A-Z]/.test(name) ? name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()) : name;
+}

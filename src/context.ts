@@ -1,0 +1,108 @@
+// What a host call means, by the context it is made for. Here are the answers that every context gives; `RootContext`
+// and `HttpContext` know more. Values in, values out: nothing here knows addresses.
+// Source: proxy-wasm-cpp-host include/proxy-wasm/context_interface.h, Envoy source/extensions/common/wasm/context.cc.
+
+import { BufferType, MapType, Status } from "../assembly/abi.ts";
+import { Body } from "./body.ts";
+import type { ByteString } from "./bytes.ts";
+import { Refusal } from "./error.ts";
+import type { HeaderMap } from "./header-map.ts";
+import type { LocalReply } from "./local-reply.ts";
+import type { Plugin } from "./plugin.ts";
+import type { Trace } from "./trace.ts";
+import type { Vm } from "./vm.ts";
+
+/** A buffer that a host call may read; `Body` ones may be written. */
+export type Buffer = Body | Uint8Array;
+
+/** A context in a VM, with what every kind answers. */
+export abstract class HostContext {
+  readonly id: number;
+  readonly vm: Vm<HostContext>;
+  readonly plugin: Plugin;
+  abstract readonly trace: Trace;
+  /** Who answers what belongs to the plugin as a whole: configuration, timers, callouts. */
+  abstract readonly root: HostContext;
+
+  constructor(plugin: Plugin, vm: Vm<HostContext>) {
+    this.plugin = plugin;
+    this.vm = vm;
+    this.id = vm.newContextId();
+    vm.contexts.set(this.id, this);
+  }
+
+  /** The prefix of its log lines in Envoy. */
+  get logPrefix(): string {
+    const { name, rootId, vmId } = this.plugin.options;
+    const parts = this === this.root ? [rootId, vmId] : [name, rootId, vmId];
+    return ["wasm log", ...parts.filter((part) => part)].join(" ");
+  }
+
+  /** The header map of this type, to be read or changed; a refusal when it cannot be now. */
+  headerMap(type: MapType, _toChange: boolean): HeaderMap | Refusal {
+    return new Refusal(
+      Status.BadArgument,
+      `${mapNames[type]} cannot be used here: ${this === this.root ? "a root context has no stream" : "not available"}`,
+    );
+  }
+
+  /** The buffer of this type; a refusal when there is none. An empty one may stand for one that is not filled now. */
+  buffer(type: BufferType): Buffer | Refusal {
+    switch (type) {
+      case BufferType.VmConfiguration:
+        return this.plugin.vmConfiguration;
+      case BufferType.PluginConfiguration:
+        return this.plugin.configurationNow ?? absent(type, "Envoy gives it in on_configure only: keep what you need");
+      case BufferType.HttpCallResponseBody:
+        return absent(type, "it is there in on_http_call_response only");
+      default:
+        return new Uint8Array();
+    }
+  }
+
+  /** A property by its path; a refusal when there is none. */
+  property(path: readonly ByteString[]): Uint8Array | Refusal {
+    return this.plugin.property(path);
+  }
+
+  /** Lets the request go on. Without a stream there is nothing to do, which is no error. */
+  continueRequest(): void {}
+
+  /** Lets the response go on. */
+  continueResponse(): void {}
+
+  /** Ends the stream without an answer. */
+  closeStream(): void {}
+
+  /** Answers the request from the proxy. */
+  sendLocalReply(_reply: LocalReply): void {}
+}
+
+/** The names of the header maps, as sentences have them. */
+export const mapNames: Record<MapType, string> = {
+  [MapType.HttpRequestHeaders]: "the request headers",
+  [MapType.HttpRequestTrailers]: "the request trailers",
+  [MapType.HttpResponseHeaders]: "the response headers",
+  [MapType.HttpResponseTrailers]: "the response trailers",
+  [MapType.GrpcReceiveInitialMetadata]: "the initial metadata of a gRPC answer",
+  [MapType.GrpcReceiveTrailingMetadata]: "the trailing metadata of a gRPC answer",
+  [MapType.HttpCallResponseHeaders]: "the headers of a callout's answer",
+  [MapType.HttpCallResponseTrailers]: "the trailers of a callout's answer",
+};
+
+/** The names of the buffers, as sentences have them. */
+export const bufferNames: Record<BufferType, string> = {
+  [BufferType.HttpRequestBody]: "the request body",
+  [BufferType.HttpResponseBody]: "the response body",
+  [BufferType.DownstreamData]: "the downstream data",
+  [BufferType.UpstreamData]: "the upstream data",
+  [BufferType.HttpCallResponseBody]: "the body of a callout's answer",
+  [BufferType.GrpcReceiveBuffer]: "the gRPC message",
+  [BufferType.VmConfiguration]: "the VM configuration",
+  [BufferType.PluginConfiguration]: "the plugin configuration",
+  [BufferType.CallData]: "the call data",
+};
+
+function absent(type: BufferType, rule: string): Refusal {
+  return new Refusal(Status.NotFound, `${bufferNames[type]} is not there: ${rule}`);
+}

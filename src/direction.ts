@@ -1,0 +1,259 @@
+// One direction of an HTTP stream on its way through the filters: who has been asked, who holds it back, what is held.
+// A port of the rules, not of the code, of Envoy's filter manager (source/common/http/filter_manager.cc).
+
+import { Action, DataAction, HeadersAction } from "../assembly/abi.ts";
+import { Body } from "./body.ts";
+import type { HeaderMap } from "./header-map.ts";
+
+/** What a filter says to the parts of a message, in one direction. */
+export interface Half {
+  headers(headers: HeaderMap, endOfStream: boolean): HeadersAction;
+  data(data: Body, endOfStream: boolean): DataAction;
+  trailers(trailers: HeaderMap): Action;
+}
+
+/** Where the parts of a message go. `data` may keep the body it is given. */
+export interface Sink {
+  headers(headers: HeaderMap, endOfStream: boolean): void;
+  data(data: Body, endOfStream: boolean): void;
+  trailers(trailers: HeaderMap): void;
+}
+
+/** What a direction tells the stream it belongs to. */
+export interface DirectionEvents {
+  /** A callback of a filter begins and has returned. */
+  entered(): void;
+  left(): void;
+  /** More is held back than the limit allows, and the filter that holds it wants it all. */
+  overLimit(): void;
+  /** So much is held back that reading should stop, or so little again that it may go on. */
+  watermark(above: boolean): void;
+  /** A filter continued headers that its running callback then lets go on as well. */
+  continuedTwice(): void;
+}
+
+/** Whether a filter lets things pass: all, all but what it holds, or nothing. */
+type Iteration = "continue" | "stop" | "stop all and buffer" | "stop all and watermark";
+
+interface Entry {
+  readonly half: Half;
+  iteration: Iteration;
+  /** Whether the headers have gone on from here. */
+  headersContinued: boolean;
+  /** Whether the filter was told that nothing more comes. */
+  endOfStream: boolean;
+}
+
+/** One direction: parts of a message come in at one end, pass the filters in order, and go to a sink. */
+export class Direction {
+  /** The headers, once they have come in. */
+  message: HeaderMap | undefined;
+  /** The trailers, once they have come in or a filter has made them. */
+  trailing: HeaderMap | undefined;
+  /** What some filter holds back of the body. */
+  held: Body | undefined;
+  /** Whether everything has come in. */
+  complete = false;
+  /** Whether nothing more may pass: the stream is answered, reset or over. */
+  aborted = false;
+
+  readonly #entries: Entry[];
+  readonly #sink: Sink;
+  readonly #events: DirectionEvents;
+  readonly #limit: number;
+  #aboveLimit = false;
+
+  constructor(halves: readonly Half[], sink: Sink, events: DirectionEvents, limit: number) {
+    this.#entries = halves.map((half) => ({
+      half,
+      iteration: "continue",
+      headersContinued: false,
+      endOfStream: false,
+    }));
+    this.#sink = sink;
+    this.#events = events;
+    this.#limit = limit;
+  }
+
+  /** The headers come in. */
+  receiveHeaders(headers: HeaderMap, endOfStream: boolean): void {
+    this.message = headers;
+    this.complete = endOfStream;
+    this.#headersFrom(0, endOfStream);
+  }
+
+  /** A piece of the body comes in. */
+  receiveData(bytes: Uint8Array, endOfStream: boolean): void {
+    if (this.aborted) return;
+    this.complete ||= endOfStream;
+    this.#dataFrom(0, new Body(bytes), endOfStream);
+  }
+
+  /** The trailers come in. */
+  receiveTrailers(trailers: HeaderMap): void {
+    if (this.aborted) return;
+    this.complete = true;
+    this.trailing = trailers;
+    this.#trailersFrom(0);
+  }
+
+  /** Whether this filter holds the message back. */
+  isHeldBy(half: Half): boolean {
+    return this.#entryOf(half).iteration !== "continue";
+  }
+
+  /** Whether any filter holds the message back. */
+  get isHeld(): boolean {
+    return this.#entries.some((entry) => entry.iteration !== "continue");
+  }
+
+  /** Adds bytes to what is held, on behalf of a filter that is buffering; false when the stream fails of it. */
+  hold(data: Body, streaming: boolean): boolean {
+    if (data !== this.held) (this.held ??= new Body()).moveFrom(data);
+    if (this.held.length <= this.#limit) return true;
+    if (!streaming) {
+      this.#events.overLimit();
+      return false;
+    }
+    this.#setAboveLimit(true);
+    return true;
+  }
+
+  /** Lets the message go on from this filter. */
+  continueFrom(half: Half): void {
+    if (this.aborted || !this.message) return;
+    const index = this.#entries.findIndex((entry) => entry.half === half);
+    const entry = this.#entries[index]!;
+    // A filter that held everything has not seen the body yet; one that held a part of it has.
+    const next = isAll(entry.iteration) ? index : index + 1;
+    entry.iteration = "continue";
+    if (!entry.headersContinued) {
+      entry.headersContinued = true;
+      this.#headersFrom(index + 1, this.complete && !this.held && !this.trailing);
+    }
+    const trailing = this.trailing;
+    if (this.held) this.#dataFrom(next, this.held, this.complete && !trailing);
+    if (trailing) this.#trailersFrom(next);
+  }
+
+  #entryOf(half: Half): Entry {
+    return this.#entries.find((entry) => entry.half === half)!;
+  }
+
+  #headersFrom(index: number, endOfStream: boolean): void {
+    const headers = this.message!;
+    for (let i = index; i < this.#entries.length; i++) {
+      if (this.aborted) return;
+      const entry = this.#entries[i]!;
+      entry.endOfStream = endOfStream;
+      this.#events.entered();
+      const action = entry.half.headers(headers, endOfStream);
+      this.#events.left();
+      if (this.aborted || !this.#afterHeaders(entry, action)) return;
+    }
+    if (!this.aborted) this.#sink.headers(headers, endOfStream);
+  }
+
+  #afterHeaders(entry: Entry, action: HeadersAction): boolean {
+    switch (action) {
+      case HeadersAction.Continue:
+      case HeadersAction.ContinueAndEndStream:
+        if (entry.headersContinued) this.#events.continuedTwice();
+        entry.headersContinued = true;
+        return true;
+      case HeadersAction.StopIteration:
+        entry.iteration = "stop";
+        return false;
+      case HeadersAction.StopAllIterationAndBuffer:
+        entry.iteration = "stop all and buffer";
+        return false;
+      case HeadersAction.StopAllIterationAndWatermark:
+        entry.iteration = "stop all and watermark";
+        return false;
+    }
+  }
+
+  #dataFrom(index: number, data: Body, endOfStream: boolean): void {
+    const hadTrailers = this.trailing !== undefined;
+    let trailersMadeAt = -1;
+    let i = index;
+    for (; i < this.#entries.length; i++) {
+      if (this.aborted) return;
+      const entry = this.#entries[i]!;
+      if (isAll(entry.iteration)) {
+        this.hold(data, entry.iteration === "stop all and watermark");
+        return;
+      }
+      if (entry.endOfStream) return;
+      entry.endOfStream = endOfStream && !this.trailing;
+      this.#events.entered();
+      const action = entry.half.data(data, entry.endOfStream);
+      this.#events.left();
+      if (this.aborted) return;
+      if (!hadTrailers && this.trailing && trailersMadeAt < 0) trailersMadeAt = i;
+      if (!this.#afterData(entry, action, data)) break;
+    }
+    if (i === this.#entries.length && !this.aborted) this.#release(data, endOfStream && !this.trailing);
+    if (trailersMadeAt >= 0) this.#trailersFrom(trailersMadeAt + 1);
+  }
+
+  #afterData(entry: Entry, action: DataAction, data: Body): boolean {
+    if (action === DataAction.Continue) {
+      if (entry.iteration !== "stop") return true;
+      this.hold(data, false);
+      if (!this.aborted) this.continueFrom(entry.half);
+      return false;
+    }
+    entry.iteration = "stop";
+    if (action !== DataAction.StopIterationNoBuffer) {
+      this.hold(data, action === DataAction.StopIterationAndWatermark);
+    } else if (entry.endOfStream && !this.held) {
+      // So that there is something to end the message with when it goes on.
+      this.held = new Body();
+    }
+    return false;
+  }
+
+  #trailersFrom(index: number): void {
+    for (let i = index; i < this.#entries.length; i++) {
+      if (this.aborted) return;
+      const entry = this.#entries[i]!;
+      if (isAll(entry.iteration)) return;
+      entry.endOfStream = true;
+      this.#events.entered();
+      const action = entry.half.trailers(this.trailing!);
+      this.#events.left();
+      if (this.aborted) return;
+      if (action !== Action.Continue) {
+        entry.iteration = "stop";
+        return;
+      }
+      if (entry.iteration === "stop") {
+        this.continueFrom(entry.half);
+        return;
+      }
+    }
+    if (!this.aborted) this.#sink.trailers(this.trailing!);
+  }
+
+  /** Hands a piece of the body to the sink. */
+  #release(data: Body, endOfStream: boolean): void {
+    const out = new Body();
+    out.moveFrom(data);
+    if (data === this.held) {
+      this.held = undefined;
+      this.#setAboveLimit(false);
+    }
+    if (out.length || endOfStream) this.#sink.data(out, endOfStream);
+  }
+
+  #setAboveLimit(above: boolean): void {
+    if (this.#aboveLimit === above) return;
+    this.#aboveLimit = above;
+    this.#events.watermark(above);
+  }
+}
+
+function isAll(iteration: Iteration): boolean {
+  return iteration === "stop all and buffer" || iteration === "stop all and watermark";
+}

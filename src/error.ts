@@ -1,0 +1,41 @@
+// How things go wrong: a host call that is refused, a module that cannot be loaded, and what stops a filter.
+
+import type { Status } from "../assembly/abi.ts";
+
+/** Why a host call answered something else than `Ok`, and what would have been right. */
+export class Refusal {
+  readonly status: Status;
+  readonly reason: string;
+
+  constructor(status: Status, reason: string) {
+    this.status = status;
+    this.reason = reason;
+  }
+}
+
+/** The module cannot be loaded, or the filter refused its configuration; the message names the thing and the remedy. */
+export class LoadError extends Error {
+  override name = "LoadError";
+}
+
+/** The filter stopped at an instruction that cannot be executed; the VM runs nothing any more. */
+export class Trap extends Error {
+  override name = "Trap";
+  /** The export that was running, such as `proxy_on_request_headers`. */
+  readonly callback: string;
+
+  constructor(message: string, callback: string, options?: ErrorOptions) {
+    super(message, options);
+    this.callback = callback;
+  }
+}
+
+/** What a test asked for cannot be: an exchange that never ends, a request without an upstream. */
+export class StreamError extends Error {
+  override name = "StreamError";
+}
+
+/** The filter did what makes a real Envoy crash or break the stream; the message says what and why. */
+export class EnvoyFault extends Error {
+  override name = "EnvoyFault";
+}

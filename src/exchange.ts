@@ -1,0 +1,295 @@
+// A whole exchange in one call: a request goes in, what the client would get comes out, and an upstream is a function.
+
+import { toBytes, toText, decodeText } from "./bytes.ts";
+import { VirtualClock } from "./clock.ts";
+import { finishResponse, requestHeaders, requestId, responseHeaders } from "./connection.ts";
+import { encodeText } from "./bytes.ts";
+import { StreamError } from "./error.ts";
+import type { Filter } from "./filter.ts";
+import { type HeaderEntry, HeaderMap } from "./header-map.ts";
+import { headerEntries, type HeadersInit, HttpHeaders } from "./http-headers.ts";
+import type { HttpStream, Peer, UpstreamFailure } from "./http-stream.ts";
+import type { LocalReply } from "./local-reply.ts";
+import { type LogEntry, Trace } from "./trace.ts";
+
+/** Text (as UTF-8), bytes, or several pieces of either, each of which arrives by itself. */
+export type BodyInit = string | Uint8Array | Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>;
+
+/** A request as a client sends it. */
+export interface RequestInit {
+  /** `GET`, unless there is a body: `POST`. */
+  readonly method?: string;
+  /** Path and query, `/` by default. */
+  readonly path?: string;
+  /** `localhost` by default. */
+  readonly authority?: string;
+  /** `http` by default. */
+  readonly scheme?: string;
+  readonly headers?: HeadersInit;
+  readonly body?: BodyInit;
+  readonly trailers?: HeadersInit;
+}
+
+/** A request as the upstream sees it, complete. */
+export interface UpstreamRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly authority: string;
+  readonly headers: HttpHeaders;
+  readonly body: Uint8Array;
+  readonly trailers: HttpHeaders;
+  /** The body as text. */
+  text(): string;
+}
+
+/** What an upstream answers. */
+export interface UpstreamResponse {
+  /** 200 by default. */
+  readonly status?: number;
+  readonly headers?: HeadersInit;
+  readonly body?: BodyInit;
+  readonly trailers?: HeadersInit;
+}
+
+/** Answers requests that the filter lets through; a thrown `UpstreamError` is a broken connection. */
+export type Upstream = (request: UpstreamRequest) => UpstreamResponse | Promise<UpstreamResponse>;
+
+/** Thrown by an upstream to fail in one of Envoy's ways. */
+export class UpstreamError extends Error {
+  override name = "UpstreamError";
+  readonly reason: UpstreamFailure;
+
+  constructor(reason: UpstreamFailure = "remote connection failure") {
+    super(reason);
+    this.reason = reason;
+  }
+}
+
+/** What the client would get, and what happened on the way. */
+export class FilterResponse {
+  /** The status code. */
+  readonly status: number;
+  readonly headers: HttpHeaders;
+  /** The body, all of it. */
+  readonly body: Uint8Array;
+  readonly trailers: HttpHeaders;
+  /** Whether the whole response came; false when the connection was closed in its middle. */
+  readonly complete: boolean;
+  /** The request that the upstream saw, or null when it was never called. */
+  readonly upstream: UpstreamRequest | null;
+  /** The reply that the filter or the proxy gave by itself, or null. */
+  readonly localReply: { readonly status: number; readonly details: string; readonly body: string } | null;
+  /** Why the response is what it is, as `%RESPONSE_CODE_DETAILS%`. */
+  readonly details: string;
+  /** The lines that the filter logged during this exchange. */
+  readonly logs: readonly LogEntry[];
+  /** Every callback and host call of this exchange. */
+  readonly trace: Trace;
+
+  /** @internal */
+  constructor(client: Client, request: UpstreamRequest | null, stream: HttpStream, trace: Trace) {
+    this.status = Number(client.head!.get(":status"));
+    this.headers = new HttpHeaders(client.head);
+    this.body = client.body();
+    this.trailers = new HttpHeaders(client.trailing);
+    this.complete = client.complete;
+    this.upstream = request;
+    this.localReply = stream.localReply ? describeReply(stream.localReply) : null;
+    this.details = stream.details ?? "";
+    this.logs = trace.logs;
+    this.trace = trace;
+  }
+
+  /** The body as text. */
+  text(): string {
+    return toText(this.body);
+  }
+
+  /** The body as JSON; throws when it is none. */
+  json(): unknown {
+    return JSON.parse(this.text());
+  }
+}
+
+/** Collects what arrives at one end of a stream. */
+export class Client implements Peer {
+  head: HeaderMap | undefined;
+  trailing: HeaderMap | undefined;
+  complete = false;
+  resetReason: string | undefined;
+  readonly #chunks: Uint8Array[] = [];
+
+  headers(headers: HeaderMap, endOfStream: boolean): void {
+    this.head = headers;
+    this.complete = endOfStream;
+  }
+
+  data(data: { bytes(): Uint8Array }, endOfStream: boolean): void {
+    this.#chunks.push(data.bytes());
+    this.complete = endOfStream;
+  }
+
+  trailers(trailers: HeaderMap): void {
+    this.trailing = trailers;
+    this.complete = true;
+  }
+
+  reset(reason: string): void {
+    this.resetReason = reason;
+  }
+
+  /** All bytes that arrived. */
+  body(): Uint8Array {
+    const whole = new Uint8Array(this.#chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+    let at = 0;
+    for (const chunk of this.#chunks) {
+      whole.set(chunk, at);
+      at += chunk.length;
+    }
+    return whole;
+  }
+}
+
+/** Passes a request through a filter. */
+export async function exchange(
+  filter: Filter,
+  init: string | RequestInit,
+  upstream: Upstream | undefined,
+): Promise<FilterResponse> {
+  const request = typeof init === "string" ? { path: init } : init;
+  const client = new Client();
+  const server = new Client();
+  const trace = new Trace();
+  const stream = filter.open({ downstream: client, upstream: server, trace });
+  await sendRequest(filter, stream, request);
+  let seen: UpstreamRequest | null = null;
+  if (server.complete && !stream.ended && !stream.response.message) {
+    seen = describeRequest(server);
+    if (!upstream) {
+      stream.requestReset();
+      throw new StreamError(
+        `the filter lets ${seen.method} ${seen.path} through, and no upstream was given: ` +
+          'filter.request(…, { upstream: () => ({ status: 200, body: "…" }) })',
+      );
+    }
+    await sendResponse(stream, seen, upstream, request);
+  }
+  settle(filter, stream);
+  if (!stream.ended) throw stuck(stream, trace);
+  seen ??= server.head && server.complete ? describeRequest(server) : null;
+  if (!client.head) throw new StreamError(`the exchange ended without an answer: ${client.resetReason}\n${trace}`);
+  return new FilterResponse(client, seen, stream, trace);
+}
+
+async function sendRequest(filter: Filter, stream: HttpStream, request: RequestInit): Promise<void> {
+  const { body, trailers } = request;
+  const headers = headerEntries(request.headers);
+  const size = typeof body === "string" || body instanceof Uint8Array ? toBytes(body).length : undefined;
+  const framed = headers.some(([name]) => /^(content-length|transfer-encoding)$/i.test(name));
+  if (body !== undefined && !framed) {
+    headers.push(size === undefined || trailers ? ["transfer-encoding", "chunked"] : ["content-length", String(size)]);
+  }
+  const head = {
+    method: encodeText(request.method ?? (body === undefined ? "GET" : "POST")),
+    path: encodeText(request.path ?? "/"),
+    authority: encodeText(request.authority ?? authorityIn(headers) ?? "localhost"),
+    scheme: encodeText(request.scheme ?? "http"),
+    headers,
+  };
+  const map = requestHeaders(head, requestId(filter.random));
+  const empty = (body === undefined || size === 0) && !trailers;
+  stream.requestHeaders(map, empty);
+  if (empty) return;
+  await sendBody(body, (bytes) => stream.requestData(bytes, false));
+  if (trailers) stream.requestTrailers(new HeaderMap("trailers", headerEntries(trailers)));
+  // HTTP/1 says by an empty chunk that a body is over.
+  else stream.requestData(new Uint8Array(), true);
+}
+
+async function sendResponse(
+  stream: HttpStream,
+  request: UpstreamRequest,
+  upstream: Upstream,
+  init: RequestInit,
+): Promise<void> {
+  let response: UpstreamResponse;
+  try {
+    response = await upstream(request);
+  } catch (error) {
+    if (!(error instanceof UpstreamError)) throw error;
+    return stream.upstreamReset(error.reason);
+  }
+  const { status = 200, body, trailers } = response;
+  const headers = headerEntries(response.headers);
+  const size = typeof body === "string" || body instanceof Uint8Array ? toBytes(body).length : undefined;
+  const bodiless = request.method === "HEAD" || init.method === "HEAD" || status === 204 || status === 304;
+  const framed = headers.some(([name]) => /^(content-length|transfer-encoding)$/i.test(name));
+  if (!framed && !bodiless && !trailers && (size !== undefined || body === undefined)) {
+    headers.push(["content-length", String(size ?? 0)]);
+  }
+  const empty = bodiless || ((body === undefined || size === 0) && !trailers);
+  stream.responseHeaders(responseHeaders(status, headers, 0), empty);
+  if (empty) return;
+  try {
+    await sendBody(body, (bytes) => stream.responseData(bytes, false));
+  } catch (error) {
+    if (!(error instanceof UpstreamError)) throw error;
+    return stream.upstreamReset(error.reason);
+  }
+  if (trailers) stream.responseTrailers(new HeaderMap("trailers", headerEntries(trailers)));
+  else stream.responseData(new Uint8Array(), true);
+}
+
+async function sendBody(body: BodyInit | undefined, send: (bytes: Uint8Array) => void): Promise<void> {
+  if (body === undefined) return;
+  if (typeof body === "string" || body instanceof Uint8Array) return send(toBytes(body));
+  for await (const chunk of body) send(toBytes(chunk));
+}
+
+/** Milliseconds of virtual time that a held stream is given: Envoy's default idle timeout of a stream. */
+const PATIENCE_MS = 300_000;
+
+/** Lets time pass while something may still happen to a held stream. */
+function settle(filter: Filter, stream: HttpStream): void {
+  const { clock } = filter;
+  if (!(clock instanceof VirtualClock)) return;
+  for (let waited = 0; !stream.ended && waited <= PATIENCE_MS; ) {
+    const next = clock.untilNext();
+    if (next === undefined) return;
+    clock.advance(next);
+    waited += Math.max(next, 1);
+  }
+}
+
+function stuck(stream: HttpStream, trace: Trace): StreamError {
+  const last = trace.events.findLast((event) => event.kind === "callback");
+  const what = stream.response.isHeld ? "response" : stream.request.isHeld ? "request" : "exchange";
+  return new StreamError(
+    `the ${what} is held for ever: the last callback was ${last ? last.name.replace("proxy_", "") : "none"}, and nothing ` +
+      `is under way that could continue it. Continue it, answer it, or return Action.Continue.\n${trace}`,
+  );
+}
+
+function authorityIn(headers: readonly HeaderEntry[]): string | undefined {
+  const host = headers.find(([name]) => name.toLowerCase() === "host");
+  return host && decodeText(host[1]);
+}
+
+function describeRequest(server: Client): UpstreamRequest {
+  const headers = new HttpHeaders(server.head);
+  const body = server.body();
+  return {
+    method: headers.get(":method") ?? "",
+    path: headers.get(":path") ?? "",
+    authority: headers.get(":authority") ?? "",
+    headers,
+    body,
+    trailers: new HttpHeaders(server.trailing),
+    text: () => toText(body),
+  };
+}
+
+function describeReply(reply: LocalReply): { status: number; details: string; body: string } {
+  return { status: reply.status, details: decodeText(reply.details), body: toText(reply.body) };
+}
+

@@ -1,0 +1,126 @@
+// A stream one callback at a time: the test is the client and the upstream, and decides what arrives when.
+
+import { toBytes } from "./bytes.ts";
+import { Client } from "./exchange.ts";
+import type { Filter } from "./filter.ts";
+import { HeaderMap, type HeaderMapKind } from "./header-map.ts";
+import { headerEntries, type HeadersInit, HttpHeaders } from "./http-headers.ts";
+import type { HttpStream } from "./http-stream.ts";
+import type { LocalReply } from "./local-reply.ts";
+import { type LogEntry, Trace, type TraceEvent } from "./trace.ts";
+
+/** What came of one part of a message. */
+export interface Step {
+  /** Whether the filter holds this direction back now. */
+  readonly paused: boolean;
+  /** What happened: callbacks, host calls, log lines. */
+  readonly events: readonly TraceEvent[];
+}
+
+/** One HTTP stream through a filter, driven part by part; nothing is added to the headers given. */
+export class FilterStream {
+  /** Everything that happened on this stream. */
+  readonly trace: Trace = new Trace();
+  readonly #client = new Client();
+  readonly #server = new Client();
+  readonly #stream: HttpStream;
+
+  /** @internal */
+  constructor(filter: Filter) {
+    this.#stream = filter.open({ downstream: this.#client, upstream: this.#server, trace: this.trace });
+  }
+
+  /** The request's headers arrive, pseudo headers included. */
+  requestHeaders(headers: HeadersInit, options: { endStream?: boolean } = {}): Step {
+    return this.#step("request", () => {
+      this.#stream.requestHeaders(toMap("request", headers), options.endStream ?? false);
+    });
+  }
+
+  /** A piece of the request's body arrives. */
+  requestBody(chunk: string | Uint8Array, options: { endStream?: boolean } = {}): Step {
+    return this.#step("request", () => this.#stream.requestData(toBytes(chunk), options.endStream ?? false));
+  }
+
+  /** The request's trailers arrive. */
+  requestTrailers(trailers: HeadersInit): Step {
+    return this.#step("request", () => this.#stream.requestTrailers(toMap("trailers", trailers)));
+  }
+
+  /** The response's headers arrive from the upstream, `:status` included. */
+  responseHeaders(headers: HeadersInit, options: { endStream?: boolean } = {}): Step {
+    return this.#step("response", () => {
+      this.#stream.responseHeaders(toMap("response", headers), options.endStream ?? false);
+    });
+  }
+
+  /** A piece of the response's body arrives. */
+  responseBody(chunk: string | Uint8Array, options: { endStream?: boolean } = {}): Step {
+    return this.#step("response", () => this.#stream.responseData(toBytes(chunk), options.endStream ?? false));
+  }
+
+  /** The response's trailers arrive. */
+  responseTrailers(trailers: HeadersInit): Step {
+    return this.#step("response", () => this.#stream.responseTrailers(toMap("trailers", trailers)));
+  }
+
+  /** The client goes away: the stream ends with on_log, on_done, on_delete. */
+  reset(): void {
+    this.#stream.requestReset();
+  }
+
+  /** Whether the stream is over. */
+  get ended(): boolean {
+    return this.#stream.ended;
+  }
+
+  /** Which direction the filter holds back, or null. */
+  get paused(): "request" | "response" | null {
+    if (this.#stream.ended) return null;
+    return this.#stream.response.isHeld ? "response" : this.#stream.request.isHeld ? "request" : null;
+  }
+
+  /** What has reached the upstream so far. */
+  get upstream(): { headers: HttpHeaders; body: Uint8Array; trailers: HttpHeaders; complete: boolean } {
+    return describe(this.#server);
+  }
+
+  /** What has reached the client so far. */
+  get response(): { headers: HttpHeaders; body: Uint8Array; trailers: HttpHeaders; complete: boolean } {
+    return describe(this.#client);
+  }
+
+  /** The reply that the filter or the proxy gave by itself, or null. */
+  get localReply(): LocalReply | null {
+    return this.#stream.localReply ?? null;
+  }
+
+  /** The lines that the filter logged on this stream. */
+  get logs(): readonly LogEntry[] {
+    return this.trace.logs;
+  }
+
+  #step(which: "request" | "response", run: () => void): Step {
+    const before = this.trace.events.length;
+    run();
+    return { paused: !this.#stream.ended && this.#stream[which].isHeld, events: this.trace.events.slice(before) };
+  }
+}
+
+function toMap(kind: HeaderMapKind, headers: HeadersInit): HeaderMap {
+  return new HeaderMap(kind, headerEntries(headers));
+}
+
+function describe(client: Client): {
+  headers: HttpHeaders;
+  body: Uint8Array;
+  trailers: HttpHeaders;
+  complete: boolean;
+} {
+  return {
+    headers: new HttpHeaders(client.head),
+    body: client.body(),
+    trailers: new HttpHeaders(client.trailing),
+    complete: client.complete,
+  };
+}

@@ -1,0 +1,123 @@
+// A header map as Envoy keeps it: an ordered list, names in lower case, pseudo headers in front.
+// Source: Envoy source/common/http/header_map_impl.cc; what a running Envoy did with every call.
+
+import { type ByteString, lowerCase } from "./bytes.ts";
+
+/** Which message part a map belongs to: it decides which headers Envoy joins instead of repeating. */
+export type HeaderMapKind = "request" | "response" | "trailers";
+
+// Headers that Envoy keeps in a slot of their own ("inline"): a second value is joined to the first with a comma.
+const joined: Record<HeaderMapKind, ReadonlySet<string>> = {
+  request: new Set(
+    (
+      ":authority :method :path :protocol :scheme accept accept-encoding authorization cache-control connection " +
+      "content-length content-type expect grpc-timeout keep-alive origin referer te transfer-encoding upgrade " +
+      "user-agent via x-forwarded-for x-forwarded-proto x-request-id"
+    ).split(" "),
+  ),
+  response: new Set(
+    (
+      ":status access-control-allow-origin cache-control connection content-encoding content-type date etag " +
+      "grpc-message grpc-status last-modified location proxy-status server transfer-encoding vary via x-request-id"
+    ).split(" "),
+  ),
+  trailers: new Set(["grpc-message", "grpc-status"]),
+};
+
+/** One header. */
+export type HeaderEntry = readonly [name: ByteString, value: ByteString];
+
+/** A multi-valued header map of ByteStrings. Names given to it may have any case. */
+export class HeaderMap {
+  readonly kind: HeaderMapKind;
+  #entries: HeaderEntry[] = [];
+
+  constructor(kind: HeaderMapKind, entries: Iterable<HeaderEntry> = []) {
+    this.kind = kind;
+    for (const [name, value] of entries) this.append(name, value);
+  }
+
+  /** How many entries there are. */
+  get size(): number {
+    return this.#entries.length;
+  }
+
+  /** The bytes of all names and values. */
+  get byteSize(): number {
+    return this.#entries.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
+  }
+
+  /** The entries, in order. */
+  get entries(): readonly HeaderEntry[] {
+    return this.#entries;
+  }
+
+  /** The first value of this name, or undefined. */
+  get(name: ByteString): ByteString | undefined {
+    const key = this.#key(name);
+    for (const entry of this.#entries) if (entry[0] === key) return entry[1];
+    return undefined;
+  }
+
+  /** Every value of this name, in order. */
+  getAll(name: ByteString): ByteString[] {
+    const key = this.#key(name);
+    return this.#entries.filter((entry) => entry[0] === key).map((entry) => entry[1]);
+  }
+
+  /** Adds a value; those that Envoy keeps once are joined with a comma, in place. */
+  add(name: ByteString, value: ByteString): void {
+    const key = this.#key(name);
+    if (joined[this.kind].has(key) || (this.kind !== "trailers" && key.startsWith("x-envoy-"))) {
+      const at = this.#entries.findIndex((entry) => entry[0] === key);
+      if (at >= 0) {
+        this.#entries[at] = [key, `${this.#entries[at]![1]},${value}`];
+        return;
+      }
+    }
+    this.append(key, value);
+  }
+
+  /** Removes every value of this name and adds one at the end; a pseudo header stays in front. */
+  set(name: ByteString, value: ByteString): void {
+    this.delete(name);
+    this.append(this.#key(name), value);
+  }
+
+  /** Removes every value of this name. */
+  delete(name: ByteString): void {
+    const key = this.#key(name);
+    if (this.#entries.some((entry) => entry[0] === key)) {
+      this.#entries = this.#entries.filter((entry) => entry[0] !== key);
+    }
+  }
+
+  /** Puts these entries in place of all there are. */
+  replaceAll(entries: Iterable<HeaderEntry>): void {
+    this.#entries = [];
+    for (const [name, value] of entries) this.add(name, value);
+  }
+
+  /** Adds an entry as it came over the wire: nothing is joined. */
+  append(name: ByteString, value: ByteString): void {
+    const key = lowerCase(name);
+    if (!key.startsWith(":")) {
+      this.#entries.push([key, value]);
+      return;
+    }
+    let at = 0;
+    while (at < this.#entries.length && this.#entries[at]![0].startsWith(":")) at++;
+    this.#entries.splice(at, 0, [key, value]);
+  }
+
+  /** A map of its own with the same entries. */
+  clone(): HeaderMap {
+    return new HeaderMap(this.kind, this.#entries);
+  }
+
+  // Envoy has one place for both: HTTP/1's `host` is HTTP/2's `:authority`.
+  #key(name: ByteString): ByteString {
+    const key = lowerCase(name);
+    return key === "host" && this.kind === "request" ? ":authority" : key;
+  }
+}

@@ -1,0 +1,287 @@
+// A filter's context for one HTTP stream: which header map and body it can reach when, and what its answers mean.
+// Source: Envoy source/extensions/common/wasm/context.cc; corrections from a running Envoy 1.40.
+
+import { Action, BufferType, DataAction, HeadersAction, MapType, Status } from "../assembly/abi.ts";
+import { Body } from "./body.ts";
+import type { ByteString } from "./bytes.ts";
+import { type Buffer, HostContext, mapNames } from "./context.ts";
+import type { Half } from "./direction.ts";
+import { EnvoyFault, Refusal } from "./error.ts";
+import { HeaderMap } from "./header-map.ts";
+import type { HttpStream, StreamFilter } from "./http-stream.ts";
+import { type LocalReply, proxyReply } from "./local-reply.ts";
+import { requestProperty } from "./properties.ts";
+import type { RootContext } from "./root-context.ts";
+import type { Trace } from "./trace.ts";
+
+/** What a filter is doing with its stream. */
+type Phase =
+  | "on_context_create"
+  | "on_request_headers"
+  | "on_request_body"
+  | "on_request_trailers"
+  | "on_response_headers"
+  | "on_response_body"
+  | "on_response_trailers"
+  | "on_log"
+  | "on_done"
+  | "on_delete";
+
+/** When Envoy lets a filter reach each map. A map is dropped when its callback returns Continue. */
+const mapRules: Partial<Record<MapType, { from: Phase; logged: boolean }>> = {
+  [MapType.HttpRequestHeaders]: { from: "on_request_headers", logged: true },
+  [MapType.HttpRequestTrailers]: { from: "on_request_trailers", logged: false },
+  [MapType.HttpResponseHeaders]: { from: "on_response_headers", logged: true },
+  [MapType.HttpResponseTrailers]: { from: "on_response_trailers", logged: true },
+};
+
+/** One direction of the stream as the filter sees it. */
+interface Side {
+  /** The body of the running or last body callback; undefined when it has gone on. */
+  body: Body | undefined;
+  /** Whether the body is being collected in the stream's buffer. */
+  buffering: boolean;
+  /** Whether the filter was told that nothing more comes. */
+  endOfStream: boolean;
+}
+
+/** A filter in the chain of a stream, played by a context of a VM. */
+export class HttpContext extends HostContext implements StreamFilter {
+  readonly root: RootContext;
+  readonly trace: Trace;
+  readonly request: Half;
+  readonly response: Half;
+  /** The last callback and what it answered, for messages. */
+  phase: Phase = "on_context_create";
+
+  readonly #stream: HttpStream;
+  readonly #maps: Partial<Record<MapType, HeaderMap>> = {};
+  readonly #sides: { request: Side; response: Side } = { request: newSide(), response: newSide() };
+  #created = false;
+  #requestStarted = false;
+  #failureSent = false;
+  #ending = false;
+
+  constructor(root: RootContext, stream: HttpStream, trace: Trace) {
+    super(root.plugin, root.vm);
+    this.root = root;
+    this.#stream = stream;
+    this.trace = trace;
+    this.request = {
+      headers: (headers, end) => this.#requestHeaders(headers, end),
+      data: (data, end) => this.#data("request", data, end),
+      trailers: (trailers) => this.#trailers("request", trailers),
+    };
+    this.response = {
+      headers: (headers, end) => this.#responseHeaders(headers, end),
+      data: (data, end) => this.#data("response", data, end),
+      trailers: (trailers) => this.#trailers("response", trailers),
+    };
+  }
+
+  #requestHeaders(headers: HeaderMap, endOfStream: boolean): HeadersAction {
+    this.#create();
+    this.#requestStarted = true;
+    this.#maps[MapType.HttpRequestHeaders] = headers;
+    this.#sides.request.endOfStream = endOfStream;
+    const action = this.#callHeaders("on_request_headers", headers, endOfStream);
+    if (action === HeadersAction.Continue) delete this.#maps[MapType.HttpRequestHeaders];
+    return action;
+  }
+
+  #responseHeaders(headers: HeaderMap, endOfStream: boolean): HeadersAction {
+    // A filter that never saw the request, because one before it answered, does not see the response either.
+    if (!this.#requestStarted || this.#failureSent) return HeadersAction.Continue;
+    this.#maps[MapType.HttpResponseHeaders] = headers;
+    this.#sides.response.endOfStream = endOfStream;
+    const action = this.#callHeaders("on_response_headers", headers, endOfStream);
+    if (action === HeadersAction.Continue) delete this.#maps[MapType.HttpResponseHeaders];
+    return action;
+  }
+
+  #callHeaders(phase: Phase, headers: HeaderMap, endOfStream: boolean): HeadersAction {
+    const answer = this.#call(phase, [this.id, headers.size, endOfStream ? 1 : 0]);
+    if (answer === "failed") return this.#failed(HeadersAction.Continue, HeadersAction.StopAllIterationAndWatermark);
+    if (answer === "stopped") return HeadersAction.StopAllIterationAndWatermark;
+    switch (answer) {
+      case HeadersAction.Continue:
+      case HeadersAction.ContinueAndEndStream:
+        return HeadersAction.Continue;
+      case HeadersAction.StopIteration:
+        return this.plugin.options.allowOnHeadersStopIteration
+          ? HeadersAction.StopIteration
+          : HeadersAction.StopAllIterationAndWatermark;
+      case HeadersAction.StopAllIterationAndBuffer:
+        return HeadersAction.StopAllIterationAndBuffer;
+      default:
+        return HeadersAction.StopAllIterationAndWatermark;
+    }
+  }
+
+  #data(which: "request" | "response", data: Body, endOfStream: boolean): DataAction {
+    if (!this.#requestStarted || (which === "response" && this.#failureSent)) return DataAction.Continue;
+    const side = this.#sides[which];
+    const direction = this.#stream[which];
+    if (side.buffering && !direction.hold(data, false)) return DataAction.StopIterationNoBuffer;
+    side.body = data;
+    side.endOfStream = endOfStream;
+    const size = (side.buffering ? direction.held! : data).length;
+    const answer = this.#call(`on_${which}_body`, [this.id, size, endOfStream ? 1 : 0]);
+    side.buffering = false;
+    if (answer === "failed") return this.#failed(DataAction.Continue, DataAction.StopIterationNoBuffer);
+    if (answer === "stopped") return DataAction.StopIterationNoBuffer;
+    if (answer === DataAction.Continue) side.body = undefined;
+    if (answer === DataAction.StopIterationAndBuffer) side.buffering = true;
+    return answer > DataAction.StopIterationNoBuffer ? DataAction.StopIterationNoBuffer : answer;
+  }
+
+  #trailers(which: "request" | "response", trailers: HeaderMap): Action {
+    if (!this.#requestStarted || (which === "response" && this.#failureSent)) return Action.Continue;
+    const type = which === "request" ? MapType.HttpRequestTrailers : MapType.HttpResponseTrailers;
+    this.#maps[type] = trailers;
+    const answer = this.#call(`on_${which}_trailers`, [this.id, trailers.size]);
+    if (answer === "failed") return this.#failed(Action.Continue, Action.Pause);
+    if (answer !== 0) return Action.Pause;
+    delete this.#maps[type];
+    return Action.Continue;
+  }
+
+  log(): void {
+    this.#create();
+    this.phase = "on_log";
+    this.#ending = true;
+    this.vm.call("proxy_on_log", this, [this.id]);
+  }
+
+  destroy(): void {
+    if (this.#created) this.#end();
+    this.vm.contexts.delete(this.id);
+  }
+
+  #end(): void {
+    for (const type of Object.keys(this.#maps)) delete this.#maps[Number(type) as MapType];
+    this.phase = "on_done";
+    this.vm.call("proxy_on_done", this, [this.id]);
+    this.phase = "on_delete";
+    this.vm.call("proxy_on_delete", this, [this.id]);
+  }
+
+  /** Runs a callback: its answer, or that it asked for a local reply, or that the VM has failed. */
+  #call(phase: Phase, args: number[]): number | "stopped" | "failed" {
+    this.phase = phase;
+    const answer = this.vm.call(`proxy_${phase}`, this, args);
+    const stopped = this.vm.takeStopped();
+    if (this.vm.failed) return "failed";
+    return stopped ? "stopped" : (answer ?? 0);
+  }
+
+  #create(): void {
+    if (this.#created) return;
+    this.#created = true;
+    this.vm.call("proxy_on_context_create", this, [this.id, this.root.id]);
+  }
+
+  /** What a stream does whose filter has failed: goes on unfiltered (the deprecated `fail_open`), or ends with a 503. */
+  #failed<T>(open: T, closed: T): T {
+    if (this.plugin.options.failurePolicy === "fail_open") return open;
+    if (!this.#failureSent) {
+      this.#failureSent = true;
+      this.#stream.sendLocalReply(failedReply);
+    }
+    return closed;
+  }
+
+  override headerMap(type: MapType, toChange: boolean): HeaderMap | Refusal {
+    if (this.phase === "on_log") return this.#loggedMap(type, toChange);
+    const map = this.#maps[type] ?? (toChange ? this.#newTrailers(type) : undefined);
+    return map ?? new Refusal(Status.BadArgument, this.#whyNoMap(type));
+  }
+
+  #loggedMap(type: MapType, toChange: boolean): HeaderMap | Refusal {
+    if (toChange) return new Refusal(Status.BadArgument, `in on_log nothing can be changed, nor ${mapNames[type]}`);
+    const { request, response } = this.#stream;
+    const maps: Partial<Record<MapType, HeaderMap | undefined>> = {
+      [MapType.HttpRequestHeaders]: request.message,
+      [MapType.HttpResponseHeaders]: response.message,
+      [MapType.HttpResponseTrailers]: response.trailing,
+    };
+    return maps[type] ?? new Refusal(Status.NotFound, `there are none: ${mapNames[type]}`);
+  }
+
+  /** Trailers come into being when they are written to in the last body callback. */
+  #newTrailers(type: MapType): HeaderMap | undefined {
+    const which = type === MapType.HttpRequestTrailers ? "request" : "response";
+    if (which === "response" && type !== MapType.HttpResponseTrailers) return undefined;
+    const side = this.#sides[which];
+    if (this.phase !== `on_${which}_body` || !side.body || !side.endOfStream) return undefined;
+    const trailers = new HeaderMap("trailers");
+    this.#stream[which].trailing = trailers;
+    this.#maps[type] = trailers;
+    return trailers;
+  }
+
+  #whyNoMap(type: MapType): string {
+    const rule = mapRules[type];
+    if (!rule) return `${mapNames[type]} can be read in the callback that brings them only`;
+    const rest = rule.logged ? ", and can be read in on_log" : "";
+    return (
+      `${mapNames[type]} cannot be used in ${this.phase}: Envoy has them from ${rule.from} until this filter lets ` +
+      `them go on${rest}. Keep what you need, or hold the headers`
+    );
+  }
+
+  override buffer(type: BufferType): Buffer | Refusal {
+    if (type !== BufferType.HttpRequestBody && type !== BufferType.HttpResponseBody) return super.buffer(type);
+    const which = type === BufferType.HttpRequestBody ? "request" : "response";
+    const side = this.#sides[which];
+    return (side.buffering ? this.#stream[which].held : side.body) ?? new Uint8Array();
+  }
+
+  override property(path: readonly ByteString[]): Uint8Array | Refusal {
+    const logging = this.phase === "on_log";
+    const request = logging ? this.#stream.request.message : this.#maps[MapType.HttpRequestHeaders];
+    const response = logging ? this.#stream.response.message : this.#maps[MapType.HttpResponseHeaders];
+    return requestProperty(path, { request, response, phase: this.phase }) ?? super.property(path);
+  }
+
+  override continueRequest(): void {
+    if (this.#ending) return;
+    this.vm.afterCall(() => this.#stream.continueRequest(this));
+    delete this.#maps[MapType.HttpRequestHeaders];
+    delete this.#maps[MapType.HttpRequestTrailers];
+    this.#sides.request.body = undefined;
+  }
+
+  override continueResponse(): void {
+    if (this.#ending) return;
+    this.vm.afterCall(() => this.#stream.continueResponse(this));
+    delete this.#maps[MapType.HttpRequestHeaders];
+    delete this.#maps[MapType.HttpRequestTrailers];
+    this.#sides.request.body = undefined;
+  }
+
+  override closeStream(): void {
+    this.#refuseAtEnd("proxy_close_stream");
+    this.vm.afterCall(() => this.#stream.reset("wasm_close_stream"));
+  }
+
+  override sendLocalReply(reply: LocalReply): void {
+    this.#refuseAtEnd("proxy_send_local_response");
+    this.vm.afterCall(() => this.#stream.sendLocalReply(reply));
+  }
+
+  #refuseAtEnd(call: string): void {
+    if (!this.#ending) return;
+    throw new EnvoyFault(
+      `${call} in ${this.phase}: the stream is over; Envoy 1.40 logs it once more and crashes (SIGSEGV). ` +
+        "Answer in a request or response callback.",
+    );
+  }
+}
+
+/** What Envoy answers when a filter has failed. */
+export const failedReply: LocalReply = proxyReply(503, "", "wasm_fail_stream", 14);
+
+function newSide(): Side {
+  return { body: undefined, buffering: false, endOfStream: false };
+}

@@ -1,0 +1,75 @@
+// Headers as the library's users see them: text, with the bytes within reach.
+
+import { bytesOf, decodeText, encodeText } from "./bytes.ts";
+import type { HeaderEntry, HeaderMap } from "./header-map.ts";
+
+/** What can be given as headers: an object whose values are one or several, or a list of pairs. Text is sent as UTF-8. */
+export type HeadersInit =
+  | Readonly<Record<string, string | Uint8Array | readonly (string | Uint8Array)[]>>
+  | Iterable<readonly [name: string, value: string | Uint8Array]>;
+
+/** The headers or trailers of a message, in order, repeated names kept. Names are compared without regard to case. */
+export class HttpHeaders implements Iterable<[name: string, value: string]> {
+  readonly #map: HeaderMap | undefined;
+
+  /** A view of this map; of none when it is undefined. */
+  constructor(map: HeaderMap | undefined) {
+    this.#map = map;
+  }
+
+  /** How many entries there are. */
+  get size(): number {
+    return this.#map?.size ?? 0;
+  }
+
+  /** The first value of this name as text, bytes that are no UTF-8 as U+FFFD; `null` when there is none. */
+  get(name: string): string | null {
+    const value = this.#map?.get(encodeText(name));
+    return value === undefined ? null : decodeText(value);
+  }
+
+  /** The first value of this name, byte for byte; `null` when there is none. */
+  getBytes(name: string): Uint8Array | null {
+    const value = this.#map?.get(encodeText(name));
+    return value === undefined ? null : bytesOf(value);
+  }
+
+  /** Every value of this name as text, in order. */
+  getAll(name: string): string[] {
+    return (this.#map?.getAll(encodeText(name)) ?? []).map(decodeText);
+  }
+
+  /** Whether there is a value of this name, if only an empty one. */
+  has(name: string): boolean {
+    return this.#map?.get(encodeText(name)) !== undefined;
+  }
+
+  /** Every name and value as text, in order. */
+  entries(): [name: string, value: string][] {
+    return (this.#map?.entries ?? []).map(([name, value]) => [decodeText(name), decodeText(value)]);
+  }
+
+  [Symbol.iterator](): Iterator<[name: string, value: string]> {
+    return this.entries()[Symbol.iterator]();
+  }
+
+  /** The entries as an object; repeated names are joined with a comma. */
+  toJSON(): Record<string, string> {
+    const object: Record<string, string> = {};
+    for (const [name, value] of this.entries()) object[name] = name in object ? `${object[name]}, ${value}` : value;
+    return object;
+  }
+}
+
+/** The entries of what a user gave as headers. */
+export function headerEntries(init: HeadersInit | undefined): HeaderEntry[] {
+  if (!init) return [];
+  const pairs: Iterable<readonly [string, string | Uint8Array | readonly (string | Uint8Array)[]]> =
+    Symbol.iterator in init ? init : Object.entries(init);
+  const entries: HeaderEntry[] = [];
+  for (const [name, value] of pairs) {
+    const values = typeof value === "string" || value instanceof Uint8Array ? [value] : value;
+    for (const one of values) entries.push([encodeText(name), encodeText(one)]);
+  }
+  return entries;
+}

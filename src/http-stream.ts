@@ -1,0 +1,292 @@
+// One HTTP exchange inside the proxy: a request through the filters to the upstream, its response back through them in
+// reverse order, local replies, resets, and the end. Synchronous and driven by events: whoever owns the stream feeds
+// what arrives and receives what goes out.
+
+import { Body } from "./body.ts";
+import { Direction, type DirectionEvents, type Half, type Sink } from "./direction.ts";
+import { EnvoyFault } from "./error.ts";
+import type { HeaderMap } from "./header-map.ts";
+import { type LocalReply, localReplyMessage, proxyReply } from "./local-reply.ts";
+
+/** A filter in the chain of a stream. */
+export interface StreamFilter {
+  /** What it says to the request. */
+  readonly request: Half;
+  /** What it says to the response. */
+  readonly response: Half;
+  /** The exchange is to be logged. */
+  log(): void;
+  /** The stream is over; no call of it follows. */
+  destroy(): void;
+}
+
+/** The client's side or the upstream's: receives a message, or learns that none will be completed. */
+export interface Peer extends Sink {
+  /** The message ends here, incomplete. */
+  reset(reason: string): void;
+  /** The stream cannot take more of what this peer sends (`true`), or can again. */
+  watermark?(above: boolean): void;
+}
+
+/** What a stream needs to know. */
+export interface HttpStreamOptions {
+  /** Receives the response, and the watermark of the request. */
+  readonly downstream: Peer;
+  /** Receives the request, and the watermark of the response. */
+  readonly upstream: Peer;
+  /** Bytes of a body that are held back before the stream fails or stops reading. */
+  readonly bufferBytes: number;
+}
+
+/** An exchange on its way through a chain of filters. */
+export class HttpStream {
+  readonly request: Direction;
+  readonly response: Direction;
+  /** The reply that the proxy sent by itself, or undefined. */
+  localReply: LocalReply | undefined;
+  /** Why the response is what it is, as `%RESPONSE_CODE_DETAILS%`, or undefined while there is none. */
+  details: string | undefined;
+  /** Whether the exchange is over. */
+  ended = false;
+
+  readonly #filters: StreamFilter[] = [];
+  readonly #options: HttpStreamOptions;
+  #requestCallbacks = 0;
+  #pendingReply: LocalReply | undefined;
+  #responseStarted = false;
+  #responseFinished = false;
+  #upstreamOpen = false;
+
+  /** Each maker gives a filter, in the order of the request, or undefined to be left out. */
+  constructor(makers: readonly ((stream: HttpStream) => StreamFilter | undefined)[], options: HttpStreamOptions) {
+    this.#options = options;
+    for (const make of makers) {
+      const filter = make(this);
+      if (filter) this.#filters.push(filter);
+    }
+    const limit = options.bufferBytes;
+    const requests = this.#filters.map((filter) => filter.request);
+    const responses = this.#filters.map((filter) => filter.response).reverse();
+    this.request = new Direction(requests, this.#toUpstream(), this.#requestEvents(), limit);
+    this.response = new Direction(responses, this.#toDownstream(), this.#responseEvents(), limit);
+  }
+
+  /** Whether the response's head is on its way to the client. */
+  get responseStarted(): boolean {
+    return this.#responseStarted;
+  }
+
+  /** The request's head arrives from the client. */
+  requestHeaders(headers: HeaderMap, endOfStream: boolean): void {
+    this.request.receiveHeaders(headers, endOfStream);
+  }
+
+  /** A piece of the request's body arrives. */
+  requestData(bytes: Uint8Array, endOfStream: boolean): void {
+    if (!this.ended) this.request.receiveData(bytes, endOfStream);
+  }
+
+  /** The request's trailers arrive. */
+  requestTrailers(trailers: HeaderMap): void {
+    if (!this.ended) this.request.receiveTrailers(trailers);
+  }
+
+  /** The client has gone. */
+  requestReset(): void {
+    this.#resetUpstream("the client has gone");
+    this.#end();
+  }
+
+  /** The response's head arrives from the upstream. */
+  responseHeaders(headers: HeaderMap, endOfStream: boolean): void {
+    if (!this.#upstreamOpen) return;
+    this.details ??= "via_upstream";
+    if (endOfStream) this.#upstreamOpen = false;
+    this.response.receiveHeaders(headers, endOfStream);
+  }
+
+  /** A piece of the response's body arrives. */
+  responseData(bytes: Uint8Array, endOfStream: boolean): void {
+    if (!this.#upstreamOpen) return;
+    if (endOfStream) this.#upstreamOpen = false;
+    this.response.receiveData(bytes, endOfStream);
+  }
+
+  /** The response's trailers arrive. */
+  responseTrailers(trailers: HeaderMap): void {
+    if (!this.#upstreamOpen) return;
+    this.#upstreamOpen = false;
+    this.response.receiveTrailers(trailers);
+  }
+
+  /** The upstream fails: Envoy's own 503 when there is no response yet, a broken response otherwise. */
+  upstreamReset(reason: UpstreamFailure): void {
+    if (!this.#upstreamOpen) return;
+    this.#upstreamOpen = false;
+    if (this.response.message) return this.reset("upstream_reset_after_response_started");
+    const text = `upstream connect error or disconnect/reset before headers. reset reason: ${reason}`;
+    this.sendLocalReply(
+      proxyReply(503, text, `upstream_reset_before_response_started{${reason.replaceAll(" ", "_")}}`),
+    );
+  }
+
+  /** Answers the request from here. Through the filters while there is no response, past them while none was sent. */
+  sendLocalReply(reply: LocalReply): void {
+    if (this.ended || this.#responseFinished) return;
+    if (!this.response.message) {
+      if (this.#pendingReply) return;
+      this.request.aborted = true;
+      this.#pendingReply = reply;
+      if (!this.#requestCallbacks) this.#deliverReply();
+    } else if (!this.#responseStarted) {
+      this.#replaceResponse(reply);
+    } else {
+      this.reset(reply.details);
+    }
+  }
+
+  /** Ends the exchange without a complete answer. */
+  reset(details: string): void {
+    if (this.ended) return;
+    this.details ??= details;
+    this.#resetUpstream("the stream was reset");
+    this.#options.downstream.reset(details);
+    this.#end();
+  }
+
+  /** Lets the request go on from this filter. */
+  continueRequest(filter: StreamFilter): void {
+    if (!this.ended) this.request.continueFrom(filter.request);
+  }
+
+  /** Lets the response go on from this filter. */
+  continueResponse(filter: StreamFilter): void {
+    if (this.ended) return;
+    if (!this.response.message) {
+      throw new EnvoyFault(
+        "proxy_continue_stream(HttpResponse) while there is no response: Envoy 1.40 crashes (SIGSEGV). " +
+          "Continue the request, or wait for on_response_headers.",
+      );
+    }
+    this.response.continueFrom(filter.response);
+  }
+
+  #deliverReply(): void {
+    const reply = this.#pendingReply;
+    if (!reply || this.ended) return;
+    this.#pendingReply = undefined;
+    this.localReply = reply;
+    this.details = reply.details;
+    this.#resetUpstream("the proxy answered by itself");
+    const { headers, body } = localReplyMessage(reply, this.request.message);
+    this.response.receiveHeaders(headers, !body.length);
+    if (body.length) this.response.receiveData(body, true);
+  }
+
+  #replaceResponse(reply: LocalReply): void {
+    this.response.aborted = true;
+    this.localReply = reply;
+    this.details = reply.details;
+    this.#resetUpstream("the proxy answered by itself");
+    const { headers, body } = localReplyMessage(reply, this.request.message);
+    this.response.message = headers;
+    const downstream = this.#toDownstream();
+    downstream.headers(headers, !body.length);
+    if (body.length) downstream.data(new Body(body), true);
+  }
+
+  #toUpstream(): Sink {
+    const { upstream } = this.#options;
+    return {
+      headers: (headers, endOfStream) => {
+        this.#upstreamOpen = true;
+        upstream.headers(headers, endOfStream);
+      },
+      data: (data, endOfStream) => upstream.data(data, endOfStream),
+      trailers: (trailers) => upstream.trailers(trailers),
+    };
+  }
+
+  #toDownstream(): Sink {
+    const { downstream } = this.#options;
+    return {
+      headers: (headers, endOfStream) => {
+        this.#responseStarted = true;
+        downstream.headers(headers, endOfStream);
+        if (endOfStream) this.#finishResponse();
+      },
+      data: (data, endOfStream) => {
+        downstream.data(data, endOfStream);
+        if (endOfStream) this.#finishResponse();
+      },
+      trailers: (trailers) => {
+        downstream.trailers(trailers);
+        this.#finishResponse();
+      },
+    };
+  }
+
+  #requestEvents(): DirectionEvents {
+    return {
+      entered: () => this.#requestCallbacks++,
+      left: () => {
+        if (!--this.#requestCallbacks) this.#deliverReply();
+      },
+      overLimit: () => {
+        this.sendLocalReply(proxyReply(413, "Payload Too Large", "request_payload_too_large"));
+      },
+      watermark: (above) => this.#options.downstream.watermark?.(above),
+      continuedTwice: () => {
+        throw new EnvoyFault(
+          "on_request_headers continued the request with proxy_continue_stream and returned Continue: Envoy 1.40 " +
+            "sends the request upstream twice. Return Pause when the request is to be continued, or do not continue it.",
+        );
+      },
+    };
+  }
+
+  #responseEvents(): DirectionEvents {
+    return {
+      entered: () => {},
+      left: () => {},
+      overLimit: () => {
+        if (this.#responseStarted) return this.reset("response_payload_too_large");
+        this.sendLocalReply(proxyReply(500, "Internal Server Error", "response_payload_too_large"));
+      },
+      watermark: (above) => this.#options.upstream.watermark?.(above),
+      continuedTwice: () => {
+        throw new EnvoyFault(
+          "on_response_headers continued the response with proxy_continue_stream and returned Continue: Envoy 1.40 " +
+            "sends the response's head twice. Return Pause when the response is to be continued, or do not continue it.",
+        );
+      },
+    };
+  }
+
+  #resetUpstream(reason: string): void {
+    if (!this.#upstreamOpen) return;
+    this.#upstreamOpen = false;
+    this.#options.upstream.reset(reason);
+  }
+
+  #finishResponse(): void {
+    this.#responseFinished = true;
+    // The rest of the request has nowhere to go any more.
+    if (this.request.message && !this.request.complete) this.#upstreamOpen = true;
+    this.#resetUpstream("the response is complete");
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.request.aborted = true;
+    this.response.aborted = true;
+    for (const filter of this.#filters) filter.log();
+    for (const filter of this.#filters) filter.destroy();
+  }
+}
+
+/** How an upstream fails, in Envoy's words. */
+export type UpstreamFailure =
+  "remote connection failure" | "connection termination" | "connection timeout" | "remote reset";

@@ -1,0 +1,21 @@
+// The log, and the level below which the host drops lines.
+
+import { LogLevel } from "../../assembly/abi.ts";
+import { decodeText } from "../bytes.ts";
+import { type Family, unknownValue } from "./families.ts";
+
+export const logCalls: Family = ({ vm, host }) => ({
+  proxy_log(level: number, message: number, messageSize: number) {
+    if (level > LogLevel.Critical) return unknownValue("log level", level, LogLevel.Critical);
+    if (!vm.memory.has(message, messageSize)) return vm.memory.outside("the message", message, messageSize);
+    if (level < host.logLevel) return undefined;
+    const entry = { level, message: decodeText(vm.memory.text(message, messageSize)) };
+    vm.context?.trace.push({ kind: "log", ...entry });
+    host.log(entry, vm.context);
+    return undefined;
+  },
+
+  proxy_get_log_level(returnLevel: number) {
+    return vm.memory.writeNumber(returnLevel, host.logLevel);
+  },
+});

@@ -1,0 +1,68 @@
+// Continue, close, answer.
+
+import { StreamType } from "../../assembly/abi.ts";
+import { decodePairs } from "../pairs.ts";
+import { type Family, unknownValue } from "./families.ts";
+import { Status } from "../../assembly/abi.ts";
+import { Refusal } from "../error.ts";
+
+export const streamCalls: Family = ({ vm, host }) => ({
+  proxy_continue_stream(stream: number) {
+    if (stream > StreamType.Upstream) return unknownValue("stream type", stream, StreamType.Upstream);
+    if (stream === StreamType.HttpRequest) vm.context!.continueRequest();
+    if (stream === StreamType.HttpResponse) vm.context!.continueResponse();
+    if (stream !== StreamType.Upstream) return undefined;
+    return new Refusal(Status.Unimplemented, "Envoy cannot continue the upstream's side of a TCP stream");
+  },
+
+  proxy_close_stream(stream: number) {
+    if (stream > StreamType.Upstream) return unknownValue("stream type", stream, StreamType.Upstream);
+    if (stream === StreamType.HttpRequest || stream === StreamType.HttpResponse) vm.context!.closeStream();
+    return undefined;
+  },
+
+  proxy_continue_request() {
+    vm.context!.continueRequest();
+    return undefined;
+  },
+
+  proxy_continue_response() {
+    vm.context!.continueResponse();
+    return undefined;
+  },
+
+  proxy_clear_route_cache() {
+    // There is one route here, so its cache is always clear.
+    return undefined;
+  },
+
+  proxy_send_local_response(
+    status: number,
+    details: number,
+    detailsSize: number,
+    body: number,
+    bodySize: number,
+    headers: number,
+    headersSize: number,
+    grpcStatus: number,
+  ) {
+    const { memory } = vm;
+    if (!memory.has(details, detailsSize)) return memory.outside("the details", details, detailsSize);
+    if (!memory.has(body, bodySize)) return memory.outside("the body", body, bodySize);
+    if (!memory.has(headers, headersSize)) return memory.outside("the headers", headers, headersSize);
+    vm.context!.sendLocalReply({
+      status: status & 0xffff,
+      details: memory.text(details, detailsSize).replace(/\s/g, "_"),
+      headers: decodePairs(memory.view(headers, headersSize), host.limits),
+      body: memory.copy(body, bodySize),
+      grpcStatus: grpcStatus <= 16 ? grpcStatus : undefined,
+    });
+    vm.stopped = true;
+    return undefined;
+  },
+
+  proxy_get_status(returnCode: number, returnMessage: number, returnMessageSize: number) {
+    // No callouts yet, so none has failed.
+    return vm.memory.writeNumber(returnCode, 0) ?? vm.memory.give("", returnMessage, returnMessageSize);
+  },
+});

@@ -1,0 +1,21 @@
+// What `import "proxy-wasm"` gives.
+
+export { Action, BufferType, DataAction, GrpcStatus, HeadersAction, LogLevel, MapType, Status } from "../assembly/abi.ts";
+export { type Clock, SystemClock, VirtualClock } from "./clock.ts";
+export { EnvoyFault, LoadError, Refusal, StreamError, Trap } from "./error.ts";
+export {
+  type BodyInit,
+  FilterResponse,
+  type RequestInit,
+  type Upstream,
+  UpstreamError,
+  type UpstreamRequest,
+  type UpstreamResponse,
+} from "./exchange.ts";
+export { Filter, type FilterOptions, loadFilter } from "./filter.ts";
+export { FilterStream, type Step } from "./filter-stream.ts";
+export { type HeadersInit, HttpHeaders } from "./http-headers.ts";
+export type { Limits } from "./limits.ts";
+export type { LocalReply } from "./local-reply.ts";
+export type { FailurePolicy } from "./plugin.ts";
+export { type LogEntry, Trace, type TraceEvent } from "./trace.ts";

@@ -1,0 +1,24 @@
+// The bounds that keep a filter from harming its host. Each is Envoy's where Envoy has one.
+
+/** The bounds of a host; every one can be set in the options of `loadFilter`. */
+export interface Limits {
+  /** Bytes of a body that a stream holds back before it fails (413, 500) or stops reading. Envoy: 1 MiB. */
+  readonly bufferBytes: number;
+  /** Entries of a header map that a filter may hand over; more counts as none. proxy-wasm-cpp-host: 1024. */
+  readonly headerPairs: number;
+  /** Bytes of a header map that a filter may hand over; more counts as none. proxy-wasm-cpp-host: 1 MiB. */
+  readonly headerBytes: number;
+  /** Pages of 64 KiB that a filter's memory may have. Envoy: 16384, which is 1 GiB. */
+  readonly memoryPages: number;
+  /** Bytes that one `random_get` may ask for. proxy-wasm-cpp-host: 64 KiB. */
+  readonly randomBytes: number;
+}
+
+/** Envoy's bounds. */
+export const envoyLimits: Limits = {
+  bufferBytes: 1024 * 1024,
+  headerPairs: 1024,
+  headerBytes: 1024 * 1024,
+  memoryPages: 16384,
+  randomBytes: 65536,
+};

@@ -1,0 +1,101 @@
+// Whether a proxy would take a module, and what stands in its way. The checks and their order are Envoy's.
+// Source: proxy-wasm-cpp-host src/v8/v8.cc, src/wasm.cc; what a running Envoy 1.40 refused.
+
+import { LoadError } from "./error.ts";
+import { type AbiVersion, callbackSignatures, envFunctions, wasiFunctions } from "./imports/signatures.ts";
+import { inspectModule, type ModuleInfo, type Signature } from "./module.ts";
+
+/** A module that a proxy takes. */
+export interface LoadedModule {
+  readonly module: WebAssembly.Module;
+  readonly info: ModuleInfo;
+  readonly abi: AbiVersion;
+}
+
+const markers: Record<string, AbiVersion> = {
+  proxy_abi_version_0_1_0: "0.1.0",
+  proxy_abi_version_0_2_0: "0.2.0",
+  proxy_abi_version_0_2_1: "0.2.1",
+};
+
+/** Compiles a module after checking it; a `LoadError` says what is wrong. `name` stands in it. */
+export async function loadModule(bytes: Uint8Array<ArrayBuffer>, name: string): Promise<LoadedModule> {
+  const module = await compile(bytes, name);
+  const info = inspectModule(bytes);
+  const abi = abiOf(info, name);
+  checkImports(info, abi, name);
+  checkExports(info, abi, name);
+  return { module, info, abi };
+}
+
+async function compile(bytes: Uint8Array<ArrayBuffer>, name: string): Promise<WebAssembly.Module> {
+  if (!bytes.length) throw new LoadError(`${name} is empty; a compiled filter was expected`);
+  if (bytes[0] !== 0 || bytes[1] !== 0x61 || bytes[2] !== 0x73 || bytes[3] !== 0x6d) {
+    throw new LoadError(`${name} is no WebAssembly module: it does not begin with "\\0asm"; give the compiled filter`);
+  }
+  try {
+    return await WebAssembly.compile(bytes);
+  } catch (error) {
+    throw new LoadError(`${name} is no valid WebAssembly module: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function abiOf(info: ModuleInfo, name: string): AbiVersion {
+  const marker = info.exports.find((item) => item.kind === "function" && Object.hasOwn(markers, item.name));
+  if (marker) return markers[marker.name]!;
+  throw new LoadError(
+    `${name} is no proxy-wasm filter: it exports none of ${Object.keys(markers).join(", ")}. ` +
+      'A filter of this SDK gets its exports from "extends": "proxy-wasm/asconfig.json" in asconfig.json.',
+  );
+}
+
+function checkImports(info: ModuleInfo, abi: AbiVersion, name: string): void {
+  const problems = info.imports.flatMap((item) => {
+    if (item.kind === "memory" || item.kind === "table") {
+      return [`${item.module}.${item.name}: this host gives no ${item.kind} to a module`];
+    }
+    const offered = item.kind === "function" ? offeredSignature(item.module, item.name, abi) : undefined;
+    const wanted = item.signature ?? item.kind;
+    if (offered === undefined) return [`${item.module}.${item.name} (${wanted}) is missing${hint(item.name, abi)}`];
+    if (offered !== wanted) return [`${item.module}.${item.name} is ${offered}, the module wants ${wanted}`];
+    return [];
+  });
+  if (problems.length) {
+    throw new LoadError(`${name} imports what no proxy offers to ABI ${abi}: ${problems.join("; ")}`);
+  }
+}
+
+function offeredSignature(module: string, name: string, abi: AbiVersion): Signature | undefined {
+  if (module === "wasi_snapshot_preview1" || module === "wasi_unstable") {
+    return Object.hasOwn(wasiFunctions, name) ? wasiFunctions[name] : undefined;
+  }
+  if (module !== "env" || !Object.hasOwn(envFunctions, name)) return undefined;
+  const call = envFunctions[name]!;
+  return call.versions.includes(abi) ? call.signature : undefined;
+}
+
+function hint(name: string, abi: AbiVersion): string {
+  if (name === "abort") return ' (compile with "use": ["abort=~lib/proxy-wasm/assembly/abort/abort"])';
+  const versions = Object.hasOwn(envFunctions, name) ? envFunctions[name]!.versions : [];
+  return versions.length && !versions.includes(abi) ? ` (it belongs to ABI ${versions.join(", ")})` : "";
+}
+
+function checkExports(info: ModuleInfo, abi: AbiVersion, name: string): void {
+  const functions = new Map(
+    info.exports.flatMap((item) => (item.kind === "function" ? [[item.name, item.signature!] as const] : [])),
+  );
+  if (!functions.has("malloc") && !functions.has("proxy_on_memory_allocate")) {
+    throw new LoadError(`${name} exports no allocator: malloc, or proxy_on_memory_allocate, of type i32 -> i32`);
+  }
+  for (const [callback, signature] of functions) {
+    const wanted = callbackSignature(callback, abi);
+    if (wanted !== undefined && signature !== wanted) {
+      throw new LoadError(`${name} exports ${callback} as ${signature}; a proxy calls it as ${wanted}`);
+    }
+  }
+}
+
+function callbackSignature(callback: string, abi: AbiVersion): Signature | undefined {
+  if (abi === "0.1.0" && /^proxy_on_(request|response)_headers$/.test(callback)) return "i32 i32 -> i32";
+  return Object.hasOwn(callbackSignatures, callback) ? callbackSignatures[callback] : undefined;
+}

@@ -1,0 +1,77 @@
+// The answer that a proxy gives by itself. Source: Envoy source/common/http/utility.cc, `Utility::prepareLocalReply`.
+
+import { GrpcStatus } from "../assembly/abi.ts";
+import { type ByteString, bytesOf } from "./bytes.ts";
+import { type HeaderEntry, HeaderMap } from "./header-map.ts";
+
+/** What a filter or the proxy itself answers with. */
+export interface LocalReply {
+  /** The status code; Envoy keeps 16 bits of it. */
+  readonly status: number;
+  /** Why, for the access log; white space becomes `_`. */
+  readonly details: ByteString;
+  readonly headers: readonly HeaderEntry[];
+  readonly body: Uint8Array;
+  /** For a gRPC request; undefined takes the one that fits the status code. */
+  readonly grpcStatus: number | undefined;
+}
+
+/** The message that carries a reply to this request. */
+export function localReplyMessage(
+  reply: LocalReply,
+  request: HeaderMap | undefined,
+): { headers: HeaderMap; body: Uint8Array } {
+  const grpc = /^application\/grpc(\+|;|$)/.test(request?.get("content-type") ?? "");
+  const headers = new HeaderMap("response", [[":status", grpc ? "200" : String(reply.status)]]);
+  for (const [name, value] of reply.headers) if (name.toLowerCase() !== ":status") headers.add(name, value);
+  if (grpc) {
+    headers.set("content-type", "application/grpc");
+    headers.set("grpc-status", String(reply.grpcStatus ?? grpcStatusOf(reply.status)));
+    if (reply.body.length) headers.set("grpc-message", percentEncode(reply.body));
+    headers.delete("content-length");
+    return { headers, body: new Uint8Array() };
+  }
+  if (!reply.body.length) {
+    headers.delete("content-length");
+    headers.delete("content-type");
+    return { headers, body: reply.body };
+  }
+  headers.set("content-length", String(reply.body.length));
+  if (headers.get("content-type") === undefined) headers.append("content-type", "text/plain");
+  return { headers, body: request?.get(":method") === "HEAD" ? new Uint8Array() : reply.body };
+}
+
+/** A reply of the proxy's own, in plain text. */
+export function proxyReply(status: number, body: string, details: string, grpcStatus?: GrpcStatus): LocalReply {
+  return { status, details, headers: [], body: bytesOf(body), grpcStatus };
+}
+
+// Source: gRPC's "HTTP to gRPC Status Code Mapping", as in Envoy source/common/grpc/status.cc.
+function grpcStatusOf(status: number): GrpcStatus {
+  switch (status) {
+    case 400:
+      return GrpcStatus.Internal;
+    case 401:
+      return GrpcStatus.Unauthenticated;
+    case 403:
+      return GrpcStatus.PermissionDenied;
+    case 404:
+      return GrpcStatus.Unimplemented;
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+      return GrpcStatus.Unavailable;
+    default:
+      return GrpcStatus.Unknown;
+  }
+}
+
+function percentEncode(bytes: Uint8Array): ByteString {
+  let text = "";
+  for (const byte of bytes) {
+    const plain = byte >= 0x20 && byte < 0x7f && byte !== 0x25;
+    text += plain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  }
+  return text;
+}

@@ -1,0 +1,128 @@
+// The filter's memory, seen from outside. Only here are there addresses that mean something.
+
+import { Status } from "../assembly/abi.ts";
+import { type ByteString, bytesOf } from "./bytes.ts";
+import { Refusal } from "./error.ts";
+
+/** Reads and writes a filter's memory, never beyond its end. Every address comes from the filter and is checked. */
+export class GuestMemory {
+  readonly #memory: WebAssembly.Memory;
+  readonly #allocate: (size: number) => number;
+  // Growing detaches the buffer, so both views are made anew when it has changed.
+  #bytes = new Uint8Array();
+  #view = new DataView(new ArrayBuffer(0));
+
+  /** `allocate` asks the filter for room and may give anything. */
+  constructor(memory: WebAssembly.Memory, allocate: (size: number) => number) {
+    this.#memory = memory;
+    this.#allocate = allocate;
+  }
+
+  /** Whether `size` bytes at `at` lie inside. */
+  has(at: number, size: number): boolean {
+    return at + size <= this.#memory.buffer.byteLength;
+  }
+
+  /** The refusal for a place outside. */
+  outside(what: string, at: number, size: number): Refusal {
+    return new Refusal(
+      Status.InvalidMemoryAccess,
+      `${what} (${size} bytes at ${at}) lies outside the filter's memory of ${this.#memory.buffer.byteLength} bytes`,
+    );
+  }
+
+  /** A view of `size` bytes at `at`, until the filter runs again; `has` must have said yes. */
+  view(at: number, size: number): Uint8Array {
+    this.#refresh();
+    return this.#bytes.subarray(at, at + size);
+  }
+
+  /** A copy of `size` bytes at `at`; `has` must have said yes. */
+  copy(at: number, size: number): Uint8Array {
+    return this.view(at, size).slice();
+  }
+
+  /** The ByteString of `size` bytes at `at`; `has` must have said yes. */
+  text(at: number, size: number): ByteString {
+    this.#refresh();
+    const bytes = this.#bytes;
+    if (size > 64) return latin1(bytes.subarray(at, at + size));
+    let text = "";
+    for (let i = at; i < at + size; i++) text += String.fromCharCode(bytes[i]!);
+    return text;
+  }
+
+  /** The 32-bit number at `at`; `has` must have said yes. */
+  number(at: number): number {
+    this.#refresh();
+    return this.#view.getUint32(at, true);
+  }
+
+  /** Writes a 32-bit number. */
+  writeNumber(at: number, value: number): Refusal | undefined {
+    if (!this.has(at, 4)) return this.outside("the place for the answer", at, 4);
+    this.#refresh();
+    this.#view.setUint32(at, value, true);
+    return undefined;
+  }
+
+  /** Writes a 64-bit number. */
+  writeLong(at: number, value: bigint): Refusal | undefined {
+    if (!this.has(at, 8)) return this.outside("the place for the answer", at, 8);
+    this.#refresh();
+    this.#view.setBigUint64(at, value, true);
+    return undefined;
+  }
+
+  /**
+   * Gives the filter data: asks it for room, copies, and writes address and size. Nothing is asked for when there is
+   * nothing to give; the address is 0 then.
+   */
+  give(data: Uint8Array | ByteString, address: number, size: number): Refusal | undefined {
+    let at = 0;
+    if (data.length) {
+      at = this.#allocate(data.length) >>> 0;
+      if (!at || !this.has(at, data.length)) {
+        return new Refusal(
+          Status.InvalidMemoryAccess,
+          `the filter's allocator gave ${at} for ${data.length} bytes, which is no place in its memory`,
+        );
+      }
+      this.#refresh();
+      if (typeof data === "string") {
+        for (let i = 0; i < data.length; i++) this.#bytes[at + i] = data.charCodeAt(i);
+      } else {
+        this.#bytes.set(data, at);
+      }
+    }
+    return this.writeNumber(address, at) ?? this.writeNumber(size, data.length);
+  }
+
+  /** Writes bytes to a place that `has` said yes to. */
+  write(at: number, data: Uint8Array | ByteString): void {
+    this.#refresh();
+    this.#bytes.set(typeof data === "string" ? bytesOf(data) : data, at);
+  }
+
+  #refresh(): void {
+    const buffer = this.#memory.buffer;
+    if (this.#bytes.buffer !== buffer) {
+      this.#bytes = new Uint8Array(buffer);
+      this.#view = new DataView(buffer);
+    }
+  }
+}
+
+const decoder = new TextDecoder("latin1");
+
+// TextDecoder's "latin1" is windows-1252, which differs from ByteString between 0x80 and 0x9f.
+function latin1(bytes: Uint8Array): ByteString {
+  for (const byte of bytes) {
+    if (byte >= 0x80 && byte < 0xa0) {
+      let text = "";
+      for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));
+      return text;
+    }
+  }
+  return decoder.decode(bytes);
+}

@@ -1,0 +1,121 @@
+// What a module's binary says of itself: imports and exports with their types, and where its source map is. The
+// JavaScript API leaves the types out, and a proxy compares them.
+// Source: WebAssembly core specification, "Binary Format".
+
+/** A function's type, written as WebAssembly has it: `i32 i64 -> i32`. */
+export type Signature = string;
+
+/** What a module's binary says of itself. */
+export interface ModuleInfo {
+  /** What it needs; `signature` stands only with functions. */
+  readonly imports: readonly { module: string; name: string; kind: string; signature?: Signature }[];
+  /** What it offers, in order; `signature` stands only with functions. */
+  readonly exports: readonly { name: string; kind: string; signature?: Signature }[];
+  /** Where its source map is, relative to the module, or undefined. */
+  readonly sourceMappingUrl: string | undefined;
+}
+
+const kinds = ["function", "table", "memory", "global", "tag"];
+const types: Record<number, string> = { 0x7f: "i32", 0x7e: "i64", 0x7d: "f32", 0x7c: "f64", 0x7b: "v128" };
+
+/** Reads the sections of a valid module. */
+export function inspectModule(bytes: Uint8Array): ModuleInfo {
+  const reader = new Reader(bytes);
+  const signatures: Signature[] = [];
+  const functions: Signature[] = [];
+  const imports: { module: string; name: string; kind: string; signature?: Signature }[] = [];
+  const exports: { name: string; kind: string; signature?: Signature }[] = [];
+  let sourceMappingUrl: string | undefined;
+  reader.skip(8);
+  while (!reader.done) {
+    const section = reader.byte();
+    const end = reader.unsigned() + reader.position;
+    if (section === 0 && reader.name() === "sourceMappingURL") sourceMappingUrl = reader.name();
+    if (section === 1) reader.list(() => signatures.push(readType(reader)));
+    if (section === 2) {
+      reader.list(() => {
+        const [module, name, kind] = [reader.name(), reader.name(), kinds[reader.byte()] ?? "unknown"];
+        const type = readImportType(reader, kind);
+        const signature = kind === "function" ? signatures[type] : undefined;
+        if (signature !== undefined) functions.push(signature);
+        imports.push({ module, name, kind, ...(signature !== undefined && { signature }) });
+      });
+    }
+    if (section === 3) reader.list(() => functions.push(signatures[reader.unsigned()] ?? "unknown"));
+    if (section === 7) {
+      reader.list(() => {
+        const [name, kind, index] = [reader.name(), kinds[reader.byte()] ?? "unknown", reader.unsigned()];
+        exports.push({ name, kind, ...(kind === "function" && { signature: functions[index] ?? "unknown" }) });
+      });
+    }
+    reader.position = end;
+  }
+  return { imports, exports, sourceMappingUrl };
+}
+
+/** Reads an entry of the type section; one that is no plain function type counts as unknown, and ends the section. */
+function readType(reader: Reader): Signature {
+  if (reader.byte() !== 0x60) return "unknown";
+  const list = (): string => {
+    const names: string[] = [];
+    reader.list(() => names.push(types[reader.byte()] ?? "ref"));
+    return names.join(" ");
+  };
+  return `${list()} -> ${list()}`.trim();
+}
+
+/** Reads the type behind an import, and gives the index of a function's. */
+function readImportType(reader: Reader, kind: string): number {
+  if (kind === "function") return reader.unsigned();
+  if (kind === "tag") reader.skip(1);
+  if (kind === "table" || kind === "global") reader.skip(1);
+  if (kind === "global") reader.skip(1);
+  if (kind === "table" || kind === "memory") {
+    const flags = reader.byte();
+    reader.unsigned();
+    if (flags & 1) reader.unsigned();
+  }
+  if (kind === "tag") reader.unsigned();
+  return -1;
+}
+
+class Reader {
+  position = 0;
+  readonly #bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  get done(): boolean {
+    return this.position >= this.#bytes.length;
+  }
+
+  byte(): number {
+    return this.#bytes[this.position++] ?? 0;
+  }
+
+  skip(count: number): void {
+    this.position += count;
+  }
+
+  /** A LEB128 number; those of a module fit into 32 bits, but for limits of 64-bit memories, which are not used. */
+  unsigned(): number {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = this.byte();
+      value += (byte & 0x7f) * 2 ** shift;
+      if (!(byte & 0x80)) return value;
+    }
+  }
+
+  name(): string {
+    const size = this.unsigned();
+    this.position += size;
+    return new TextDecoder().decode(this.#bytes.subarray(this.position - size, this.position));
+  }
+
+  list(read: () => void): void {
+    for (let count = this.unsigned(); count > 0 && !this.done; count--) read();
+  }
+}

@@ -1,0 +1,63 @@
+// What happened between the proxy and the filter, in order: for tests that fail, for `serve --trace`, for a reader.
+
+import { LogLevel, Status } from "../assembly/abi.ts";
+
+/** One thing that happened. */
+export type TraceEvent =
+  | { readonly kind: "callback"; readonly name: string; readonly args: readonly number[]; result?: number | undefined }
+  | {
+      readonly kind: "call";
+      readonly name: string;
+      readonly status: Status;
+      /** Why the status is not Ok, and what would have been right. */
+      readonly reason: string | undefined;
+    }
+  | { readonly kind: "log"; readonly level: LogLevel; readonly message: string }
+  | { readonly kind: "note"; readonly text: string };
+
+/** The most events that a trace keeps; beyond it the older half goes. A root context ticks for as long as it lives. */
+const MOST_EVENTS = 10_000;
+
+/** Events in order, the last ones when there are very many. */
+export class Trace {
+  readonly events: TraceEvent[] = [];
+
+  /** Adds an event. */
+  push(event: TraceEvent): void {
+    if (this.events.push(event) > MOST_EVENTS) this.events.splice(0, MOST_EVENTS / 2);
+  }
+
+  /** The lines that the filter logged. */
+  get logs(): LogEntry[] {
+    return this.events.flatMap((event) =>
+      event.kind === "log" ? [{ level: event.level, message: event.message }] : [],
+    );
+  }
+
+  /** The events as indented lines. */
+  toString(): string {
+    return this.events.map(formatEvent).join("\n");
+  }
+}
+
+/** A line in the proxy's log. */
+export interface LogEntry {
+  /** As the filter gave it. */
+  readonly level: LogLevel;
+  /** The text; bytes that are no UTF-8 become U+FFFD. */
+  readonly message: string;
+}
+
+/** Writes one event as a line. */
+export function formatEvent(event: TraceEvent): string {
+  switch (event.kind) {
+    case "callback":
+      return `${event.name}(${event.args.join(", ")})${event.result === undefined ? "" : ` → ${event.result}`}`;
+    case "call":
+      return `  ${event.name} → ${Status[event.status]}${event.reason === undefined ? "" : `: ${event.reason}`}`;
+    case "log":
+      return `  log ${LogLevel[event.level]!.toLowerCase()}: ${event.message}`;
+    case "note":
+      return `  ${event.text}`;
+  }
+}

@@ -1,0 +1,161 @@
+// One running instance of a module: calls its exports, keeps track of whose callback is active, and stops for good at
+// the first trap. Source: proxy-wasm-cpp-host src/wasm.cc, include/proxy-wasm/wasm_vm.h.
+
+import { EnvoyFault, Trap } from "./error.ts";
+import { GuestMemory } from "./memory.ts";
+import type { AbiVersion } from "./imports/signatures.ts";
+import type { Trace, TraceEvent } from "./trace.ts";
+
+/** What a callback belongs to. */
+export interface VmContext {
+  readonly id: number;
+  /** Where what happens in its callbacks is written down. */
+  readonly trace: Trace;
+}
+
+/** Makes the imports of an instance. */
+export type ImportFactory<Context extends VmContext> = (vm: Vm<Context>) => WebAssembly.Imports;
+
+/** An instance of a module. */
+export class Vm<Context extends VmContext> {
+  readonly memory: GuestMemory;
+  /** The version of the ABI that the module declares. */
+  readonly abi: AbiVersion;
+  /** The contexts that live in it, by id. */
+  readonly contexts: Map<number, Context> = new Map();
+  /** Why it runs nothing any more, or undefined. */
+  failed: Trap | undefined;
+  /** Which calls are forbidden just now: those of the start functions, those of an allocator, or none. */
+  restricted: "start" | "malloc" | undefined;
+  /** Whether the running callback asked for a local reply, which stops the stream whatever it returns. */
+  stopped = false;
+
+  readonly #exports: WebAssembly.Exports;
+  readonly #afterCall: (() => void)[] = [];
+  #nextId = 1;
+  #current: Context | undefined;
+  #effective: Context | undefined;
+  #depth = 0;
+  #lateTrap: Trap | undefined;
+
+  constructor(module: WebAssembly.Module, abi: AbiVersion, imports: ImportFactory<Context>) {
+    this.abi = abi;
+    const instance = new WebAssembly.Instance(module, imports(this));
+    this.#exports = instance.exports;
+    const memory = Object.values(this.#exports).find((value) => value instanceof WebAssembly.Memory);
+    this.memory = new GuestMemory(memory ?? new WebAssembly.Memory({ initial: 0 }), (size) => this.#allocate(size));
+  }
+
+  /** Whether the module exports a function of this name. */
+  exports(name: string): boolean {
+    return typeof this.#exports[name] === "function";
+  }
+
+  /** The context that a host call means: the one it has chosen, or the one whose callback is running. */
+  get context(): Context | undefined {
+    return this.#effective ?? this.#current;
+  }
+
+  /** Chooses the context of the host calls to come, until the running callback ends; undefined unchooses it. */
+  setEffectiveContext(context: Context | undefined): void {
+    this.#effective = context;
+  }
+
+  /** A number that no living context has. */
+  newContextId(): number {
+    while (this.contexts.has(this.#nextId) || this.#nextId === 0) this.#nextId = (this.#nextId + 1) >>> 0;
+    const id = this.#nextId;
+    this.#nextId = (this.#nextId + 1) >>> 0;
+    return id;
+  }
+
+  /** Does something when the outermost callback has returned. */
+  afterCall(action: () => void): void {
+    this.#afterCall.push(action);
+  }
+
+  /** Runs the start function: `_initialize` and `main`, or `_start`. */
+  start(): void {
+    this.restricted = "start";
+    try {
+      if (this.exports("_initialize")) {
+        this.#run("_initialize", []);
+        if (this.exports("main")) this.#run("main", [0, 0]);
+        else if (this.exports("__main_void")) this.#run("__main_void", []);
+      } else if (this.exports("_start")) {
+        this.#run("_start", []);
+      }
+    } finally {
+      this.restricted = undefined;
+    }
+  }
+
+  /**
+   * Calls an export in the name of a context, then does what was put off meanwhile. Undefined when the module does not
+   * export it, when the VM has failed before, or fails now.
+   */
+  call(name: string, context: Context, args: number[]): number | undefined {
+    if (this.failed || !this.exports(name)) return undefined;
+    const [current, effective] = [this.#current, this.#effective];
+    this.#current = context;
+    this.#effective = undefined;
+    const event: TraceEvent = { kind: "callback", name, args };
+    context.trace.push(event);
+    this.#depth++;
+    let result: number | undefined;
+    try {
+      result = this.#run(name, args);
+      event.result = result;
+    } catch (error) {
+      this.#fail(error, name);
+    } finally {
+      this.#depth--;
+      this.#current = current;
+      this.#effective = effective;
+    }
+    if (this.#lateTrap) this.#fail(this.#lateTrap, name);
+    if (!this.#depth) this.#drain();
+    return this.failed ? undefined : result;
+  }
+
+  /** Reads and clears whether the callback that has just run asked for a local reply. */
+  takeStopped(): boolean {
+    const stopped = this.stopped;
+    this.stopped = false;
+    return stopped;
+  }
+
+  #run(name: string, args: number[]): number | undefined {
+    const result: unknown = (this.#exports[name] as (...args: number[]) => unknown)(...args);
+    return typeof result === "number" ? result >>> 0 : undefined;
+  }
+
+  #drain(): void {
+    for (let action = this.#afterCall.shift(); action; action = this.#afterCall.shift()) action();
+  }
+
+  #fail(error: unknown, callback: string): void {
+    if (error instanceof EnvoyFault) throw error;
+    this.failed = error instanceof Trap ? error : new Trap(messageOf(error), callback, { cause: error });
+    this.#afterCall.length = 0;
+    this.#lateTrap = undefined;
+  }
+
+  // A trap in here fails only the host call at first: the filter runs on until its callback returns.
+  #allocate(size: number): number {
+    const outer = this.restricted;
+    this.restricted = "malloc";
+    try {
+      return this.#run(this.exports("malloc") ? "malloc" : "proxy_on_memory_allocate", [size]) ?? 0;
+    } catch (error) {
+      this.#lateTrap = new Trap(messageOf(error), "malloc", { cause: error });
+      return 0;
+    } finally {
+      this.restricted = outer;
+    }
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
