@@ -1,9 +1,8 @@
 // A whole exchange in one call: a request goes in, what the client would get comes out, and an upstream is a function.
 
-import { toBytes, toText, decodeText } from "./bytes.ts";
+import { decodeText, encodeText, toBytes, toText } from "./bytes.ts";
 import { VirtualClock } from "./clock.ts";
-import { finishResponse, requestHeaders, requestId, responseHeaders } from "./connection.ts";
-import { encodeText } from "./bytes.ts";
+import { requestHeaders, requestId, responseHeaders } from "./connection.ts";
 import { StreamError } from "./error.ts";
 import type { Filter } from "./filter.ts";
 import { type HeaderEntry, HeaderMap } from "./header-map.ts";
@@ -89,7 +88,7 @@ export class FilterResponse {
   /** @internal */
   constructor(client: Client, request: UpstreamRequest | null, stream: HttpStream, trace: Trace) {
     this.status = Number(client.head!.get(":status"));
-    this.headers = new HttpHeaders(client.head);
+    this.headers = new HttpHeaders(withoutPseudo(client.head!));
     this.body = client.body();
     this.trailers = new HttpHeaders(client.trailing);
     this.complete = client.complete;
@@ -109,6 +108,13 @@ export class FilterResponse {
   json(): unknown {
     return JSON.parse(this.text());
   }
+}
+
+function withoutPseudo(headers: HeaderMap): HeaderMap {
+  return new HeaderMap(
+    "response",
+    headers.entries.filter(([name]) => !name.startsWith(":")),
+  );
 }
 
 /** Collects what arrives at one end of a stream. */

@@ -129,9 +129,10 @@ export class Plugin {
 
   #start(): RootContext {
     const vm = this.#makeVm(this);
+    vm.start();
     const root = new RootContext(this, vm);
     const refusing = root.start();
-    if (vm.failed) throw new LoadError(`the filter failed while it was started: ${vm.failed.message}`, { cause: vm.failed });
+    if (vm.failed) throw new LoadError(startText(vm.failed, root.trace), { cause: vm.failed });
     if (refusing) throw new LoadError(refusalText(refusing, root.trace));
     return root;
   }
@@ -168,6 +169,11 @@ function refusalText(callback: string, trace: Trace): string {
   const what = callback === "proxy_on_configure" ? "its configuration (onConfigure" : "to start (onVmStart";
   const why = said.length ? ` It logged: ${said.join(" | ")}` : " It logged nothing about why.";
   return `the filter refused ${what} answered false).${why}`;
+}
+
+function startText(trap: Trap, trace: Trace): string {
+  const said = trace.logs.at(-1)?.message;
+  return `the filter stopped in ${trap.callback} while it was started: ${said ?? trap.message}`;
 }
 
 /** Stands in a stream for a filter that has failed before: the stream ends with a 503. */

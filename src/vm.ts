@@ -1,7 +1,7 @@
 // One running instance of a module: calls its exports, keeps track of whose callback is active, and stops for good at
 // the first trap. Source: proxy-wasm-cpp-host src/wasm.cc, include/proxy-wasm/wasm_vm.h.
 
-import { EnvoyFault, Trap } from "./error.ts";
+import { EnvoyFault, LoadError, Trap } from "./error.ts";
 import { GuestMemory } from "./memory.ts";
 import type { AbiVersion } from "./imports/signatures.ts";
 import type { Trace, TraceEvent } from "./trace.ts";
@@ -76,14 +76,18 @@ export class Vm<Context extends VmContext> {
 
   /** Runs the start function: `_initialize` and `main`, or `_start`. */
   start(): void {
+    const names = this.exports("_initialize")
+      ? ["_initialize", this.exports("main") ? "main" : "__main_void"]
+      : ["_start"];
     this.restricted = "start";
     try {
-      if (this.exports("_initialize")) {
-        this.#run("_initialize", []);
-        if (this.exports("main")) this.#run("main", [0, 0]);
-        else if (this.exports("__main_void")) this.#run("__main_void", []);
-      } else if (this.exports("_start")) {
-        this.#run("_start", []);
+      for (const name of names) {
+        if (!this.exports(name)) continue;
+        try {
+          this.#run(name, name === "main" ? [0, 0] : []);
+        } catch (error) {
+          throw new LoadError(`the module's start function ${name} failed: ${messageOf(error)}`, { cause: error });
+        }
       }
     } finally {
       this.restricted = undefined;

@@ -1,9 +1,29 @@
-import { Action, HttpContext, registerHttpContext } from "proxy-wasm/assembly";
+// Adds `x-service-name` to every response. The value can be given as the plugin's configuration.
+
+import { Action, HttpContext, registerRootContext, RootContext } from "proxy-wasm/assembly";
+
+class AddHeaderRoot extends RootContext {
+  serviceName: string = "my-custom-service";
+
+  override onConfigure(configurationSize: u32): bool {
+    if (configurationSize > 0) this.serviceName = this.configuration!;
+    return true;
+  }
+
+  override createHttpContext(): HttpContext {
+    return new AddHeader(this);
+  }
+}
 
 class AddHeader extends HttpContext {
+  constructor(private readonly root: AddHeaderRoot) {
+    super();
+  }
+
   override onResponseHeaders(_count: u32, _endOfStream: bool): Action {
-    this.responseHeaders.set("x-service-name", "my-custom-service");
+    this.responseHeaders.set("x-service-name", this.root.serviceName);
     return Action.Continue;
   }
 }
-registerHttpContext(() => new AddHeader());
+
+registerRootContext("add-header", () => new AddHeaderRoot());

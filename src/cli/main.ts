@@ -1,0 +1,13 @@
+#!/usr/bin/env node
+// The program: the process' own arguments, outputs and signals around `run`.
+
+import { run } from "./run.ts";
+
+const interrupt = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupt.abort());
+
+process.exitCode = await run(process.argv.slice(2), {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  signal: interrupt.signal,
+});

@@ -1,0 +1,113 @@
+// Matchers for vitest: `import "proxy-wasm/vitest"` in a test or a set-up file.
+
+import { expect } from "vitest";
+
+import { LogLevel } from "../assembly/abi.ts";
+import { FilterResponse } from "./exchange.ts";
+import { Filter } from "./filter.ts";
+import { FilterStream, type Step } from "./filter-stream.ts";
+import type { HttpHeaders } from "./http-headers.ts";
+import type { LogEntry, Trace } from "./trace.ts";
+
+/** The name of a log level. */
+export type LogLevelName = "trace" | "debug" | "info" | "warn" | "error" | "critical";
+
+/** What can be expected of a response, a stream, a step of it, or a filter. */
+export interface FilterMatchers<R = unknown> {
+  /** The response has this status code. */
+  toHaveStatus(status: number): R;
+  /** The message has this header; with a value, one of its values is that one, or matches it. */
+  toHaveHeader(name: string, value?: string | RegExp): R;
+  /** The response's body is this text. */
+  toHaveBody(text: string | RegExp): R;
+  /** The filter or the proxy answered by itself; with a status, with that one. */
+  toHaveRepliedLocally(status?: number): R;
+  /** The filter logged a line of this level that is this text, or matches it. */
+  toHaveLogged(level: LogLevelName, text?: string | RegExp): R;
+  /** The filter holds this step's direction back. */
+  toPause(): R;
+  /** The filter let this step pass. */
+  toContinue(): R;
+  /** The filter has stopped for good; with a text, its report contains or matches it. */
+  toHaveTrapped(text?: string | RegExp): R;
+}
+
+declare module "vitest" {
+  // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- declaration merging wants an interface
+  interface Matchers<T = any> extends FilterMatchers<T> {}
+}
+
+interface Result {
+  pass: boolean;
+  message: () => string;
+}
+
+expect.extend({
+  toHaveStatus(received: unknown, status: number): Result {
+    const response = needs(received, FilterResponse, "toHaveStatus", "a response of filter.request()");
+    return result(response.status === status, `status ${status}`, `${response.status}`, response.trace);
+  },
+
+  toHaveHeader(received: unknown, name: string, value?: string | RegExp): Result {
+    const { headers, trace } = withHeaders(received);
+    const values = headers.getAll(name);
+    const pass = value === undefined ? values.length > 0 : values.some((one) => matches(one, value));
+    const wanted = `header ${name}${value === undefined ? "" : `: ${String(value)}`}`;
+    const present = headers.entries().map(([key, one]) => `\n    ${key}: ${one}`);
+    return result(pass, wanted, values.length ? values.join(" | ") : `none of it among${present.join("")}`, trace);
+  },
+
+  toHaveBody(received: unknown, text: string | RegExp): Result {
+    const response = needs(received, FilterResponse, "toHaveBody", "a response of filter.request()");
+    return result(matches(response.text(), text), `body ${String(text)}`, response.text(), response.trace);
+  },
+
+  toHaveRepliedLocally(received: unknown, status?: number): Result {
+    const { localReply, trace } = received as FilterResponse | FilterStream;
+    const pass = localReply !== null && (status === undefined || localReply.status === status);
+    const wanted = `a local reply${status === undefined ? "" : ` with status ${status}`}`;
+    return result(pass, wanted, localReply ? `one with status ${localReply.status}` : "none", trace);
+  },
+
+  toHaveLogged(received: unknown, level: LogLevelName, text?: string | RegExp): Result {
+    const { logs, trace } = received as { logs: readonly LogEntry[]; trace: Trace };
+    const lines = logs.filter((entry) => LogLevel[entry.level]!.toLowerCase() === level);
+    const pass = lines.some(({ message }) => text === undefined || matches(message, text));
+    const wanted = `a log line ${level}${text === undefined ? "" : ` ${String(text)}`}`;
+    return result(pass, wanted, logs.map(({ message }) => JSON.stringify(message)).join(", ") || "none", trace);
+  },
+
+  toPause(received: unknown): Result {
+    return result((received as Step).paused, "to pause", (received as Step).paused ? "paused" : "went on", undefined);
+  },
+
+  toContinue(received: unknown): Result {
+    return result(!(received as Step).paused, "to go on", (received as Step).paused ? "paused" : "went on", undefined);
+  },
+
+  toHaveTrapped(received: unknown, text?: string | RegExp): Result {
+    const { trap } = needs(received, Filter, "toHaveTrapped", "a filter of loadFilter()");
+    const pass = trap !== null && (text === undefined || (typeof text === "string" ? trap.includes(text) : text.test(trap)));
+    return result(pass, `a trap${text === undefined ? "" : ` with ${String(text)}`}`, trap ?? "none", undefined);
+  },
+});
+
+function matches(value: string, wanted: string | RegExp): boolean {
+  return typeof wanted === "string" ? value === wanted : wanted.test(value);
+}
+
+function needs<T>(received: unknown, type: abstract new (...args: never[]) => T, matcher: string, what: string): T {
+  if (received instanceof type) return received;
+  throw new TypeError(`${matcher} is for ${what}; this is ${String(received)}`);
+}
+
+function withHeaders(received: unknown): { headers: HttpHeaders; trace: Trace | undefined } {
+  if (received instanceof FilterStream) return { headers: received.response.headers, trace: received.trace };
+  const { headers, trace } = received as { headers: HttpHeaders; trace?: Trace };
+  return { headers, trace };
+}
+
+function result(pass: boolean, wanted: string, found: string, trace: Trace | undefined): Result {
+  const story = trace?.events.length ? `\n\nwhat happened:\n${trace}` : "";
+  return { pass, message: () => `expected ${pass ? "not " : ""}${wanted}; found: ${found}${story}` };
+}
