@@ -86,8 +86,7 @@ describe("encode", () => {
   test("takes each of the units that differ from ASCII by one bit for wide", () => {
     for (let bit = 7; bit < 16; bit++) {
       const text = "ab" + String.fromCharCode(0x63 | (1 << bit)) + "d";
-      const expected = bit == 15 || bit < 14 || bit == 14 ? hex(Uint8Array.wrap(String.UTF8.encode(text))) : "";
-      expect(encoded(text)).toBe(expected);
+      expect(encoded(text)).toBe(hex(Uint8Array.wrap(String.UTF8.encode(text))));
     }
   });
 });
@@ -201,7 +200,8 @@ describe("decode", () => {
   });
 
   test("gives a text that works as any other", () => {
-    const text = decode(changetype<usize>(bytes("78 2d e2 82 ac 2d 61")), 7);
+    const from = bytes("78 2d e2 82 ac 2d 61");
+    const text = decode(from.dataStart, from.byteLength);
     expect(text.length).toBe(5);
     expect(text + "!").toBe("x-€-a!");
     expect(text.split("-").length).toBe(3);

