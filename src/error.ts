@@ -1,6 +1,7 @@
 // How things go wrong: a host call that is refused, a module that cannot be loaded, and what stops a filter.
 
 import type { Status } from "../assembly/abi.ts";
+import type { Trace } from "./trace.ts";
 
 /** Why a host call answered something else than `Ok`, and what would have been right. */
 export class Refusal {
@@ -23,10 +24,13 @@ export class Trap extends Error {
   override name = "Trap";
   /** The export that was running, such as `proxy_on_request_headers`. */
   readonly callback: string;
+  /** What happened before, in the context that it was running for. */
+  readonly trace: Trace;
 
-  constructor(message: string, callback: string, options?: ErrorOptions) {
+  constructor(message: string, callback: string, trace: Trace, options?: ErrorOptions) {
     super(message, options);
     this.callback = callback;
+    this.trace = trace;
   }
 }
 

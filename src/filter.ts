@@ -125,7 +125,7 @@ export class Filter {
   /** Why the filter has stopped for good, or null: message, places in the source, what it was doing. */
   get trap(): string | null {
     const trap: Trap | undefined = this.#plugin.failed;
-    return trap ? trapReport(trap, this.#sourceMap, this.#plugin.root.trace) : null;
+    return trap ? trapReport(trap, this.#sourceMap) : null;
   }
 
   /** What happened in the root context: configuration, ticks. */

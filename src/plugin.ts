@@ -132,7 +132,7 @@ export class Plugin {
     vm.start();
     const root = new RootContext(this, vm);
     const refusing = root.start();
-    if (vm.failed) throw new LoadError(startText(vm.failed, root.trace), { cause: vm.failed });
+    if (vm.failed) throw new LoadError(startText(vm.failed), { cause: vm.failed });
     if (refusing) throw new LoadError(refusalText(refusing, root.trace));
     return root;
   }
@@ -171,8 +171,8 @@ function refusalText(callback: string, trace: Trace): string {
   return `the filter refused ${what} answered false).${why}`;
 }
 
-function startText(trap: Trap, trace: Trace): string {
-  const said = trace.logs.at(-1)?.message;
+function startText(trap: Trap): string {
+  const said = trap.trace.logs.at(-1)?.message;
   return `the filter stopped in ${trap.callback} while it was started: ${said ?? trap.message}`;
 }
 

@@ -6,8 +6,6 @@ export interface SourcePosition {
   readonly file: string;
   readonly line: number;
   readonly column: number;
-  /** The text of the line, when the map has the source. */
-  readonly text: string | undefined;
 }
 
 interface Segment {
@@ -46,8 +44,12 @@ export class SourceMap {
       file: this.#sources[segment.source] ?? "?",
       line: segment.line + 1,
       column: segment.column + 1,
-      text: this.#contents[segment.source]?.split("\n")[segment.line],
     };
+  }
+
+  /** The text of a line of a source file, or undefined when the map does not have it. */
+  lineOf(position: SourcePosition): string | undefined {
+    return this.#contents[this.#sources.indexOf(position.file)]?.split("\n")[position.line - 1];
   }
 }
 

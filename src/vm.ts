@@ -36,7 +36,7 @@ export class Vm<Context extends VmContext> {
   #current: Context | undefined;
   #effective: Context | undefined;
   #depth = 0;
-  #lateTrap: Trap | undefined;
+  #allocatorError: Error | undefined;
 
   constructor(module: WebAssembly.Module, abi: AbiVersion, imports: ImportFactory<Context>) {
     this.abi = abi;
@@ -111,13 +111,13 @@ export class Vm<Context extends VmContext> {
       result = this.#run(name, args);
       event.result = result;
     } catch (error) {
-      this.#fail(error, name);
+      this.#fail(error, name, context);
     } finally {
       this.#depth--;
       this.#current = current;
       this.#effective = effective;
     }
-    if (this.#lateTrap) this.#fail(this.#lateTrap, name);
+    if (this.#allocatorError) this.#fail(this.#allocatorError, name, context);
     if (!this.#depth) this.#drain();
     return this.failed ? undefined : result;
   }
@@ -138,11 +138,11 @@ export class Vm<Context extends VmContext> {
     for (let action = this.#afterCall.shift(); action; action = this.#afterCall.shift()) action();
   }
 
-  #fail(error: unknown, callback: string): void {
+  #fail(error: unknown, callback: string, context: Context): void {
     if (error instanceof EnvoyFault) throw error;
-    this.failed = error instanceof Trap ? error : new Trap(messageOf(error), callback, { cause: error });
+    this.failed = new Trap(messageOf(error), callback, context.trace, { cause: error });
     this.#afterCall.length = 0;
-    this.#lateTrap = undefined;
+    this.#allocatorError = undefined;
   }
 
   // A trap in here fails only the host call at first: the filter runs on until its callback returns.
@@ -152,7 +152,7 @@ export class Vm<Context extends VmContext> {
     try {
       return this.#run(this.exports("malloc") ? "malloc" : "proxy_on_memory_allocate", [size]) ?? 0;
     } catch (error) {
-      this.#lateTrap = new Trap(messageOf(error), "malloc", { cause: error });
+      this.#allocatorError = error instanceof Error ? error : new Error(String(error));
       return 0;
     } finally {
       this.restricted = outer;

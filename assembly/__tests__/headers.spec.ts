@@ -90,6 +90,22 @@ describe("append", () => {
     }
   });
 
+  test("stays within its place, at any size of a value", () => {
+    for (let length = 0; length < 300; length++) {
+      const value = new Uint8Array(length).fill(0xff);
+      const lists: Headers[] = [];
+      for (let i = 0; i < 8; i++) lists.push(decoded(TWO));
+      // The places of the eight lie one behind the other. One that is too small ends in the head of the next.
+      for (let i = 0; i < 8; i++) lists[i].appendBytes("c", value).appendBytes("d", value);
+      for (let i = 0; i < 8; i++) {
+        expect(lists[i].size).toBe(4);
+        expect(lists[i].get("b")).toBe("22");
+        expect(lists[i].getBytes("c")!.length).toBe(length);
+        expect(lists[i].getBytes("d")!.length).toBe(length);
+      }
+    }
+  });
+
   test("keeps a thousand entries", () => {
     const headers = new Headers();
     for (let i = 0; i < 1000; i++) headers.append("name-" + i.toString(), "value-" + i.toString());

@@ -83,10 +83,12 @@ describe("encode", () => {
     }
   });
 
-  test("takes each of the units that differ from ASCII by one bit for wide", () => {
+  test("takes a unit that differs from ASCII by one bit for wide, at any place of a group of four", () => {
     for (let bit = 7; bit < 16; bit++) {
-      const text = "ab" + String.fromCharCode(0x63 | (1 << bit)) + "d";
-      expect(encoded(text)).toBe(hex(Uint8Array.wrap(String.UTF8.encode(text))));
+      for (let at = 0; at < 4; at++) {
+        const text = "abcd".substring(0, at) + String.fromCharCode(0x63 | (1 << bit)) + "abcd".substring(at);
+        expect(encoded(text)).toBe(hex(Uint8Array.wrap(String.UTF8.encode(text))));
+      }
     }
   });
 });
