@@ -141,6 +141,7 @@ export class HttpStream {
     } else if (!this.#responseStarted) {
       this.#replaceResponse(reply);
     } else {
+      this.details = reply.details;
       this.reset(reply.details);
     }
   }
@@ -250,7 +251,6 @@ export class HttpStream {
       entered: () => {},
       left: () => {},
       overLimit: () => {
-        if (this.#responseStarted) return this.reset("response_payload_too_large");
         this.sendLocalReply(proxyReply(500, "Internal Server Error", "response_payload_too_large"));
       },
       watermark: (above) => this.#options.upstream.watermark?.(above),

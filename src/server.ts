@@ -7,7 +7,7 @@ import { requestHeaders, requestId } from "./connection.ts";
 import type { Filter } from "./filter.ts";
 import { HeaderMap } from "./header-map.ts";
 import type { HttpStream, Peer } from "./http-stream.ts";
-import { type Feed, hello, pairs, type UpstreamConnector } from "./upstreams.ts";
+import { type Feed, hello, pairs, sendHead, type UpstreamConnector } from "./upstreams.ts";
 
 /** How to serve. */
 export interface ServeOptions {
@@ -126,7 +126,7 @@ class Connection {
         this.#status = Number(headers.get(":status"));
         response.writeHead(this.#status, responseLines(headers));
         if (endOfStream) end();
-        else response.flushHeaders();
+        else sendHead(response);
       },
       data: (data, endOfStream) => {
         this.#bytes += data.length;

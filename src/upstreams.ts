@@ -1,6 +1,6 @@
 // Where `serve` sends what the filter lets through: a real server, or one built in that says hello.
 
-import { type IncomingMessage, request as httpRequest } from "node:http";
+import { type IncomingMessage, type OutgoingMessage, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 
 import type { Body } from "./body.ts";
@@ -71,7 +71,7 @@ export function connectTo(url: URL): UpstreamConnector {
           receive(feed, incoming, headers.get(":method") === "HEAD", started);
         });
         if (endOfStream) request.end();
-        else request.flushHeaders();
+        else sendHead(request);
       },
       data(data: Body, endOfStream) {
         if (data.length && !request?.write(data.bytes())) source.pause();
@@ -111,6 +111,11 @@ function receive(feed: Feed, incoming: IncomingMessage, isHead: boolean, started
     });
   });
   incoming.on("error", () => feed((stream) => stream.upstreamReset("connection termination")));
+}
+
+/** Sends the head now. Unlike `flushHeaders`, which writes it as UTF-8, this keeps its bytes. */
+export function sendHead(message: OutgoingMessage): void {
+  message.write(new Uint8Array());
 }
 
 /** Node's flat list of names and values, as entries. Both are ByteStrings. */

@@ -30,7 +30,7 @@ interface Guest extends ASUtil, Record<string, unknown> {
   entries(headers: Pointer): Pointer;
 }
 
-const guest = await loadGuest("test/filters/wire-format.ts");
+const guest = await loadGuest("wire-format.ts");
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 
@@ -194,14 +194,17 @@ describe("a list of headers", () => {
 });
 
 /** Compiles a program of the SDK's parts and instantiates it with an `abort` that throws. */
-async function loadGuest(file: string): Promise<Guest> {
-  let binary = new Uint8Array();
-  const root = resolve(import.meta.dirname, "..");
-  const flags = ["--baseDir", root, "--outFile", "guest.wasm", "-O3", "--exportRuntime"];
-  const { error, stderr } = await asc([file, ...flags], {
-    writeFile: (name, contents) => void (console.log(name, typeof contents, Object.prototype.toString.call(contents.buffer), contents.buffer?.resizable, contents instanceof Uint8Array), binary = contents as Uint8Array<ArrayBuffer>),
-  });
-  if (error) throw new Error(`${error.message}\n${stderr.toString()}`);
+async function loadGuest(name: string): Promise<Guest> {
+  let binary: Uint8Array<ArrayBuffer> | undefined;
+  // From its own folder: in the package's, asc would take the asconfig.json of filters.
+  const baseDir = resolve(import.meta.dirname, "filters");
+  const { error, stderr } = await asc(
+    [name, "--baseDir", baseDir, "--outFile", "guest.wasm", "-O3", "--exportRuntime"],
+    {
+      writeFile: (_name, contents) => void (binary = contents as Uint8Array<ArrayBuffer>),
+    },
+  );
+  if (!binary) throw new Error(`${error?.message}\n${stderr.toString()}`);
   const abort = (message: Pointer, _file: Pointer, line: number): never => {
     throw new Error(`${message ? guest.__getString(message) : "abort"} in line ${line}`);
   };
