@@ -17,6 +17,9 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
     command.exitOverride().configureOutput({
       writeOut: (text) => streams.stdout.write(text),
       writeErr: (text) => streams.stderr.write(text),
+      // Help texts are golden files: as wide everywhere.
+      getOutHelpWidth: () => 100,
+      getErrHelpWidth: () => 100,
     });
   }
   try {

@@ -1,0 +1,146 @@
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+import { run } from "../src/cli/run.ts";
+import { compileFilter, compileSource, filterWat } from "./support/compile.ts";
+
+/** Runs a command line; `until` ends it once stdout matches. */
+async function command(args: string[], until?: RegExp): Promise<{ code: number; stdout: string; stderr: string }> {
+  const abort = new AbortController();
+  const outputs = { stdout: "", stderr: "" };
+  const stdout = {
+    write(text: string) {
+      outputs.stdout += text;
+      if (until?.test(outputs.stdout)) abort.abort();
+    },
+  };
+  const stderr = { write: (text: string) => (outputs.stderr += text) };
+  const code = await run(args, { stdout, stderr, signal: abort.signal });
+  return { code, ...outputs };
+}
+
+let folder: string;
+let filter: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "proxy-wasm-"));
+  filter = join(folder, "filter.wasm");
+  await writeFile(filter, filterWat({}));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe("serve", () => {
+  test("says where it listens, how to try it and how to stop it", async () => {
+    const { code, stdout } = await command(["serve", filter, "--port", "0"], /Ctrl-C/);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      /^Serving .*filter\.wasm on http:\/\/localhost:\d+; what it lets through is answered with "Hello, world!"\.\nTry it:  curl -i http:\/\/localhost:\d+\/\nStop it: Ctrl-C\n$/,
+    );
+  });
+
+  test.each([
+    ["a file that is not there", ["no.wasm"], 1, "error: cannot read no.wasm: there is no such file; has the filter been built?\n"],
+    ["an upstream that is no URL", ["f", "--upstream", "localhost:3000"], 2, /'localhost:3000' is invalid\. An http or https URL is expected/],
+    ["a port that is none", ["f", "--port", "http"], 2, /'http' is invalid\. A number from 0 to 65535 is expected/],
+    ["an unknown option", ["f", "--prot", "1"], 2, /unknown option '--prot'\n\(Did you mean --port\?\)/],
+    ["a policy that is none", ["f", "--failure-policy", "shut"], 2, /Allowed choices are closed, open, reload/],
+    ["a missing configuration file", ["--config-file", "no.json"], 1, /^error: cannot read the configuration file no\.json: ENOENT/],
+  ])("refuses %s", async (_what, args, code, message) => {
+    const result = await command(["serve", ...args]);
+    expect(result.code).toBe(code);
+    if (typeof message === "string") expect(result.stderr).toBe(message);
+    else expect(result.stderr).toMatch(message);
+    expect(result.stderr).not.toMatch(/\n\s+at /);
+  });
+
+  test("refuses what is no module, and what is no filter", async () => {
+    const text = join(folder, "text.wasm");
+    await writeFile(text, "no module");
+    expect(await command(["serve", text])).toMatchObject({ code: 1, stderr: expect.stringContaining("is no WebAssembly module") });
+    const plain = join(folder, "plain.wasm");
+    await writeFile(plain, Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+    expect(await command(["serve", plain])).toMatchObject({ code: 1, stderr: expect.stringContaining("exports none of") });
+  });
+
+  test("refuses a configuration that the filter refuses, with what the filter says", async () => {
+    const { file } = await compileFilter("lifecycle");
+    const { code, stderr } = await command(["serve", file, "--root-id", "main", "--config", "refuse"]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/error: the filter refused its configuration.*the name must not be refuse/);
+  });
+
+  test("refuses a port in use, and names another way", async () => {
+    const server = createServer();
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+    const { port } = server.address() as { port: number };
+    const { code, stderr } = await command(["serve", filter, "--port", String(port)]);
+    server.close();
+    expect(code).toBe(1);
+    expect(stderr).toBe(`error: port ${port} on 127.0.0.1 is in use; choose another with --port, or --port 0 for any\n`);
+  });
+
+  test("prints a line per exchange, the filter's log, and where a trap was", async () => {
+    const { file } = await compileSource(`
+      import { Action, HttpContext, logWarn, registerHttpContext } from "proxy-wasm/assembly";
+      class Filter extends HttpContext {
+        override onRequestHeaders(_count: u32, _endOfStream: bool): Action {
+          logWarn("about to fail");
+          assert(this.requestHeaders.has("x-good"), "x-good is missing");
+          return Action.Continue;
+        }
+      }
+      registerHttpContext(() => new Filter());`);
+    let url = "";
+    const abort = new AbortController();
+    const out: string[] = [];
+    const err: string[] = [];
+    const running = run(["serve", file, "--port", "0"], {
+      stdout: {
+        write(text: string) {
+          out.push(text);
+          url ||= /http:\/\/localhost:\d+/.exec(text)?.[0] ?? "";
+        },
+      },
+      stderr: { write: (text: string) => err.push(text) },
+      signal: abort.signal,
+    });
+    await expect.poll(() => url).not.toBe("");
+    await fetch(url, { headers: { "x-good": "1", connection: "close" } });
+    await fetch(`${url}/bad`, { headers: { connection: "close" } });
+    await expect.poll(() => out.length).toBe(3);
+    abort.abort();
+    expect(await running).toBe(0);
+    expect(out[1]).toMatch(/^GET \/ → 200, 13 bytes, \d+\.\d ms\n$/);
+    expect(out[2]).toMatch(/^GET \/bad → 503, 0 bytes, \d+\.\d ms \(wasm_fail_stream\)\n$/);
+    expect(err.join("")).toContain("[warn] about to fail\n");
+    expect(err.join("")).toMatch(/the filter stopped in proxy_on_request_headers: x-good is missing at .*index\.ts:6:11/);
+  });
+});
+
+describe("the program", () => {
+  test("has a help text for each command", async () => {
+    await expect((await command(["--help"])).stdout).toMatchFileSnapshot("cli/proxy-wasm.help.txt");
+    await expect((await command(["serve", "--help"])).stdout).toMatchFileSnapshot("cli/serve.help.txt");
+  });
+
+  test("refuses a command that it does not know", async () => {
+    expect(await command(["sreve"])).toMatchObject({ code: 2, stderr: expect.stringContaining("Did you mean serve?") });
+  });
+
+  test("ends in order on Ctrl-C", async () => {
+    const main = resolve(import.meta.dirname, "../dist/src/cli/main.js");
+    expect(await readFile(main, "utf8")).toMatch(/^#!\/usr\/bin\/env node/);
+    const child = spawn(process.execPath, [main, "serve", filter, "--port", "0"], { stdio: ["ignore", "pipe", "pipe"] });
+    let text = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      text += chunk.toString();
+      if (text.includes("Ctrl-C")) child.kill("SIGINT");
+    });
+    const code = await new Promise((done) => child.on("exit", done));
+    expect(code).toBe(0);
+  });
+});

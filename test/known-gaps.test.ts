@@ -1,0 +1,42 @@
+// The host never lies: what it does not offer answers Unimplemented and stands in known-gaps.json, and nothing else does.
+
+import { expect, test } from "vitest";
+
+import { envFunctions } from "../src/imports/signatures.ts";
+import { loadFilter, Status } from "../src/index.ts";
+import { filterWat } from "./support/compile.ts";
+import gaps from "./known-gaps.json" with { type: "json" };
+
+const calls = Object.entries(envFunctions).filter(([, { versions, signature }]) => versions.includes("0.2.1") && signature.endsWith("-> i32"));
+
+test.each(calls)("%s answers Unimplemented just when it is a known gap", async (name, { signature }) => {
+  if (name === "pthread_equal") return;
+  const parameters = signature.replace(/ ?-> i32/, "").split(" ").filter((type) => type);
+  const filter = await loadFilter(
+    filterWat({
+      imports: `(import "env" "${name}" (func $call (param ${parameters.join(" ")}) (result i32)))`,
+      functions: `(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+        (drop (call $call ${parameters.map((type) => `(${type}.const 0)`).join(" ")})) (i32.const 1))`,
+    }),
+  );
+  const stream = filter.stream();
+  stream.requestHeaders({ ":method": "GET" });
+  const call = stream.trace.events.find((event) => event.kind === "call");
+  const answered = call?.kind === "call" ? call.status : Status.Ok;
+  expect(answered === Status.Unimplemented).toBe(name in gaps);
+});
+
+test("properties that are not offered answer Unimplemented too", async () => {
+  expect(gaps).toHaveProperty("properties");
+  const filter = await loadFilter(
+    filterWat({
+      imports: '(import "env" "proxy_get_property" (func $get (param i32 i32 i32 i32) (result i32)))',
+      data: "xds\\00node",
+      functions: `(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+        (drop (call $get (i32.const 16) (i32.const 8) (i32.const 64) (i32.const 68))) (i32.const 0))`,
+    }),
+  );
+  const stream = filter.stream();
+  stream.requestHeaders({ ":method": "GET" });
+  expect(stream.trace.events.some((event) => event.kind === "call" && event.status === Status.Unimplemented)).toBe(true);
+});
