@@ -60,7 +60,9 @@ function isContext(element) {
 
 /** The names of the author's classes that are constructed and neither override a callback nor inherit one that does. */
 function* idleContexts(instances) {
-  const owners = new Set([...instances].filter(([name]) => /#(on|create)[A-Z]\w*$/.test(name)).map(([, f]) => f.parent));
+  const owners = new Set(
+    [...instances].filter(([name]) => /#(on|create)[A-Z]\w*$/.test(name)).map(([, f]) => f.parent),
+  );
   const extended = new Set([...instances.values()].map((element) => element.base));
   for (const element of instances.values()) {
     const name = element.internalName;

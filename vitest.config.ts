@@ -4,7 +4,15 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "package", include: ["test/**/*.test.ts"], exclude: ["test/package/**"], testTimeout: 30_000, globalSetup: ["test/support/cleanup.ts"] } },
+      {
+        test: {
+          name: "package",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/package/**"],
+          testTimeout: 30_000,
+          globalSetup: ["test/support/cleanup.ts"],
+        },
+      },
       "examples/*/vitest.config.ts",
     ],
   },

@@ -81,7 +81,7 @@ export class Headers {
     const block = changetype<usize>(this.block);
     const end = endOf(block);
     let kept = block + HEAD_SIZE;
-    for (let entry = kept; entry < end; ) {
+    for (let entry = kept; entry < end;) {
       const size = sizeOfEntry(entry);
       if (isNamed(entry, key)) {
         store<u32>(block, load<u32>(block) - 1);
@@ -132,7 +132,7 @@ export class Headers {
     const found = new Array<Header>();
     const key = name !== null ? String.UTF8.encode(name) : null;
     const block = changetype<usize>(this.block);
-    for (let entry = block + HEAD_SIZE; entry < endOf(block) && found.length < most; ) {
+    for (let entry = block + HEAD_SIZE; entry < endOf(block) && found.length < most;) {
       if (key === null || isNamed(entry, key)) {
         const name = copyBytes(entry + SIZES_SIZE, load<u32>(entry));
         const value = copyBytes(entry + SIZES_SIZE + load<u32>(entry) + 1, load<u32>(entry, 4));
@@ -174,7 +174,7 @@ export class Headers {
     let sizes = at + COUNT_SIZE;
     let out = sizes + (count as usize) * SIZES_SIZE;
     if (count) store<u32>(at, count);
-    for (let entry = block + HEAD_SIZE; entry < end; ) {
+    for (let entry = block + HEAD_SIZE; entry < end;) {
       store<u64>(sizes, load<u64>(entry));
       sizes += SIZES_SIZE;
       const data = sizeOfEntry(entry) - SIZES_SIZE;

@@ -157,7 +157,7 @@ function grow(): void {
   buckets = newBuckets((mask + 1) << 1);
   mask = (mask << 1) | 1;
   for (let bucket = old; bucket < end; bucket += sizeof<usize>()) {
-    for (let context = load<usize>(bucket); context; ) {
+    for (let context = load<usize>(bucket); context;) {
       const next = nextOf(context);
       put(context, idOf(context));
       context = next;

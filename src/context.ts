@@ -3,7 +3,7 @@
 // Source: proxy-wasm-cpp-host include/proxy-wasm/context_interface.h, Envoy source/extensions/common/wasm/context.cc.
 
 import { BufferType, MapType, Status } from "../assembly/abi.ts";
-import { Body } from "./body.ts";
+import type { Body } from "./body.ts";
 import type { ByteString } from "./bytes.ts";
 import { Refusal } from "./error.ts";
 import type { HeaderMap } from "./header-map.ts";

@@ -259,7 +259,7 @@ const PATIENCE_MS = 300_000;
 function settle(filter: Filter, stream: HttpStream): void {
   const { clock } = filter;
   if (!(clock instanceof VirtualClock)) return;
-  for (let waited = 0; !stream.ended && waited <= PATIENCE_MS; ) {
+  for (let waited = 0; !stream.ended && waited <= PATIENCE_MS;) {
     const next = clock.untilNext();
     if (next === undefined) return;
     clock.advance(next);
@@ -298,4 +298,3 @@ function describeRequest(server: Client): UpstreamRequest {
 function describeReply(reply: LocalReply): { status: number; details: string; body: string } {
   return { status: reply.status, details: decodeText(reply.details), body: toText(reply.body) };
 }
-

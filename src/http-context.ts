@@ -2,7 +2,7 @@
 // Source: Envoy source/extensions/common/wasm/context.cc; corrections from a running Envoy 1.40.
 
 import { Action, BufferType, DataAction, HeadersAction, MapType, Status } from "../assembly/abi.ts";
-import { Body } from "./body.ts";
+import type { Body } from "./body.ts";
 import type { ByteString } from "./bytes.ts";
 import { type Buffer, HostContext, mapNames } from "./context.ts";
 import type { Half } from "./direction.ts";

@@ -1,6 +1,15 @@
 // What `import "proxy-wasm"` gives.
 
-export { Action, BufferType, DataAction, GrpcStatus, HeadersAction, LogLevel, MapType, Status } from "../assembly/abi.ts";
+export {
+  Action,
+  BufferType,
+  DataAction,
+  GrpcStatus,
+  HeadersAction,
+  LogLevel,
+  MapType,
+  Status,
+} from "../assembly/abi.ts";
 export { type Clock, SystemClock, VirtualClock } from "./clock.ts";
 export { EnvoyFault, LoadError, Refusal, StreamError, Trap } from "./error.ts";
 export {

@@ -11,7 +11,7 @@ import type { HttpStream, StreamFilter } from "./http-stream.ts";
 import type { Limits } from "./limits.ts";
 import { RootContext } from "./root-context.ts";
 import type { LogEntry, Trace } from "./trace.ts";
-import { Vm } from "./vm.ts";
+import type { Vm } from "./vm.ts";
 
 /**
  * What a stream does when the filter has failed: `closed` ends it with a 503; `open` does so for those that the failed

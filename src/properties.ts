@@ -28,7 +28,10 @@ const requestProperties: Record<string, (headers: HeaderMap) => ByteString | und
 };
 
 /** A property of the exchange; undefined when the path means something else. */
-export function requestProperty(path: readonly ByteString[], sources: PropertySources): Uint8Array | Refusal | undefined {
+export function requestProperty(
+  path: readonly ByteString[],
+  sources: PropertySources,
+): Uint8Array | Refusal | undefined {
   const [group, name, key] = path;
   if (group !== "request" && group !== "response") return undefined;
   const headers = sources[group];
@@ -42,7 +45,11 @@ export function requestProperty(path: readonly ByteString[], sources: PropertySo
   return undefined;
 }
 
-function found(path: readonly ByteString[], value: ByteString | undefined, sources: PropertySources): Uint8Array | Refusal {
+function found(
+  path: readonly ByteString[],
+  value: ByteString | undefined,
+  sources: PropertySources,
+): Uint8Array | Refusal {
   if (value !== undefined) return bytesOf(value);
   return new Refusal(
     Status.NotFound,

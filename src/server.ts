@@ -49,7 +49,8 @@ export async function serve(filter: Filter, options: ServeOptions): Promise<Runn
   const server = createServer((request, response) => new Connection(filter, options, request, response).start());
   await listen(server, options.port, options.host ?? "127.0.0.1");
   const { port, address } = server.address() as AddressInfo;
-  const name = address === "127.0.0.1" || address === "::1" ? "localhost" : address.includes(":") ? `[${address}]` : address;
+  const name =
+    address === "127.0.0.1" || address === "::1" ? "localhost" : address.includes(":") ? `[${address}]` : address;
   return {
     url: `http://${name}:${port}`,
     close: () =>

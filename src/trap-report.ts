@@ -14,7 +14,8 @@ export function trapReport(trap: Trap, map: SourceMap | undefined): string {
   const lines = [`the filter stopped in ${trap.callback}: ${said ?? trap.message}`];
   if (!said) for (const { file, line, column } of frames) lines.push(`    at ${file}:${line}:${column}`);
   const text = place && map?.lineOf(place);
-  if (text !== undefined) lines.push(`${String(place!.line).padStart(5)} | ${text}`, `${" ".repeat(7 + place!.column)}^`);
+  if (text !== undefined)
+    lines.push(`${String(place!.line).padStart(5)} | ${text}`, `${" ".repeat(7 + place!.column)}^`);
   const last = trap.trace.events.slice(-8).map((event) => `    ${formatEvent(event)}`);
   return [...lines, "  before that:", ...last].join("\n");
 }

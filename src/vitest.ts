@@ -87,7 +87,8 @@ expect.extend({
 
   toHaveTrapped(received: unknown, text?: string | RegExp): Result {
     const { trap } = needs(received, Filter, "toHaveTrapped", "a filter of loadFilter()");
-    const pass = trap !== null && (text === undefined || (typeof text === "string" ? trap.includes(text) : text.test(trap)));
+    const pass =
+      trap !== null && (text === undefined || (typeof text === "string" ? trap.includes(text) : text.test(trap)));
     return result(pass, `a trap${text === undefined ? "" : ` with ${String(text)}`}`, trap ?? "none", undefined);
   },
 });

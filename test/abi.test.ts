@@ -10,10 +10,12 @@ import { envFunctions } from "../src/imports/signatures.ts";
 const env = await readFile(resolve(import.meta.dirname, "../assembly/env.ts"), "utf8");
 const types: Record<string, string> = { u32: "i32", i32: "i32", usize: "i32", i64: "i64", u64: "i64" };
 
-const declared = [...env.matchAll(/export declare function (\w+)\(([^)]*)\): (\w+);/g)].map(([, name, parameters, result]) => {
-  const list = [...parameters!.matchAll(/: (\w+)/g)].map((match) => types[match[1]!]);
-  return [name!, `${list.join(" ")} -> ${types[result!]}`.trim()] as const;
-});
+const declared = [...env.matchAll(/export declare function (\w+)\(([^)]*)\): (\w+);/g)].map(
+  ([, name, parameters, result]) => {
+    const list = [...parameters!.matchAll(/: (\w+)/g)].map((match) => types[match[1]!]);
+    return [name!, `${list.join(" ")} -> ${types[result!]}`.trim()] as const;
+  },
+);
 
 test.each(declared)("%s is declared as the host offers it", (name, signature) => {
   expect(envFunctions[name]?.signature).toBe(signature);

@@ -43,12 +43,27 @@ describe("serve", () => {
   });
 
   test.each([
-    ["a file that is not there", ["no.wasm"], 1, "error: cannot read no.wasm: there is no such file; has the filter been built?\n"],
-    ["an upstream that is no URL", ["f", "--upstream", "localhost:3000"], 2, /'localhost:3000' is invalid\. An http or https URL is expected/],
+    [
+      "a file that is not there",
+      ["no.wasm"],
+      1,
+      "error: cannot read no.wasm: there is no such file; has the filter been built?\n",
+    ],
+    [
+      "an upstream that is no URL",
+      ["f", "--upstream", "localhost:3000"],
+      2,
+      /'localhost:3000' is invalid\. An http or https URL is expected/,
+    ],
     ["a port that is none", ["f", "--port", "http"], 2, /'http' is invalid\. A number from 0 to 65535 is expected/],
     ["an unknown option", ["f", "--prot", "1"], 2, /unknown option '--prot'\n\(Did you mean --port\?\)/],
     ["a policy that is none", ["f", "--failure-policy", "shut"], 2, /Allowed choices are closed, open, reload/],
-    ["a missing configuration file", ["--config-file", "no.json"], 1, /^error: cannot read the configuration file no\.json: ENOENT/],
+    [
+      "a missing configuration file",
+      ["--config-file", "no.json"],
+      1,
+      /^error: cannot read the configuration file no\.json: ENOENT/,
+    ],
   ])("refuses %s", async (_what, args, code, message) => {
     const result = await command(["serve", ...args]);
     expect(result.code).toBe(code);
@@ -60,10 +75,16 @@ describe("serve", () => {
   test("refuses what is no module, and what is no filter", async () => {
     const text = join(folder, "text.wasm");
     await writeFile(text, "no module");
-    expect(await command(["serve", text])).toMatchObject({ code: 1, stderr: expect.stringContaining("is no WebAssembly module") });
+    expect(await command(["serve", text])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("is no WebAssembly module"),
+    });
     const plain = join(folder, "plain.wasm");
     await writeFile(plain, Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
-    expect(await command(["serve", plain])).toMatchObject({ code: 1, stderr: expect.stringContaining("exports none of") });
+    expect(await command(["serve", plain])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("exports none of"),
+    });
   });
 
   test("refuses a configuration that the filter refuses, with what the filter says", async () => {
@@ -80,7 +101,9 @@ describe("serve", () => {
     const { code, stderr } = await command(["serve", filter, "--port", String(port)]);
     server.close();
     expect(code).toBe(1);
-    expect(stderr).toBe(`error: port ${port} on 127.0.0.1 is in use; choose another with --port, or --port 0 for any\n`);
+    expect(stderr).toBe(
+      `error: port ${port} on 127.0.0.1 is in use; choose another with --port, or --port 0 for any\n`,
+    );
   });
 
   test("prints a line per exchange, the filter's log, and where a trap was", async () => {
@@ -117,7 +140,9 @@ describe("serve", () => {
     expect(out[1]).toMatch(/^GET \/ → 200, 13 bytes, \d+\.\d ms\n$/);
     expect(out[2]).toMatch(/^GET \/bad → 503, 0 bytes, \d+\.\d ms \(wasm_fail_stream\)\n$/);
     expect(err.join("")).toContain("[warn] about to fail\n");
-    expect(err.join("")).toMatch(/the filter stopped in proxy_on_request_headers: x-good is missing at .*index\.ts:6:11/);
+    expect(err.join("")).toMatch(
+      /the filter stopped in proxy_on_request_headers: x-good is missing at .*index\.ts:6:11/,
+    );
   });
 });
 
@@ -134,7 +159,9 @@ describe("the program", () => {
   test("ends in order on Ctrl-C", async () => {
     const main = resolve(import.meta.dirname, "../dist/src/cli/main.js");
     expect(await readFile(main, "utf8")).toMatch(/^#!\/usr\/bin\/env node/);
-    const child = spawn(process.execPath, [main, "serve", filter, "--port", "0"], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [main, "serve", filter, "--port", "0"], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     let text = "";
     child.stdout.on("data", (chunk: Buffer) => {
       text += chunk.toString();

@@ -27,7 +27,10 @@ describe.skipIf(!envoy)("in a real Envoy", () => {
     upstream.close();
   });
 
-  async function start(example: string, change = (yaml: string) => yaml): Promise<{ url: string; running: RunningEnvoy }> {
+  async function start(
+    example: string,
+    change = (yaml: string) => yaml,
+  ): Promise<{ url: string; running: RunningEnvoy }> {
     const folder = resolve(import.meta.dirname, "../examples", example);
     const port = await freePort();
     const yaml = (await readFile(resolve(folder, "envoy.yaml"), "utf8"))
@@ -51,7 +54,9 @@ describe.skipIf(!envoy)("in a real Envoy", () => {
   });
 
   test("add-header takes the value from its configuration", async () => {
-    const { url, running } = await start("add-header", (yaml) => yaml.replace("value: my-custom-service", "value: checkout"));
+    const { url, running } = await start("add-header", (yaml) =>
+      yaml.replace("value: my-custom-service", "value: checkout"),
+    );
     try {
       expect((await fetch(url)).headers.get("x-service-name")).toBe("checkout");
     } finally {

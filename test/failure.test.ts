@@ -42,7 +42,9 @@ describe("a filter that traps", () => {
 
   test("replaces a response whose head has not gone", async () => {
     const filter = await load("response_headers");
-    const response = await filter.request("/", { upstream: () => ({ headers: { a: "1", b: "2", c: "3", d: "4", e: "5" } }) });
+    const response = await filter.request("/", {
+      upstream: () => ({ headers: { a: "1", b: "2", c: "3", d: "4", e: "5" } }),
+    });
     expect(response).toHaveStatus(503);
   });
 

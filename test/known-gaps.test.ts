@@ -7,11 +7,16 @@ import { loadFilter, Status } from "../src/index.ts";
 import { filterWat } from "./support/compile.ts";
 import gaps from "./known-gaps.json" with { type: "json" };
 
-const calls = Object.entries(envFunctions).filter(([, { versions, signature }]) => versions.includes("0.2.1") && signature.endsWith("-> i32"));
+const calls = Object.entries(envFunctions).filter(
+  ([, { versions, signature }]) => versions.includes("0.2.1") && signature.endsWith("-> i32"),
+);
 
 test.each(calls)("%s answers Unimplemented just when it is a known gap", async (name, { signature }) => {
   if (name === "pthread_equal") return;
-  const parameters = signature.replace(/ ?-> i32/, "").split(" ").filter((type) => type);
+  const parameters = signature
+    .replace(/ ?-> i32/, "")
+    .split(" ")
+    .filter((type) => type);
   const filter = await loadFilter(
     filterWat({
       imports: `(import "env" "${name}" (func $call (param ${parameters.join(" ")}) (result i32)))`,
@@ -38,5 +43,7 @@ test("properties that are not offered answer Unimplemented too", async () => {
   );
   const stream = filter.stream();
   stream.requestHeaders({ ":method": "GET" });
-  expect(stream.trace.events.some((event) => event.kind === "call" && event.status === Status.Unimplemented)).toBe(true);
+  expect(stream.trace.events.some((event) => event.kind === "call" && event.status === Status.Unimplemented)).toBe(
+    true,
+  );
 });

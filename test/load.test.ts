@@ -80,19 +80,25 @@ describe("loading refuses, in a sentence,", () => {
   });
 
   test("a callback of another type", async () => {
-    const module = filterWat({ functions: '(func (export "proxy_on_request_headers") (param i32 i32) (result i32) (i32.const 0))' });
+    const module = filterWat({
+      functions: '(func (export "proxy_on_request_headers") (param i32 i32) (result i32) (i32.const 0))',
+    });
     expect(await refusal(module)).toBe(
       "the module exports proxy_on_request_headers as i32 i32 -> i32; a proxy calls it as i32 i32 i32 -> i32",
     );
   });
 
   test("a filter that does not start", async () => {
-    const module = filterWat({ functions: '(func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 0))' });
+    const module = filterWat({
+      functions: '(func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 0))',
+    });
     expect(await refusal(module)).toMatch(/^the filter refused to start \(onVmStart answered false\)/);
   });
 
   test("a filter that traps while it starts", async () => {
-    const module = filterWat({ functions: '(func (export "proxy_on_configure") (param i32 i32) (result i32) unreachable)' });
+    const module = filterWat({
+      functions: '(func (export "proxy_on_configure") (param i32 i32) (result i32) unreachable)',
+    });
     expect(await refusal(module)).toBe("the filter stopped in proxy_on_configure while it was started: unreachable");
   });
 
@@ -101,7 +107,9 @@ describe("loading refuses, in a sentence,", () => {
       imports: hostCall("get_current_time_nanoseconds", 1),
       functions: '(func (export "_initialize") (drop (call $get_current_time_nanoseconds (i32.const 0))))',
     });
-    expect(await refusal(module)).toContain("_initialize failed: restricted_callback: proxy_get_current_time_nanoseconds");
+    expect(await refusal(module)).toContain(
+      "_initialize failed: restricted_callback: proxy_get_current_time_nanoseconds",
+    );
   });
 
   test("a host call in the start section, which crashes Envoy", async () => {

@@ -6,11 +6,13 @@ import { compileSource, filterWat, hostCall } from "./support/compile.ts";
 
 // 16: "denied" 22: pairs of x-r: 1, content-length: 99 and content-type: a/b; see `pairs`.
 const pairs = (entries: [string, string][]): string => {
-  const number = (value: number): string => [value, value >> 8, 0, 0].map((byte) => `\\${(byte & 255).toString(16).padStart(2, "0")}`).join("");
+  const number = (value: number): string =>
+    [value, value >> 8, 0, 0].map((byte) => `\\${(byte & 255).toString(16).padStart(2, "0")}`).join("");
   const sizes = entries.map(([name, value]) => number(name.length) + number(value.length)).join("");
   return number(entries.length) + sizes + entries.map(([name, value]) => `${name}\\00${value}\\00`).join("");
 };
-const sizeOf = (entries: [string, string][]): number => entries.reduce((sum, [name, value]) => sum + 10 + name.length + value.length, 4);
+const sizeOf = (entries: [string, string][]): number =>
+  entries.reduce((sum, [name, value]) => sum + 10 + name.length + value.length, 4);
 
 interface Reply {
   callback?: string;
@@ -21,7 +23,14 @@ interface Reply {
   after?: string;
 }
 
-function load({ callback = "request_headers", code = 403, body = 6, headers = [["x-r", "1"]], grpcStatus = -1, after = "" }: Reply): Promise<Filter> {
+function load({
+  callback = "request_headers",
+  code = 403,
+  body = 6,
+  headers = [["x-r", "1"]],
+  grpcStatus = -1,
+  after = "",
+}: Reply): Promise<Filter> {
   const parameters = callback.endsWith("trailers") ? "i32 i32" : "i32 i32 i32";
   const others = ["response_headers", "response_body"].filter((name) => name !== callback);
   return loadFilter(
@@ -39,21 +48,24 @@ function load({ callback = "request_headers", code = 403, body = 6, headers = [[
 const upstream = () => ({ body: "upstream" });
 
 describe("a local reply", () => {
-  test.each(["request_headers", "request_body", "request_trailers"])("from on_%s passes the filter and never reaches the upstream", async (callback) => {
-    const filter = await load({ callback });
-    const response = await filter.request({ body: "x", trailers: { t: "1" } }, { upstream });
-    expect(response).toHaveRepliedLocally(403);
-    expect(response).toHaveBody("denied");
-    expect(response.headers.entries().slice(0, 3)).toEqual([
-      ["x-r", "1"],
-      ["content-length", "6"],
-      ["content-type", "text/plain"],
-    ]);
-    const names = response.trace.events.flatMap((event) => (event.kind === "callback" ? [event.name] : []));
-    expect(names).toContain("proxy_on_response_headers");
-    expect(names).toContain("proxy_on_response_body");
-    expect(response.upstream).toBeNull();
-  });
+  test.each(["request_headers", "request_body", "request_trailers"])(
+    "from on_%s passes the filter and never reaches the upstream",
+    async (callback) => {
+      const filter = await load({ callback });
+      const response = await filter.request({ body: "x", trailers: { t: "1" } }, { upstream });
+      expect(response).toHaveRepliedLocally(403);
+      expect(response).toHaveBody("denied");
+      expect(response.headers.entries().slice(0, 3)).toEqual([
+        ["x-r", "1"],
+        ["content-length", "6"],
+        ["content-type", "text/plain"],
+      ]);
+      const names = response.trace.events.flatMap((event) => (event.kind === "callback" ? [event.name] : []));
+      expect(names).toContain("proxy_on_response_headers");
+      expect(names).toContain("proxy_on_response_body");
+      expect(response.upstream).toBeNull();
+    },
+  );
 
   test("in on_response_headers replaces the response without another callback", async () => {
     const response = await (await load({ callback: "response_headers" })).request("/", { upstream });
@@ -69,7 +81,11 @@ describe("a local reply", () => {
   });
 
   test("without body loses content-length and content-type", async () => {
-    const headers: [string, string][] = [["content-length", "99"], ["content-type", "a/b"], ["X-Kept", "1"]];
+    const headers: [string, string][] = [
+      ["content-length", "99"],
+      ["content-type", "a/b"],
+      ["X-Kept", "1"],
+    ];
     const response = await (await load({ body: 0, headers })).request("/");
     expect(response.headers.has("content-length")).toBe(false);
     expect(response.headers.has("content-type")).toBe(false);
@@ -77,7 +93,11 @@ describe("a local reply", () => {
   });
 
   test("keeps a content-type, counts the content itself and ignores :status", async () => {
-    const headers: [string, string][] = [["content-length", "99"], ["content-type", "a/b"], [":status", "500"]];
+    const headers: [string, string][] = [
+      ["content-length", "99"],
+      ["content-type", "a/b"],
+      [":status", "500"],
+    ];
     const response = await (await load({ headers })).request("/");
     expect(response).toHaveStatus(403);
     expect(response).toHaveHeader("content-length", "6");
@@ -116,7 +136,9 @@ describe("a local reply", () => {
       import { HttpContext, registerHttpContext } from "proxy-wasm/assembly";
       class Filter extends HttpContext { override onLog(): void { this.sendLocalResponse(500); } }
       registerHttpContext(() => new Filter());`);
-    await expect((await loadFilter(bytes)).request("/", { upstream })).rejects.toThrow(/proxy_send_local_response in on_log/);
+    await expect((await loadFilter(bytes)).request("/", { upstream })).rejects.toThrow(
+      /proxy_send_local_response in on_log/,
+    );
   });
 
   test("of the SDK carries text, bytes, headers and details", async () => {

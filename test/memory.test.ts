@@ -6,7 +6,11 @@ import { type FilterOptions, loadFilter, Status, type TraceEvent } from "../src/
 import { filterWat, hostCall } from "./support/compile.ts";
 
 /** Makes one host call in on_request_headers and gives its status and reason, and the two words at 64 and 68. */
-async function call(name: string, args: number[], parts: { malloc?: string; before?: string; options?: FilterOptions } = {}) {
+async function call(
+  name: string,
+  args: number[],
+  parts: { malloc?: string; before?: string; options?: FilterOptions } = {},
+) {
   const filter = await loadFilter(
     filterWat({
       imports: hostCall(name, args.length) + (name === "log" ? "" : hostCall("log", 3)),
@@ -96,7 +100,8 @@ describe("answers", () => {
 
   test("arrive when the memory grows while room is made for them", async () => {
     const { status, stream } = await call("get_header_map_value", [0, 16, 5, 64, 68], {
-      malloc: '(func (export "malloc") (param i32) (result i32) (i32.mul (memory.grow (i32.const 1)) (i32.const 65536)))',
+      malloc:
+        '(func (export "malloc") (param i32) (result i32) (i32.mul (memory.grow (i32.const 1)) (i32.const 65536)))',
     });
     expect(status).toBe(Status.Ok);
     expect(stream.logs[0]!.message).toBe("\0\0\x02\0\x04\0\0\0");
@@ -107,7 +112,9 @@ describe("header maps that are not there now", () => {
   test.each([1, 2, 3, 4, 5, 6, 7])("are refused with when they are: %i", async (type) => {
     const { status, reason } = await call("get_header_map_value", [type, 16, 5, 64, 68]);
     expect(status).toBe(Status.BadArgument);
-    expect(reason).toMatch(/cannot be used in on_request_headers: Envoy has them from|in the callback that brings them only/);
+    expect(reason).toMatch(
+      /cannot be used in on_request_headers: Envoy has them from|in the callback that brings them only/,
+    );
   });
 
   test("are empty as pairs", async () => {

@@ -184,7 +184,10 @@ describe("what stops a filter", () => {
   test("may be the runtime's own check", async () => {
     const compiled = await compileFilter("lifecycle");
     const filter = await loadFilter(compiled.file, { rootId: "main", config: "index" });
-    expect(await filter.request("/", { upstream })).toHaveLogged("critical", /^Index out of range at ~lib\/array\.ts:\d+:\d+$/);
+    expect(await filter.request("/", { upstream })).toHaveLogged(
+      "critical",
+      /^Index out of range at ~lib\/array\.ts:\d+:\d+$/,
+    );
   });
 });
 
@@ -205,19 +208,25 @@ describe("the runtimes", () => {
     }
     registerHttpContext(() => new Filter());`;
 
-  test.each(["incremental", "minimal", "stub"])("%s keeps what a stream holds, with streams open side by side", async (runtime) => {
-    const filter = await loadFilter((await compileSource(source, ["--runtime", runtime])).bytes);
-    const streams = Array.from({ length: 300 }, (_, i) => {
-      const stream = filter.stream();
-      stream.requestHeaders({ ":method": "GET", ":path": "/", ":authority": "a", [`x-${i}`]: "y".repeat(1000) }, { endStream: true });
-      return { stream, i };
-    });
-    for (let i = 0; i < 500; i++) await filter.request("/", { upstream });
-    for (const { stream, i } of streams.sort((a, b) => ((a.i * 7919) % 300) - ((b.i * 7919) % 300))) {
-      stream.responseHeaders({ ":status": "200" }, { endStream: true });
-      expect(stream.response.headers.get("x-names")).toBe(`:method,:path,:authority,x-${i}`);
-    }
-  });
+  test.each(["incremental", "minimal", "stub"])(
+    "%s keeps what a stream holds, with streams open side by side",
+    async (runtime) => {
+      const filter = await loadFilter((await compileSource(source, ["--runtime", runtime])).bytes);
+      const streams = Array.from({ length: 300 }, (_, i) => {
+        const stream = filter.stream();
+        stream.requestHeaders(
+          { ":method": "GET", ":path": "/", ":authority": "a", [`x-${i}`]: "y".repeat(1000) },
+          { endStream: true },
+        );
+        return { stream, i };
+      });
+      for (let i = 0; i < 500; i++) await filter.request("/", { upstream });
+      for (const { stream, i } of streams.sort((a, b) => ((a.i * 7919) % 300) - ((b.i * 7919) % 300))) {
+        stream.responseHeaders({ ":status": "200" }, { endStream: true });
+        expect(stream.response.headers.get("x-names")).toBe(`:method,:path,:authority,x-${i}`);
+      }
+    },
+  );
 });
 
 describe("a host that calls back from inside a host call", () => {
@@ -239,7 +248,10 @@ describe("a host that calls back from inside a host call", () => {
     const text = (at: number, size: number): string => Buffer.from(memory().buffer, at, size).toString();
     let nested = false;
     const env = {
-      proxy_log: (_level: number, at: number, size: number) => void lines.push(text(at, size)) ?? 0,
+      proxy_log(_level: number, at: number, size: number) {
+        lines.push(text(at, size));
+        return 0;
+      },
       proxy_get_header_map_value(_map: number, key: number, keySize: number, data: number, size: number) {
         const name = text(key, keySize);
         const value = Buffer.from(`value of ${name}`);
@@ -265,6 +277,9 @@ describe("a host that calls back from inside a host call", () => {
     exports["proxy_on_context_create"]!(2, 1);
     exports["proxy_on_context_create"]!(3, 1);
     exports["proxy_on_request_headers"]!(2, 1, 1);
-    expect(lines.map((line) => line.slice(0, 30).trim())).toEqual(["inner value of x-inner long lo", "outer value of x-outer"]);
+    expect(lines.map((line) => line.slice(0, 30).trim())).toEqual([
+      "inner value of x-inner long lo",
+      "outer value of x-outer",
+    ]);
   });
 });

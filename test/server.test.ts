@@ -181,7 +181,13 @@ describe("serve", () => {
     });
     const { url } = await start(await compiled, upstream);
     await expect(fetch(url).then((response) => response.text())).rejects.toThrow();
-    expect((await fetch(`${url}/again`).then((response) => response.text()).catch(() => "broken")).length).toBeGreaterThan(0);
+    expect(
+      (
+        await fetch(`${url}/again`)
+          .then((response) => response.text())
+          .catch(() => "broken")
+      ).length,
+    ).toBeGreaterThan(0);
   });
 
   test("ends the stream and the upstream's request when the client goes away", async () => {

@@ -35,9 +35,15 @@ const callbacks = (filter: { trace: { events: readonly { kind: string }[] } }) =
 
 describe("callbacks", () => {
   const all = ["request", "response"]
-    .map((name) => headersCallback(name, "(i32.const 0)") + bodyCallback(name, "(i32.const 0)") + trailersCallback(name, "(i32.const 0)"))
+    .map(
+      (name) =>
+        headersCallback(name, "(i32.const 0)") +
+        bodyCallback(name, "(i32.const 0)") +
+        trailersCallback(name, "(i32.const 0)"),
+    )
     .join("");
-  const life = '(func (export "proxy_on_log") (param i32)) (func (export "proxy_on_done") (param i32) (result i32) (i32.const 1)) (func (export "proxy_on_delete") (param i32))';
+  const life =
+    '(func (export "proxy_on_log") (param i32)) (func (export "proxy_on_done") (param i32) (result i32) (i32.const 1)) (func (export "proxy_on_delete") (param i32))';
 
   test("come in Envoy's order for a request without body", async () => {
     const filter = await load(all + life);
@@ -76,7 +82,9 @@ describe("callbacks", () => {
   test("bring no body for HEAD, 204 and an empty one", async () => {
     const filter = await load(all);
     const ends = async (request: object, response: object) =>
-      callbacks(await filter.request(request, { upstream: () => response })).filter((line) => line.startsWith("response"));
+      callbacks(await filter.request(request, { upstream: () => response })).filter((line) =>
+        line.startsWith("response"),
+      );
     expect(await ends({ method: "HEAD" }, { headers: { "content-length": "9" } })).toEqual(["response_headers(3,1)"]);
     expect(await ends({}, { status: 204 })).toEqual(["response_headers(2,1)"]);
     expect(await ends({}, {})).toEqual(["response_headers(3,1)"]);
@@ -93,7 +101,9 @@ describe("callbacks", () => {
 
 describe("held request headers", () => {
   test.each([1, 3, 4, 5, 255])("hold the body too: answer %i", async (answer) => {
-    const filter = await load(headersCallback("request", `(i32.const ${answer})`) + bodyCallback("request", "(i32.const 0)"));
+    const filter = await load(
+      headersCallback("request", `(i32.const ${answer})`) + bodyCallback("request", "(i32.const 0)"),
+    );
     const stream = filter.stream();
     expect(stream.requestHeaders(post)).toPause();
     stream.requestBody("abc");
@@ -122,9 +132,12 @@ describe("held request headers", () => {
   });
 
   test("let body callbacks run with allowOnHeadersStopIteration, and the first Continue releases them", async () => {
-    const filter = await load(headersCallback("request", "(i32.const 1)") + bodyCallback("request", "(i32.eqz (local.get $end))"), {
-      allowOnHeadersStopIteration: true,
-    });
+    const filter = await load(
+      headersCallback("request", "(i32.const 1)") + bodyCallback("request", "(i32.eqz (local.get $end))"),
+      {
+        allowOnHeadersStopIteration: true,
+      },
+    );
     const stream = filter.stream();
     stream.requestHeaders(post);
     stream.requestBody("abc");
@@ -145,14 +158,24 @@ describe("a body", () => {
   test("that is buffered comes with its total, and goes on at once", async () => {
     const filter = await load(bodyCallback("request", "(i32.eqz (local.get $end))"));
     const response = await filter.request({ body: ["abc", "defg", "hi"] }, { upstream });
-    expect(callbacks(response)).toEqual(["request_body(3,0)", "request_body(7,0)", "request_body(9,0)", "request_body(9,1)"]);
+    expect(callbacks(response)).toEqual([
+      "request_body(3,0)",
+      "request_body(7,0)",
+      "request_body(9,0)",
+      "request_body(9,1)",
+    ]);
     expect(response.upstream!.text()).toBe("abcdefghi");
   });
 
   test("that is held to the watermark comes chunk by chunk and goes on whole", async () => {
     const filter = await load(bodyCallback("request", "(i32.mul (i32.eqz (local.get $end)) (i32.const 2))"));
     const response = await filter.request({ body: ["abc", "defg", "hi"] }, { upstream });
-    expect(callbacks(response)).toEqual(["request_body(3,0)", "request_body(4,0)", "request_body(2,0)", "request_body(0,1)"]);
+    expect(callbacks(response)).toEqual([
+      "request_body(3,0)",
+      "request_body(4,0)",
+      "request_body(2,0)",
+      "request_body(0,1)",
+    ]);
     expect(response.upstream!.text()).toBe("abcdefghi");
   });
 
@@ -196,7 +219,10 @@ describe("a body", () => {
     const filter = await load(bodyCallback("request", "(i32.const 2)"), { limits: { bufferBytes: 10 } });
     const marks: boolean[] = [];
     const peer = { headers: () => {}, data: () => {}, trailers: () => {}, reset: () => {} };
-    const stream = filter.open({ downstream: { ...peer, watermark: (above) => void marks.push(above) }, upstream: peer });
+    const stream = filter.open({
+      downstream: { ...peer, watermark: (above) => void marks.push(above) },
+      upstream: peer,
+    });
     const { HeaderMap } = await import("../src/header-map.ts");
     stream.requestHeaders(new HeaderMap("request", Object.entries(post)), false);
     stream.requestData(new Uint8Array(11), false);
@@ -206,8 +232,11 @@ describe("a body", () => {
 
 describe("trailers", () => {
   test("come into being when they are written to in the last body callback, and not before", async () => {
-    const add = "(drop (call $add_header_map_value (i32.const 1) (i32.const 19) (i32.const 3) (i32.const 16) (i32.const 3)))";
-    const filter = await load(bodyCallback("request", `${add} (i32.const 0)`) + trailersCallback("request", "(i32.const 0)"));
+    const add =
+      "(drop (call $add_header_map_value (i32.const 1) (i32.const 19) (i32.const 3) (i32.const 16) (i32.const 3)))";
+    const filter = await load(
+      bodyCallback("request", `${add} (i32.const 0)`) + trailersCallback("request", "(i32.const 0)"),
+    );
     const response = await filter.request({ body: "abc" }, { upstream });
     expect(response.upstream!.trailers.entries()).toEqual([["x-t", "NEW"]]);
     expect(callbacks(response)).toEqual(["request_body(3,0)", "request_body(0,1)"]);
@@ -230,7 +259,9 @@ describe("what breaks a real Envoy is an error that says so:", () => {
   });
 
   test("continuing the response and letting it pass as well", async () => {
-    const filter = await load(headersCallback("response", "(drop (call $continue_stream (i32.const 1))) (i32.const 0)"));
+    const filter = await load(
+      headersCallback("response", "(drop (call $continue_stream (i32.const 1))) (i32.const 0)"),
+    );
     await expect(filter.request("/", { upstream })).rejects.toThrow(/sends the response's head twice/);
   });
 
@@ -255,7 +286,12 @@ describe("a stream that is closed", () => {
 describe("an upstream that fails", () => {
   test("is Envoy's 503, and passes the filter", async () => {
     const { UpstreamError } = await import("../src/index.ts");
-    const filter = await load(headersCallback("response", "(drop (call $replace_header_map_value (i32.const 2) (i32.const 19) (i32.const 3) (i32.const 16) (i32.const 3))) (i32.const 0)"));
+    const filter = await load(
+      headersCallback(
+        "response",
+        "(drop (call $replace_header_map_value (i32.const 2) (i32.const 19) (i32.const 3) (i32.const 16) (i32.const 3))) (i32.const 0)",
+      ),
+    );
     const response = await filter.request("/", {
       upstream: () => {
         throw new UpstreamError();
@@ -263,7 +299,9 @@ describe("an upstream that fails", () => {
     });
     expect(response).toHaveStatus(503);
     expect(response).toHaveHeader("x-t", "NEW");
-    expect(response).toHaveBody("upstream connect error or disconnect/reset before headers. reset reason: remote connection failure");
+    expect(response).toHaveBody(
+      "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
+    );
   });
 
   test("that is missing is a mistake of the test", async () => {

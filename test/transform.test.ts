@@ -15,9 +15,12 @@ const always = [
   "proxy_on_vm_start",
 ];
 
-const imports = 'import { Action, HttpContext, registerHttpContext, registerRootContext, RootContext } from "proxy-wasm/assembly";';
-const onRequestHeaders = "override onRequestHeaders(_count: u32, _endOfStream: bool): Action { return Action.Continue; }";
-const onResponseHeaders = "override onResponseHeaders(_count: u32, _endOfStream: bool): Action { return Action.Continue; }";
+const imports =
+  'import { Action, HttpContext, registerHttpContext, registerRootContext, RootContext } from "proxy-wasm/assembly";';
+const onRequestHeaders =
+  "override onRequestHeaders(_count: u32, _endOfStream: bool): Action { return Action.Continue; }";
+const onResponseHeaders =
+  "override onResponseHeaders(_count: u32, _endOfStream: bool): Action { return Action.Continue; }";
 
 /** The callbacks that are exported beyond those that always are. */
 function callbacks({ exports }: Compiled): string[] {
@@ -78,6 +81,52 @@ describe("the exports of a filter", () => {
     expect(callbacks(compiled).sort()).toEqual(["proxy_on_done", "proxy_on_tick"]);
   });
 
+  test("count a method without the word override, and one of a class that comes from elsewhere", async () => {
+    const compiled = await compileSource(`${imports}
+      class Tags extends HttpContext { onResponseTrailers(_count: u32): Action { return Action.Continue; } }
+      class Filter extends Tags { ${onRequestHeaders} }
+      class Root extends RootContext { override createHttpContext(): HttpContext { return new Filter(); } }
+      registerRootContext("", () => new Root());`);
+    expect(callbacks(compiled).sort()).toEqual(["proxy_on_request_headers", "proxy_on_response_trailers"]);
+  });
+
+  test("do not count methods of classes that are no contexts, nor static ones", async () => {
+    const compiled = await compileSource(`${imports}
+      class Timer { onTick(): void {} onLog(): void {} }
+      class Filter extends HttpContext {
+        static onDone(): bool { return true; }
+        ${onRequestHeaders.replace("{ return", "{ new Timer().onTick(); new Timer().onLog(); Filter.onDone(); return")}
+      }
+      registerHttpContext(() => new Filter());`);
+    expect(callbacks(compiled)).toEqual(["proxy_on_request_headers"]);
+  });
+
+  test("do not count a generic class that nothing makes", async () => {
+    const compiled = await compileSource(`${imports}
+      class Unused<T> extends HttpContext { ${onResponseHeaders} }
+      class Filter extends HttpContext { ${onRequestHeaders} }
+      registerHttpContext(() => new Filter());`);
+    expect(callbacks(compiled)).toEqual(["proxy_on_request_headers"]);
+  });
+
+  test("are the same in a debug build", async () => {
+    const source = `${imports} class F extends HttpContext { ${onRequestHeaders} } registerHttpContext(() => new F());`;
+    const [release, debug] = [await compileSource(source), await compileSource(source, ["--target", "debug"])];
+    expect([...debug.exports].sort()).toEqual([...release.exports].sort());
+  });
+
+  test("accept start and configuration where no class overrides them", async () => {
+    const { bytes } = await compileSource(
+      `${imports} class F extends HttpContext { ${onRequestHeaders} } registerHttpContext(() => new F());`,
+    );
+    const { instance } = await WebAssembly.instantiate(Uint8Array.from(bytes), { env: { proxy_log: () => 0 } });
+    const { proxy_on_vm_start: start, proxy_on_configure: configure } = instance.exports as Record<
+      string,
+      () => number
+    >;
+    expect([start?.(), configure?.()]).toEqual([1, 1]);
+  });
+
   test("are all there when the compiler is not known", () => {
     const removed: string[] = [];
     const transform = Object.assign(new PruneExports(), { program: { instancesByName: {} } });
@@ -102,12 +151,59 @@ describe("the imports of a filter", () => {
   });
 });
 
+describe("no filter imports env.abort", () => {
+  // All that the compiler and its library put an abort into: assertions, exceptions, bounds, null checks, casts, memory.
+  const source = `${imports}
+    class Filter extends HttpContext {
+      private names: string[] = [];
+      private other: Filter | null = null;
+      override onRequestHeaders(count: u32, _endOfStream: bool): Action {
+        assert(count < 100, "too many");
+        if (count == 50) throw new Error("fifty");
+        this.names.push(this.requestHeaders.get("a")!.toUpperCase());
+        const values = new Map<string, i32>();
+        values.set(this.names[count], I32.parseInt("1"));
+        if (this.other!.names.length + values.get("b") + (new Uint8Array(count)[1] as i32)) return Action.Pause;
+        return (this as HttpContext as Filter).names.join(",") == "x" ? Action.Pause : Action.Continue;
+      }
+    }
+    registerHttpContext(() => new Filter());`;
+
+  for (const runtime of ["incremental", "minimal", "stub"]) {
+    test.each(["release", "debug"])(`with the runtime ${runtime}, in a %s build`, async (target) => {
+      const { imports } = await compileSource(source, ["--runtime", runtime, "--target", target]);
+      expect(imports.sort()).toEqual(["env.proxy_get_header_map_value", "env.proxy_log"]);
+    });
+  }
+});
+
 describe("the compiler warns", () => {
   test("of a class that overrides no callback", async () => {
     const compiled = await compileSource(`${imports}
       class Misspelt extends HttpContext { onRequestHeader(): void {} }
       registerHttpContext(() => new Misspelt());`);
     expect(compiled.stderr).toContain("class Misspelt overrides no callback");
+  });
+
+  test("of each class that overrides none, generic ones and root contexts too, whatever else there is", async () => {
+    const compiled = await compileSource(`${imports}
+      class Idle<T> extends HttpContext { value: T = 0; }
+      class Root extends RootContext { onTik(): void {} }
+      class Busy extends HttpContext { ${onRequestHeaders} }
+      registerRootContext("a", () => new Root());
+      registerHttpContext(() => (memory.size() > 1 ? new Idle<i32>() : new Busy()));`);
+    expect(compiled.stderr).toContain("class Idle");
+    expect(compiled.stderr).toContain("class Root overrides no callback");
+    expect(compiled.stderr).not.toContain("class Busy");
+  });
+
+  test("of nothing when the callbacks are in a class above, and when an empty class is only above", async () => {
+    const compiled = await compileSource(`${imports}
+      class Above extends HttpContext { value: i32 = 0; }
+      class Busy extends Above { ${onRequestHeaders} }
+      class Below extends Busy { other: i32 = 0; }
+      registerHttpContext(() => new Below());`);
+    expect(compiled.stderr).not.toContain("WARNING");
   });
 
   test("of nothing in a filter that has one", async () => {

@@ -38,8 +38,12 @@ export function serveCommand(streams: Streams): Command {
   return new Command("serve")
     .description("put a compiled filter in front of an HTTP server on this machine")
     .argument("[module]", "the compiled filter", "build/release.wasm")
-    .addOption(new Option("-u, --upstream <url>", 'where requests go; says "Hello, world!" itself without').argParser(parseUrl))
-    .addOption(new Option("-p, --port <number>", "port to listen on, 0 for any that is free").default(8080).argParser(parsePort))
+    .addOption(
+      new Option("-u, --upstream <url>", 'where requests go; says "Hello, world!" itself without').argParser(parseUrl),
+    )
+    .addOption(
+      new Option("-p, --port <number>", "port to listen on, 0 for any that is free").default(8080).argParser(parsePort),
+    )
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("-c, --config <text>", "the plugin's configuration")
     .addOption(new Option("--config-file <file>", "a file with the plugin's configuration").conflicts("config"))
@@ -130,7 +134,8 @@ function exchangeLine({ method, path, status, bytes, milliseconds, details }: Ex
 }
 
 function listenText(error: NodeJS.ErrnoException, { port, host }: ServeFlags): string {
-  if (error.code === "EADDRINUSE") return `port ${port} on ${host} is in use; choose another with --port, or --port 0 for any`;
+  if (error.code === "EADDRINUSE")
+    return `port ${port} on ${host} is in use; choose another with --port, or --port 0 for any`;
   if (error.code === "EACCES") return `port ${port} needs more rights; choose one above 1023 with --port`;
   return `cannot listen on ${host}:${port}: ${error.message}`;
 }

@@ -37,7 +37,8 @@ export const headerCalls: Family = (surroundings) => {
       if (isRefusal(map)) return map;
       const name = vm.memory.text(key, keySize);
       const value = map.get(name);
-      if (value === undefined) return vm.abi === "0.1.0" ? vm.memory.give("", returnValue, returnValueSize) : none(type, name);
+      if (value === undefined)
+        return vm.abi === "0.1.0" ? vm.memory.give("", returnValue, returnValueSize) : none(type, name);
       return vm.memory.give(value, returnValue, returnValueSize);
     },
 

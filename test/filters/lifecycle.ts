@@ -1,6 +1,16 @@
 // Writes down what happens to it, and does what the configuration says.
 
-import { Action, HttpContext, logInfo, currentTimeNanoseconds, registerRootContext, RootContext, isLogged, LogLevel, logDebug } from "proxy-wasm/assembly";
+import {
+  Action,
+  HttpContext,
+  logInfo,
+  currentTimeNanoseconds,
+  registerRootContext,
+  RootContext,
+  isLogged,
+  LogLevel,
+  logDebug,
+} from "proxy-wasm/assembly";
 
 class Root extends RootContext {
   name: string = "";

@@ -35,10 +35,14 @@ export async function compileSource(source: string, flags: readonly string[] = [
     }),
   );
   const stderr: string[] = [];
-  const write = (text: string | Uint8Array): void => void stderr.push(typeof text === "string" ? text : Buffer.from(text).toString());
-  const { error } = await asc(["--config", relative(process.cwd(), join(folder, "asconfig.json")), "--target", "release", ...flags], {
-    stderr: { write } as never,
-  });
+  const write = (text: string | Uint8Array): void =>
+    void stderr.push(typeof text === "string" ? text : Buffer.from(text).toString());
+  const { error } = await asc(
+    ["--config", relative(process.cwd(), join(folder, "asconfig.json")), "--target", "release", ...flags],
+    {
+      stderr: { write } as never,
+    },
+  );
   if (error) throw new Error(`${error.message}\n${stderr.join("")}`);
   const file = join(folder, "release.wasm");
   return { ...describe(await readFile(file)), stderr: stderr.join(""), file };

