@@ -1,0 +1,15 @@
+// The bytes of the fixed filters, built as `npm run build` does.
+
+import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
+
+import { expect, test } from "vitest";
+
+test.each([
+  ["bench/build/add-header.wasm", 6144],
+  ["bench/build/read-and-tag.wasm", 8192],
+  ["bench/build/local-reply.wasm", 8192],
+  ["examples/add-header/build/release.wasm", 10_240],
+])("%s has at most %i bytes", async (file, most) => {
+  expect((await stat(resolve(import.meta.dirname, "..", file))).size).toBeLessThanOrEqual(most);
+});
