@@ -70,6 +70,6 @@ function* idleContexts(instances) {
     if (!isContext(element) || name.startsWith("~lib/proxy-wasm/")) continue;
     let type = element;
     while (!bases.has(type.internalName) && !owners.has(type)) type = type.base;
-    if (bases.has(type.internalName)) yield name.slice(name.lastIndexOf("/") + 1);
+    if (bases.has(type.internalName)) yield name.replace(/<.*/, "").replace(/.*\//, "");
   }
 }

@@ -4,6 +4,8 @@
 
 /** The most callbacks between two collections. */
 const MOST_CALLBACKS: i32 = 256;
+/** Up to so many pages, 2 MiB, memory may be tried for fewer collections. */
+const RELAXED_PAGES: i32 = 32;
 
 let interval: i32 = MOST_CALLBACKS;
 let callbacks: i32 = 0;
@@ -11,13 +13,15 @@ let pages: i32 = memory.size();
 
 /**
  * Collects after a number of callbacks, and whenever memory grew since the last time. Growth says that there was more
- * garbage than expected: the number is halved then, and creeps up again while memory stays as it is.
+ * garbage than expected: the number is halved then. It creeps up again only while memory is small: otherwise memory
+ * would double each time that the number has become too large.
  */
 export function collectSometimes(): void {
   callbacks++;
   const grown = memory.size() != pages;
   if (callbacks < interval && !grown) return;
-  interval = grown ? max(callbacks >> 1, 1) : min(interval + 1, MOST_CALLBACKS);
+  if (grown) interval = max(callbacks >> 1, 1);
+  else if (pages <= RELAXED_PAGES && interval < MOST_CALLBACKS) interval++;
   callbacks = 0;
   __collect();
   pages = memory.size();

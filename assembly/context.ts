@@ -21,7 +21,7 @@ export abstract class Context {
   readonly id: u32 = nextId;
 
   /** The context behind this one in the registry's table. @internal */
-  private next: Context | null = null;
+  private nextInRegistry: Context | null = null;
 
   /**
    * The stream has ended, or the plugin is being removed. Only the answer of a root context counts: `false` keeps it

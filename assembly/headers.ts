@@ -2,7 +2,7 @@
 
 /// <reference path="./runtime.d.ts" />
 
-import { reserve } from "./memory";
+import { beginCall, reserve, write, written } from "./memory";
 import { COUNT_SIZE, countPairs, sameName, SIZES_SIZE } from "./pairs";
 import { decode, encode, MAX_BYTES_PER_UNIT, sizeOf } from "./utf8";
 
@@ -77,13 +77,15 @@ export class Headers {
 
   /** Removes every entry of this name. */
   delete(name: string): this {
-    const key = String.UTF8.encode(name);
+    beginCall();
+    const key = write(changetype<usize>(name));
+    const keySize = written;
     const block = changetype<usize>(this.block);
     const end = endOf(block);
     let kept = block + HEAD_SIZE;
     for (let entry = kept; entry < end;) {
       const size = sizeOfEntry(entry);
-      if (isNamed(entry, key)) {
+      if (isNamed(entry, key, keySize)) {
         store<u32>(block, load<u32>(block) - 1);
       } else {
         memory.copy(kept, entry, size);
@@ -130,10 +132,12 @@ export class Headers {
   /** Up to `most` entries of this name; of every name for `null`. */
   private find(name: string | null, most: i32): Header[] {
     const found = new Array<Header>();
-    const key = name !== null ? String.UTF8.encode(name) : null;
+    beginCall();
+    const key = name !== null ? write(changetype<usize>(name)) : 0;
+    const keySize = written;
     const block = changetype<usize>(this.block);
     for (let entry = block + HEAD_SIZE; entry < endOf(block) && found.length < most;) {
-      if (key === null || isNamed(entry, key)) {
+      if (!key || isNamed(entry, key, keySize)) {
         const name = copyBytes(entry + SIZES_SIZE, load<u32>(entry));
         const value = copyBytes(entry + SIZES_SIZE + load<u32>(entry) + 1, load<u32>(entry, 4));
         found.push(new Header(name, value));
@@ -233,8 +237,8 @@ function sizeOfEntry(entry: usize): usize {
   return ENTRY_OVERHEAD + load<u32>(entry) + load<u32>(entry, 4);
 }
 
-function isNamed(entry: usize, name: ArrayBuffer): bool {
-  return sameName(entry + SIZES_SIZE, load<u32>(entry), changetype<usize>(name), name.byteLength);
+function isNamed(entry: usize, name: usize, nameSize: usize): bool {
+  return sameName(entry + SIZES_SIZE, load<u32>(entry), name, nameSize);
 }
 
 function copyBytes(from: usize, size: usize): Uint8Array {

@@ -6,6 +6,8 @@ import { collectSometimes } from "./collect";
 import { decode, encode, MAX_BYTES_PER_UNIT, sizeOf } from "./utf8";
 
 const REGION_SIZE: usize = 4096;
+/** The most bytes that a host may ask room for: what AssemblyScript's allocator gives at most, a little below 1 GiB. */
+const MOST_ANSWERED: usize = 0x3fff_ff00;
 const region: usize = memory.data(4096, 16);
 
 /** Where the host writes the address of an answer. */
@@ -59,7 +61,7 @@ export function write(text: usize): usize {
   return at;
 }
 
-/** Room for `size` bytes until the next host call or the end of the callback; 0 when there is none. */
+/** Room for `size` bytes until the next host call or the end of the callback. */
 export function reserve(size: usize): usize {
   written = size;
   if (size > region + REGION_SIZE - top) return spill(size);
@@ -72,7 +74,8 @@ export function reserve(size: usize): usize {
 export function malloc(size: usize): usize {
   // Between callbacks nothing waits for an older answer: without this, they would pile up.
   if (!depth) release();
-  return reserve(size);
+  // The allocator aborts for more; 0 makes the host answer InvalidMemoryAccess instead.
+  return size <= MOST_ANSWERED ? reserve(size) : 0;
 }
 
 /** The host's answer as text. */
@@ -89,8 +92,6 @@ export function answerBytes(): Uint8Array {
 }
 
 function spill(size: usize): usize {
-  // Larger blocks abort in the allocator; 0 makes the host answer InvalidMemoryAccess instead.
-  if (size > 0x3fff_fff0) return 0;
   const block = heap.alloc(size + sizeof<usize>());
   store<usize>(block, spilled);
   spilled = block;

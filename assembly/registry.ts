@@ -113,7 +113,7 @@ export function remove(id: u32): void {
   let context = load<usize>(link);
   while (context && idOf(context) != id) {
     holder = context;
-    link = context + offsetof<Context>("next");
+    link = context + offsetof<Context>("nextInRegistry");
     context = load<usize>(link);
   }
   if (!context) return;
@@ -132,13 +132,13 @@ function idOf(context: usize): u32 {
 }
 
 function nextOf(context: usize): usize {
-  return load<usize>(context, offsetof<Context>("next"));
+  return load<usize>(context, offsetof<Context>("nextInRegistry"));
 }
 
 function put(context: usize, id: u32): void {
   const bucket = bucketOf(id);
   const next = load<usize>(bucket);
-  store<usize>(context, next, offsetof<Context>("next"));
+  store<usize>(context, next, offsetof<Context>("nextInRegistry"));
   __link(context, next, false);
   store<usize>(bucket, context);
   __link(changetype<usize>(buckets), context, true);

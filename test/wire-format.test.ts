@@ -145,9 +145,7 @@ describe("a list of headers", () => {
   });
 
   test("holds what the same changes leave in a plain array", () => {
-    // Names that are no valid text are in the test below.
-    const valid = name.map((name) => decoder.decode(encoder.encode(name)));
-    const change = fc.tuple(fc.constantFrom("append", "appendBytes", "set", "setBytes", "delete"), valid, bytes);
+    const change = fc.tuple(fc.constantFrom("append", "appendBytes", "set", "setBytes", "delete"), name, bytes);
     fc.assert(
       fc.property(pairs, fc.array(change, { maxLength: 20 }), (pairs, changes) => {
         let model: Pair[] = [...pairs];
@@ -175,9 +173,7 @@ describe("a list of headers", () => {
     );
   });
 
-  // It does not: `delete` and `find` of assembly/headers.ts spell a name with String.UTF8.encode, which keeps half a
-  // surrogate pair, `append` with the SDK's own encoder, which replaces it. `fails` goes when they agree.
-  test.fails("finds a name again that was half a surrogate pair", () => {
+  test("finds a name again that was half a surrogate pair", () => {
     withHeaders(guest.newHeaders(), (headers) => {
       onText(guest.append, headers, "\ud800", "x");
       expect(withText("\ud800", (name) => guest.countOf(headers, name))).toBe(1);
