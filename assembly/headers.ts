@@ -2,7 +2,7 @@
 
 /// <reference path="./runtime.d.ts" />
 
-import { beginCall, reserve, write, written } from "./memory";
+import { reserve } from "./memory";
 import { COUNT_SIZE, countPairs, sameName, SIZES_SIZE } from "./pairs";
 import { decode, encode, MAX_BYTES_PER_UNIT, sizeOf } from "./utf8";
 
@@ -77,15 +77,13 @@ export class Headers {
 
   /** Removes every entry of this name. */
   delete(name: string): this {
-    beginCall();
-    const key = write(changetype<usize>(name));
-    const keySize = written;
+    const key = encodeName(name);
     const block = changetype<usize>(this.block);
     const end = endOf(block);
     let kept = block + HEAD_SIZE;
     for (let entry = kept; entry < end;) {
       const size = sizeOfEntry(entry);
-      if (isNamed(entry, key, keySize)) {
+      if (isNamed(entry, key)) {
         store<u32>(block, load<u32>(block) - 1);
       } else {
         memory.copy(kept, entry, size);
@@ -132,12 +130,10 @@ export class Headers {
   /** Up to `most` entries of this name; of every name for `null`. */
   private find(name: string | null, most: i32): Header[] {
     const found = new Array<Header>();
-    beginCall();
-    const key = name !== null ? write(changetype<usize>(name)) : 0;
-    const keySize = written;
+    const key = name !== null ? encodeName(name) : null;
     const block = changetype<usize>(this.block);
     for (let entry = block + HEAD_SIZE; entry < endOf(block) && found.length < most;) {
-      if (!key || isNamed(entry, key, keySize)) {
+      if (key === null || isNamed(entry, key)) {
         const name = copyBytes(entry + SIZES_SIZE, load<u32>(entry));
         const value = copyBytes(entry + SIZES_SIZE + load<u32>(entry) + 1, load<u32>(entry, 4));
         found.push(new Header(name, value));
@@ -237,8 +233,16 @@ function sizeOfEntry(entry: usize): usize {
   return ENTRY_OVERHEAD + load<u32>(entry) + load<u32>(entry, 4);
 }
 
-function isNamed(entry: usize, name: usize, nameSize: usize): bool {
-  return sameName(entry + SIZES_SIZE, load<u32>(entry), name, nameSize);
+function encodeName(name: string): ArrayBuffer {
+  const from = changetype<usize>(name);
+  const bytes = __new((sizeOf(from) >> 1) * MAX_BYTES_PER_UNIT, idof<ArrayBuffer>());
+  // What is too much is cut off in the header, as for a string.
+  store<u32>(bytes - 4, (encode(from, bytes) - bytes) as u32);
+  return changetype<ArrayBuffer>(bytes);
+}
+
+function isNamed(entry: usize, name: ArrayBuffer): bool {
+  return sameName(entry + SIZES_SIZE, load<u32>(entry), changetype<usize>(name), name.byteLength);
 }
 
 function copyBytes(from: usize, size: usize): Uint8Array {
