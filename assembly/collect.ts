@@ -7,6 +7,10 @@ const MOST_CALLBACKS: i32 = 256;
 /** Up to so many pages, 2 MiB, memory may be tried for fewer collections. */
 const RELAXED_PAGES: i32 = 32;
 
+/** A collection visits every live context: so many of them may be visited for each callback. */
+const CONTEXTS_PER_CALLBACK_SHIFT: i32 = 3;
+
+let contexts: i32 = 0;
 let interval: i32 = MOST_CALLBACKS;
 let callbacks: i32 = 0;
 let pages: i32 = memory.size();
@@ -18,6 +22,7 @@ let pages: i32 = memory.size();
  */
 export function collectSometimes(): void {
   callbacks++;
+  if (callbacks < contexts >> CONTEXTS_PER_CALLBACK_SHIFT) return;
   const grown = memory.size() != pages;
   if (callbacks < interval && !grown) return;
   if (grown) interval = max(callbacks >> 1, 1);
@@ -25,4 +30,9 @@ export function collectSometimes(): void {
   callbacks = 0;
   __collect();
   pages = memory.size();
+}
+
+/** Says how many contexts live. */
+export function countContexts(live: i32): void {
+  contexts = live;
 }

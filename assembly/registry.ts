@@ -3,6 +3,7 @@
 /// <reference path="./runtime.d.ts" />
 
 import { LogLevel, Status } from "./abi";
+import { countContexts } from "./collect";
 import { assignId, Context, HttpContext, RootContext } from "./context";
 import { proxy_get_property, proxy_log } from "./env";
 import { answerData, answerSize, answerText, beginCall, write, written } from "./memory";
@@ -104,6 +105,7 @@ export function create(id: u32, parent: u32): void {
   if (!context) return;
   put(context, id);
   if (++live > mask) grow();
+  if (ASC_RUNTIME == 1) countContexts(live);
 }
 
 /** Forgets the context of this id. */
@@ -118,6 +120,7 @@ export function remove(id: u32): void {
   }
   if (!context) return;
   live--;
+  if (ASC_RUNTIME == 1) countContexts(live);
   const next = nextOf(context);
   store<usize>(link, next);
   __link(holder, next, true);
