@@ -49,3 +49,16 @@ export function toText(bytes: Uint8Array): string {
 export function lowerCase(name: ByteString): ByteString {
   return /[A-Z]/.test(name) ? name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()) : name;
 }
+
+/** A ByteString without blanks and tabs around it. `trim()` would take a byte 0xA0 too, which may be half a letter. */
+export function trimBlanks(text: ByteString): ByteString {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isBlank(text.charCodeAt(start))) start++;
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--;
+  return text.slice(start, end);
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}

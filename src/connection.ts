@@ -1,7 +1,7 @@
 // What Envoy's HTTP connection manager does to a message before and after the filters: which headers it adds, takes
 // away and puts in which order. Source: Envoy source/common/http/conn_manager_utility.cc; a running Envoy 1.40.
 
-import type { ByteString } from "./bytes.ts";
+import { type ByteString, lowerCase, trimBlanks } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
 import { type HeaderEntry, HeaderMap } from "./header-map.ts";
 
@@ -25,8 +25,12 @@ export function requestHeaders(head: RequestHead, requestId: string): HeaderMap 
   ]);
   const hops = hopByHop(head.headers);
   for (const [name, value] of head.headers) {
-    const key = name.toLowerCase();
-    if (key !== "host" && !hops.has(key) && !(key === "te" && value !== "trailers")) map.append(key, value.trim());
+    const key = lowerCase(name);
+    if (key === "te") {
+      if (/(^|,)[ \t]*trailers[ \t]*(,|$)/i.test(value)) map.append(key, "trailers");
+    } else if (key !== "host" && !hops.has(key)) {
+      map.append(key, trimBlanks(value));
+    }
   }
   if (map.get("x-forwarded-proto") === undefined) map.append("x-forwarded-proto", head.scheme);
   if (map.get("x-request-id") === undefined) map.append("x-request-id", requestId);
@@ -61,9 +65,9 @@ export function requestId(random: (bytes: Uint8Array) => void): string {
 
 // Headers that mean the connection, not the message: these, and those that `connection` names.
 function hopByHop(headers: readonly HeaderEntry[]): ReadonlySet<string> {
-  const names = new Set(["connection", "keep-alive", "proxy-connection", "upgrade"]);
+  const names = new Set(["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"]);
   for (const [name, value] of headers) {
-    if (name.toLowerCase() === "connection") for (const hop of value.split(",")) names.add(hop.trim().toLowerCase());
+    if (lowerCase(name) === "connection") for (const hop of value.split(",")) names.add(lowerCase(trimBlanks(hop)));
   }
   names.delete("te");
   return names;

@@ -30,6 +30,8 @@ export interface DirectionEvents {
   watermark(above: boolean): void;
   /** A filter continued headers that its running callback then lets go on as well. */
   continuedTwice(): void;
+  /** What ends a message has gone on before, and something follows it. */
+  endedTwice(): void;
 }
 
 /** Whether a filter lets things pass: all, all but what it holds, or nothing. */
@@ -61,9 +63,17 @@ export class Direction {
   readonly #sink: Sink;
   readonly #events: DirectionEvents;
   readonly #limit: number;
+  readonly #trailersOvertake: boolean;
   #aboveLimit = false;
+  #trailersSent = false;
+  /** Whether crossing the limit stops reading, and does not fail the stream. Envoy begins so. */
+  #streaming = true;
 
-  constructor(halves: readonly Half[], sink: Sink, events: DirectionEvents, limit: number) {
+  /**
+   * `limit` bytes are held before it counts. When a filter makes trailers and holds the body, `trailersOvertake` says
+   * whether they go on nevertheless: in Envoy those of a request do.
+   */
+  constructor(halves: readonly Half[], sink: Sink, events: DirectionEvents, limit: number, trailersOvertake: boolean) {
     this.#entries = halves.map((half) => ({
       half,
       iteration: "continue",
@@ -73,6 +83,7 @@ export class Direction {
     this.#sink = sink;
     this.#events = events;
     this.#limit = limit;
+    this.#trailersOvertake = trailersOvertake;
   }
 
   /** The headers come in. */
@@ -107,16 +118,14 @@ export class Direction {
     return this.#entries.some((entry) => entry.iteration !== "continue");
   }
 
-  /** Adds bytes to what is held, on behalf of a filter that is buffering; false when the stream fails of it. */
-  hold(data: Body, streaming: boolean): boolean {
+  /** Adds bytes to what is held. `streaming`, unless it stays as it was, says what happens at the limit. */
+  hold(data: Body, streaming: boolean = this.#streaming): void {
+    this.#streaming = streaming;
     if (data !== this.held) (this.held ??= new Body()).moveFrom(data);
-    if (this.held.length <= this.#limit) return true;
-    if (!streaming) {
-      this.#events.overLimit();
-      return false;
-    }
-    this.#setAboveLimit(true);
-    return true;
+    // Envoy decides once, when the limit is crossed; whoever adds more later adds to a stream that has stopped reading.
+    if (this.held.length <= this.#limit || this.#aboveLimit) return;
+    if (streaming) this.#setAboveLimit(true);
+    else this.#events.overLimit();
   }
 
   /** Lets the message go on from this filter. */
@@ -124,6 +133,7 @@ export class Direction {
     if (this.aborted || !this.message) return;
     const index = this.#entries.findIndex((entry) => entry.half === half);
     const entry = this.#entries[index]!;
+    if (entry.iteration === "continue" && this.trailing) this.#events.endedTwice();
     // A filter that held everything has not seen the body yet; one that held a part of it has.
     const next = isAll(entry.iteration) ? index : index + 1;
     entry.iteration = "continue";
@@ -191,7 +201,9 @@ export class Direction {
       this.#events.left();
       if (this.aborted) return;
       if (!hadTrailers && this.trailing && trailersMadeAt < 0) trailersMadeAt = i;
-      if (!this.#afterData(entry, action, data)) break;
+      if (this.#afterData(entry, action, data)) continue;
+      if (!this.#trailersOvertake) return;
+      break;
     }
     if (i === this.#entries.length && !this.aborted) this.#release(data, endOfStream && !this.trailing);
     if (trailersMadeAt >= 0) this.#trailersFrom(trailersMadeAt + 1);
@@ -200,7 +212,7 @@ export class Direction {
   #afterData(entry: Entry, action: DataAction, data: Body): boolean {
     if (action === DataAction.Continue) {
       if (entry.iteration !== "stop") return true;
-      this.hold(data, false);
+      this.hold(data);
       if (!this.aborted) this.continueFrom(entry.half);
       return false;
     }
@@ -233,7 +245,10 @@ export class Direction {
         return;
       }
     }
-    if (!this.aborted) this.#sink.trailers(this.trailing!);
+    if (this.aborted) return;
+    if (this.#trailersSent) this.#events.endedTwice();
+    this.#trailersSent = true;
+    this.#sink.trailers(this.trailing!);
   }
 
   /** Hands a piece of the body to the sink. */
@@ -244,7 +259,9 @@ export class Direction {
       this.held = undefined;
       this.#setAboveLimit(false);
     }
-    if (out.length || endOfStream) this.#sink.data(out, endOfStream);
+    if (!out.length && !endOfStream) return;
+    if (this.#trailersSent) this.#events.endedTwice();
+    this.#sink.data(out, endOfStream);
   }
 
   #setAboveLimit(above: boolean): void {

@@ -94,7 +94,7 @@ export class FilterResponse {
     this.complete = client.complete;
     this.upstream = request;
     this.localReply = stream.localReply ? describeReply(stream.localReply) : null;
-    this.details = stream.details ?? "";
+    this.details = decodeText(stream.details ?? "");
     this.logs = trace.logs;
     this.trace = trace;
   }
@@ -123,6 +123,8 @@ export class Client implements Peer {
   trailing: HeaderMap | undefined;
   complete = false;
   resetReason: string | undefined;
+  /** Whether it is to send nothing for now: the filters hold back as much as they may. */
+  above = false;
   readonly #chunks: Uint8Array[] = [];
 
   headers(headers: HeaderMap, endOfStream: boolean): void {
@@ -144,6 +146,10 @@ export class Client implements Peer {
     this.resetReason = reason;
   }
 
+  watermark(above: boolean): void {
+    this.above = above;
+  }
+
   /** All bytes that arrived. */
   body(): Uint8Array {
     const whole = new Uint8Array(this.#chunks.reduce((sum, chunk) => sum + chunk.length, 0));
@@ -163,31 +169,32 @@ export async function exchange(
   upstream: Upstream | undefined,
 ): Promise<FilterResponse> {
   const request = typeof init === "string" ? { path: init } : init;
-  const client = new Client();
-  const server = new Client();
-  const trace = new Trace();
+  const [client, server, trace] = [new Client(), new Client(), new Trace()];
   const stream = filter.open({ downstream: client, upstream: server, trace });
-  await sendRequest(filter, stream, request);
-  let seen: UpstreamRequest | null = null;
-  if (server.complete && !stream.ended && !stream.response.message) {
-    seen = describeRequest(server);
-    if (!upstream) {
-      stream.requestReset();
-      throw new StreamError(
-        `the filter lets ${seen.method} ${seen.path} through, and no upstream was given: ` +
-          'filter.request(…, { upstream: () => ({ status: 200, body: "…" }) })',
-      );
-    }
-    await sendResponse(stream, seen, upstream, request);
+  try {
+    const flow = (sender: Client) => () => awaitFlow(filter, stream, sender, trace);
+    await sendRequest(filter, stream, request, flow(client));
+    settle(filter, stream, () => server.complete);
+    const seen = server.complete && !stream.ended && !stream.response.message ? describeRequest(server) : null;
+    if (seen) await sendResponse(stream, seen, upstream ?? noUpstream, request, flow(server));
+    settle(filter, stream, () => false);
+    if (!stream.ended) throw stuck(stream, trace);
+    if (!client.head) throw new StreamError(`the exchange ended without an answer: ${client.resetReason}\n${trace}`);
+    return new FilterResponse(client, seen ?? (server.complete ? describeRequest(server) : null), stream, trace);
+  } finally {
+    // When something went wrong, the filter shall not keep the stream.
+    if (!stream.ended) stream.requestReset();
   }
-  settle(filter, stream);
-  if (!stream.ended) throw stuck(stream, trace);
-  seen ??= server.head && server.complete ? describeRequest(server) : null;
-  if (!client.head) throw new StreamError(`the exchange ended without an answer: ${client.resetReason}\n${trace}`);
-  return new FilterResponse(client, seen, stream, trace);
 }
 
-async function sendRequest(filter: Filter, stream: HttpStream, request: RequestInit): Promise<void> {
+function noUpstream({ method, path }: UpstreamRequest): never {
+  throw new StreamError(
+    `the filter lets ${method} ${path} through, and no upstream was given: ` +
+      'filter.request(…, { upstream: () => ({ status: 200, body: "…" }) })',
+  );
+}
+
+async function sendRequest(filter: Filter, stream: HttpStream, request: RequestInit, flow: () => void): Promise<void> {
   const { body, trailers } = request;
   const headers = headerEntries(request.headers);
   const size = typeof body === "string" || body instanceof Uint8Array ? toBytes(body).length : undefined;
@@ -206,7 +213,7 @@ async function sendRequest(filter: Filter, stream: HttpStream, request: RequestI
   const empty = (body === undefined || size === 0) && !trailers;
   stream.requestHeaders(map, empty);
   if (empty) return;
-  await sendBody(body, (bytes) => stream.requestData(bytes, false));
+  await sendBody(body, (bytes) => stream.requestData(bytes, false), flow);
   if (trailers) stream.requestTrailers(new HeaderMap("trailers", headerEntries(trailers)));
   // HTTP/1 says by an empty chunk that a body is over.
   else stream.requestData(new Uint8Array(), true);
@@ -217,6 +224,7 @@ async function sendResponse(
   request: UpstreamRequest,
   upstream: Upstream,
   init: RequestInit,
+  flow: () => void,
 ): Promise<void> {
   let response: UpstreamResponse;
   try {
@@ -237,7 +245,7 @@ async function sendResponse(
   stream.responseHeaders(responseHeaders(status, headers, 0), empty);
   if (empty) return;
   try {
-    await sendBody(body, (bytes) => stream.responseData(bytes, false));
+    await sendBody(body, (bytes) => stream.responseData(bytes, false), flow);
   } catch (error) {
     if (!(error instanceof UpstreamError)) throw error;
     return stream.upstreamReset(error.reason);
@@ -246,20 +254,37 @@ async function sendResponse(
   else stream.responseData(new Uint8Array(), true);
 }
 
-async function sendBody(body: BodyInit | undefined, send: (bytes: Uint8Array) => void): Promise<void> {
-  if (body === undefined) return;
-  if (typeof body === "string" || body instanceof Uint8Array) return send(toBytes(body));
-  for await (const chunk of body) send(toBytes(chunk));
+/** Sends the pieces of a body; `flow` returns when more may come. */
+async function sendBody(
+  body: BodyInit | undefined,
+  send: (bytes: Uint8Array) => void,
+  flow: () => void,
+): Promise<void> {
+  const chunks = body === undefined || typeof body === "string" || body instanceof Uint8Array ? [body ?? ""] : body;
+  for await (const chunk of chunks) {
+    if (chunk.length) send(toBytes(chunk));
+    flow();
+  }
+}
+
+/** Lets time pass while a sender is to send nothing; a proxy that is never ready to read again is an error. */
+function awaitFlow(filter: Filter, stream: HttpStream, sender: Client, trace: Trace): void {
+  if (sender.above) settle(filter, stream, () => !sender.above);
+  if (!sender.above || stream.ended) return;
+  throw new StreamError(
+    "the filter holds more of a body than the limit (limits.bufferBytes), so the proxy reads no more of it, and " +
+      `nothing is under way that could continue it. Let the body go on, or hold less.\n${trace}`,
+  );
 }
 
 /** Milliseconds of virtual time that a held stream is given: Envoy's default idle timeout of a stream. */
 const PATIENCE_MS = 300_000;
 
-/** Lets time pass while something may still happen to a held stream. */
-function settle(filter: Filter, stream: HttpStream): void {
+/** Lets time pass until the stream is over or done with, while something may still happen to it. */
+function settle(filter: Filter, stream: HttpStream, done: () => boolean): void {
   const { clock } = filter;
   if (!(clock instanceof VirtualClock)) return;
-  for (let waited = 0; !stream.ended && waited <= PATIENCE_MS;) {
+  for (let waited = 0; !stream.ended && !done() && waited <= PATIENCE_MS;) {
     const next = clock.untilNext();
     if (next === undefined) return;
     clock.advance(next);

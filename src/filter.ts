@@ -149,17 +149,19 @@ export async function loadFilter(
 ): Promise<Filter> {
   const isFile = typeof module === "string" || module instanceof URL;
   const bytes = isFile ? await readBytes(module) : Uint8Array.from(new Uint8Array(module));
-  const loaded = await loadModule(bytes, isFile ? String(module) : "the module");
-  const map = isFile ? await readSourceMap(module, loaded.info.sourceMappingUrl) : undefined;
+  const limits = { ...envoyLimits, ...options.limits };
+  const loaded = await loadModule(bytes, isFile ? String(module) : "the module", limits);
+  const map = isFile ? await readSourceMap(module, loaded) : undefined;
   return new Filter(loaded, map, options);
 }
 
-async function readSourceMap(module: string | URL, url: string | undefined): Promise<SourceMap | undefined> {
+async function readSourceMap(module: string | URL, loaded: LoadedModule): Promise<SourceMap | undefined> {
+  const url = loaded.info.sourceMappingUrl;
   if (url === undefined) return undefined;
   const file = typeof module === "string" ? module.replace(/[^/\\]*$/, url) : new URL(url, module);
   const text = await readTextIfAny(file);
   try {
-    return text === undefined ? undefined : new SourceMap(text);
+    return text === undefined ? undefined : new SourceMap(text, loaded.shift);
   } catch {
     return undefined;
   }

@@ -2,7 +2,7 @@
 // Source: Envoy source/extensions/common/wasm/context.cc; corrections from a running Envoy 1.40.
 
 import { Action, BufferType, DataAction, HeadersAction, MapType, Status } from "../assembly/abi.ts";
-import type { Body } from "./body.ts";
+import { Body } from "./body.ts";
 import type { ByteString } from "./bytes.ts";
 import { type Buffer, HostContext, mapNames } from "./context.ts";
 import type { Half } from "./direction.ts";
@@ -122,7 +122,9 @@ export class HttpContext extends HostContext implements StreamFilter {
     if (!this.#requestStarted || (which === "response" && this.#failureSent)) return DataAction.Continue;
     const side = this.#sides[which];
     const direction = this.#stream[which];
-    if (side.buffering && !direction.hold(data, false)) return DataAction.StopIterationNoBuffer;
+    if (side.buffering) direction.hold(data, false);
+    // Held beyond the limit, a response whose head is gone has ended here; a request hears of it in this callback still.
+    if (this.#stream.ended) return DataAction.StopIterationNoBuffer;
     side.body = data;
     side.endOfStream = endOfStream;
     const size = (side.buffering ? direction.held! : data).length;
@@ -170,9 +172,8 @@ export class HttpContext extends HostContext implements StreamFilter {
   #call(phase: Phase, args: number[]): number | "stopped" | "failed" {
     this.phase = phase;
     const answer = this.vm.call(`proxy_${phase}`, this, args);
-    const stopped = this.vm.takeStopped();
     if (this.vm.failed) return "failed";
-    return stopped ? "stopped" : (answer ?? 0);
+    return this.vm.lastStopped ? "stopped" : (answer ?? 0);
   }
 
   #create(): void {
@@ -234,7 +235,8 @@ export class HttpContext extends HostContext implements StreamFilter {
     if (type !== BufferType.HttpRequestBody && type !== BufferType.HttpResponseBody) return super.buffer(type);
     const which = type === BufferType.HttpRequestBody ? "request" : "response";
     const side = this.#sides[which];
-    return (side.buffering ? this.#stream[which].held : side.body) ?? new Uint8Array();
+    // What was buffered and has gone on leaves Envoy an empty buffer behind: writing to it is Ok and goes nowhere.
+    return side.buffering ? (this.#stream[which].held ?? new Body()) : (side.body ?? new Uint8Array());
   }
 
   override property(path: readonly ByteString[]): Uint8Array | Refusal {

@@ -7,6 +7,7 @@ import { Direction, type DirectionEvents, type Half, type Sink } from "./directi
 import { EnvoyFault } from "./error.ts";
 import type { HeaderMap } from "./header-map.ts";
 import { type LocalReply, localReplyMessage, proxyReply } from "./local-reply.ts";
+import { refuseRequest, refuseResponse } from "./router.ts";
 
 /** A filter in the chain of a stream. */
 export interface StreamFilter {
@@ -53,6 +54,7 @@ export class HttpStream {
   readonly #options: HttpStreamOptions;
   #requestCallbacks = 0;
   #pendingReply: LocalReply | undefined;
+  #answeredWhileHeld = false;
   #responseStarted = false;
   #responseFinished = false;
   #upstreamOpen = false;
@@ -67,8 +69,8 @@ export class HttpStream {
     const limit = options.bufferBytes;
     const requests = this.#filters.map((filter) => filter.request);
     const responses = this.#filters.map((filter) => filter.response).reverse();
-    this.request = new Direction(requests, this.#toUpstream(), this.#requestEvents(), limit);
-    this.response = new Direction(responses, this.#toDownstream(), this.#responseEvents(), limit);
+    this.request = new Direction(requests, this.#toUpstream(), this.#requestEvents(), limit, true);
+    this.response = new Direction(responses, this.#toDownstream(), this.#responseEvents(), limit, false);
   }
 
   /** Whether the response's head is on its way to the client. */
@@ -93,6 +95,7 @@ export class HttpStream {
 
   /** The client has gone. */
   requestReset(): void {
+    if (!this.ended) this.details = "downstream_remote_disconnect";
     this.#resetUpstream("the client has gone");
     this.#end();
   }
@@ -135,6 +138,7 @@ export class HttpStream {
     if (this.ended || this.#responseFinished) return;
     if (!this.response.message) {
       if (this.#pendingReply) return;
+      this.#answeredWhileHeld = !this.#requestCallbacks && this.request.isHeld;
       this.request.aborted = true;
       this.#pendingReply = reply;
       if (!this.#requestCallbacks) this.#deliverReply();
@@ -157,6 +161,12 @@ export class HttpStream {
 
   /** Lets the request go on from this filter. */
   continueRequest(filter: StreamFilter): void {
+    if (this.#answeredWhileHeld && this.request.isHeldBy(filter.request)) {
+      throw new EnvoyFault(
+        "the request was answered with proxy_send_local_response while it was held, and continued thereafter: Envoy " +
+          "1.40 answers it and sends it upstream as well. Do one or the other.",
+      );
+    }
     if (!this.ended) this.request.continueFrom(filter.request);
   }
 
@@ -200,6 +210,8 @@ export class HttpStream {
     const { upstream } = this.#options;
     return {
       headers: (headers, endOfStream) => {
+        const refusal = refuseRequest(headers);
+        if (refusal) return this.sendLocalReply(refusal);
         this.#upstreamOpen = true;
         upstream.headers(headers, endOfStream);
       },
@@ -212,6 +224,8 @@ export class HttpStream {
     const { downstream } = this.#options;
     return {
       headers: (headers, endOfStream) => {
+        const refusal = refuseResponse(headers);
+        if (refusal) return this.#replaceResponse(refusal);
         this.#responseStarted = true;
         downstream.headers(headers, endOfStream);
         if (endOfStream) this.#finishResponse();
@@ -243,6 +257,13 @@ export class HttpStream {
             "sends the request upstream twice. Return Pause when the request is to be continued, or do not continue it.",
         );
       },
+      endedTwice: () => {
+        throw new EnvoyFault(
+          "the request went on although its trailers were on their way: Envoy 1.40 sends them twice, and what is too " +
+            "much stands in front of the connection's next request. Do not continue a request that is not held, and " +
+            "make trailers only when no part of the body was held.",
+        );
+      },
     };
   }
 
@@ -258,6 +279,12 @@ export class HttpStream {
         throw new EnvoyFault(
           "on_response_headers continued the response with proxy_continue_stream and returned Continue: Envoy 1.40 " +
             "sends the response's head twice. Return Pause when the response is to be continued, or do not continue it.",
+        );
+      },
+      endedTwice: () => {
+        throw new EnvoyFault(
+          "the response was continued although its trailers were on their way: Envoy 1.40 crashes (SIGSEGV). " +
+            "Do not continue a response that is not held.",
         );
       },
     };

@@ -2,6 +2,8 @@
 // Source: proxy-wasm-cpp-host src/v8/v8.cc, src/wasm.cc; what a running Envoy 1.40 refused.
 
 import { LoadError } from "./error.ts";
+import { limitMemory } from "./memory-limit.ts";
+import type { Limits } from "./limits.ts";
 import { type AbiVersion, callbackSignatures, envFunctions, wasiFunctions } from "./imports/signatures.ts";
 import { inspectModule, type ModuleInfo, type Signature } from "./module.ts";
 
@@ -10,6 +12,8 @@ export interface LoadedModule {
   readonly module: WebAssembly.Module;
   readonly info: ModuleInfo;
   readonly abi: AbiVersion;
+  /** How many bytes further back its instructions are than in the file. */
+  readonly shift: number;
 }
 
 const markers: Record<string, AbiVersion> = {
@@ -19,22 +23,25 @@ const markers: Record<string, AbiVersion> = {
 };
 
 /** Compiles a module after checking it; a `LoadError` says what is wrong. `name` stands in it. */
-export async function loadModule(bytes: Uint8Array<ArrayBuffer>, name: string): Promise<LoadedModule> {
-  const module = await compile(bytes, name);
+export async function loadModule(bytes: Uint8Array<ArrayBuffer>, name: string, limits: Limits): Promise<LoadedModule> {
+  await checkValid(bytes, name);
   const info = inspectModule(bytes);
   const abi = abiOf(info, name);
   checkImports(info, abi, name);
   checkExports(info, abi, name);
-  return { module, info, abi };
+  const limited = limitMemory(bytes, limits.memoryPages, name);
+  return { module: await WebAssembly.compile(limited.bytes), info, abi, shift: limited.shift };
 }
 
-async function compile(bytes: Uint8Array<ArrayBuffer>, name: string): Promise<WebAssembly.Module> {
+async function checkValid(bytes: Uint8Array<ArrayBuffer>, name: string): Promise<void> {
   if (!bytes.length) throw new LoadError(`${name} is empty; a compiled filter was expected`);
   if (bytes[0] !== 0 || bytes[1] !== 0x61 || bytes[2] !== 0x73 || bytes[3] !== 0x6d) {
     throw new LoadError(`${name} is no WebAssembly module: it does not begin with "\\0asm"; give the compiled filter`);
   }
+  if (WebAssembly.validate(bytes)) return;
   try {
-    return await WebAssembly.compile(bytes);
+    // Says where the fault is, unlike `validate`.
+    await WebAssembly.compile(bytes);
   } catch (error) {
     throw new LoadError(`${name} is no valid WebAssembly module: ${(error as Error).message}`, { cause: error });
   }

@@ -21,7 +21,7 @@ export function localReplyMessage(
   reply: LocalReply,
   request: HeaderMap | undefined,
 ): { headers: HeaderMap; body: Uint8Array } {
-  const grpc = /^application\/grpc(\+|;|$)/.test(request?.get("content-type") ?? "");
+  const grpc = /^application\/grpc(\+|$)/.test(request?.get("content-type") ?? "");
   const headers = new HeaderMap("response", [[":status", grpc ? "200" : String(reply.status)]]);
   for (const [name, value] of reply.headers) if (name.toLowerCase() !== ":status") headers.add(name, value);
   if (grpc) {
@@ -67,10 +67,11 @@ function grpcStatusOf(status: number): GrpcStatus {
   }
 }
 
+// Like gRPC's own rule, but Envoy counts `~` among what is to be encoded.
 function percentEncode(bytes: Uint8Array): ByteString {
   let text = "";
   for (const byte of bytes) {
-    const plain = byte >= 0x20 && byte < 0x7f && byte !== 0x25;
+    const plain = byte >= 0x20 && byte < 0x7e && byte !== 0x25;
     text += plain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
   }
   return text;

@@ -79,7 +79,8 @@ function readImportType(reader: Reader, kind: string): number {
   return -1;
 }
 
-class Reader {
+/** Reads the numbers and names of a module's binary, one after the other. */
+export class Reader {
   position = 0;
   readonly #bytes: Uint8Array;
 

@@ -39,8 +39,10 @@ export class RootContext extends HostContext {
 
   /** The plugin is removed. A filter that answers false stays until it calls `done`. */
   end(): void {
-    if (this.vm.call("proxy_on_done", this, [this.id]) === 0) this.#donePending = true;
-    else this.#delete();
+    if (this.vm.call("proxy_on_done", this, [this.id]) !== 0) return this.#delete();
+    this.#donePending = true;
+    // Nothing else keeps the VM: Envoy drops it here and now, and there is no on_delete.
+    if (this.vm.contexts.size === 1) this.setTickPeriod(0);
   }
 
   /** The filter is done after all. */

@@ -20,9 +20,11 @@ export class SourceMap {
   readonly #segments: Segment[];
   readonly #sources: readonly string[];
   readonly #contents: readonly (string | null)[];
+  readonly #shift: number;
 
-  /** Reads the JSON of a source map; throws when it is none. */
-  constructor(json: string) {
+  /** Reads the JSON of a source map; throws when it is none. Offsets asked for are `shift` greater than the map's. */
+  constructor(json: string, shift: number = 0) {
+    this.#shift = shift;
     const map = JSON.parse(json) as { mappings: string; sources: string[]; sourcesContent?: (string | null)[] };
     this.#sources = map.sources;
     this.#contents = map.sourcesContent ?? [];
@@ -30,7 +32,8 @@ export class SourceMap {
   }
 
   /** The place that the instruction at this byte offset comes from, or undefined. */
-  positionOf(offset: number): SourcePosition | undefined {
+  positionOf(shifted: number): SourcePosition | undefined {
+    const offset = shifted - this.#shift;
     let low = 0;
     let high = this.#segments.length;
     while (low < high) {

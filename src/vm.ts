@@ -29,6 +29,8 @@ export class Vm<Context extends VmContext> {
   restricted: "start" | "malloc" | undefined;
   /** Whether the running callback asked for a local reply, which stops the stream whatever it returns. */
   stopped = false;
+  /** Whether the callback that ran last did. */
+  lastStopped = false;
 
   readonly #exports: WebAssembly.Exports;
   readonly #afterCall: (() => void)[] = [];
@@ -40,8 +42,7 @@ export class Vm<Context extends VmContext> {
 
   constructor(module: WebAssembly.Module, abi: AbiVersion, imports: ImportFactory<Context>) {
     this.abi = abi;
-    const instance = new WebAssembly.Instance(module, imports(this));
-    this.#exports = instance.exports;
+    this.#exports = instantiate(module, imports(this));
     const memory = Object.values(this.#exports).find((value) => value instanceof WebAssembly.Memory);
     this.memory = new GuestMemory(memory ?? new WebAssembly.Memory({ initial: 0 }), (size) => this.#allocate(size));
   }
@@ -99,6 +100,7 @@ export class Vm<Context extends VmContext> {
    * export it, when the VM has failed before, or fails now.
    */
   call(name: string, context: Context, args: number[]): number | undefined {
+    this.lastStopped = false;
     if (this.failed || !this.exports(name)) return undefined;
     const [current, effective] = [this.#current, this.#effective];
     this.#current = context;
@@ -118,15 +120,12 @@ export class Vm<Context extends VmContext> {
       this.#effective = effective;
     }
     if (this.#allocatorError) this.#fail(this.#allocatorError, name, context);
-    if (!this.#depth) this.#drain();
-    return this.failed ? undefined : result;
-  }
-
-  /** Reads and clears whether the callback that has just run asked for a local reply. */
-  takeStopped(): boolean {
+    // Cleared before what was put off: the callbacks of the local reply itself must not find themselves stopped.
     const stopped = this.stopped;
     this.stopped = false;
-    return stopped;
+    if (!this.#depth) this.#drain();
+    this.lastStopped = stopped;
+    return this.failed ? undefined : result;
   }
 
   #run(name: string, args: number[]): number | undefined {
@@ -135,13 +134,19 @@ export class Vm<Context extends VmContext> {
   }
 
   #drain(): void {
-    for (let action = this.#afterCall.shift(); action; action = this.#afterCall.shift()) action();
+    try {
+      for (let action = this.#afterCall.shift(); action; action = this.#afterCall.shift()) action();
+    } catch (error) {
+      // What a broken stream has put off must not happen to the next one.
+      this.#afterCall.length = 0;
+      throw error;
+    }
   }
 
   #fail(error: unknown, callback: string, context: Context): void {
+    this.#afterCall.length = 0;
     if (error instanceof EnvoyFault) throw error;
     this.failed = new Trap(messageOf(error), callback, context.trace, { cause: error });
-    this.#afterCall.length = 0;
     this.#allocatorError = undefined;
   }
 
@@ -157,6 +162,15 @@ export class Vm<Context extends VmContext> {
     } finally {
       this.restricted = outer;
     }
+  }
+}
+
+function instantiate(module: WebAssembly.Module, imports: WebAssembly.Imports): WebAssembly.Exports {
+  try {
+    return new WebAssembly.Instance(module, imports).exports;
+  } catch (error) {
+    if (error instanceof LoadError) throw error;
+    throw new LoadError(`the module cannot be instantiated: ${messageOf(error)}`, { cause: error });
   }
 }
 

@@ -119,9 +119,31 @@ describe("loading refuses, in a sentence,", () => {
     });
     expect(await refusal(module)).toMatch(/calls proxy_log in its start section.*SIGSEGV/);
   });
+
+  test("a start section that traps", async () => {
+    expect(await refusal(filterWat({ functions: "(start $s) (func $s unreachable)" }))).toBe(
+      "the module cannot be instantiated: unreachable",
+    );
+  });
+
+  test("more memory than a proxy gives", async () => {
+    const module = wat(`(module (memory (export "memory") 17000) ${malloc} ${marker})`);
+    expect(await refusal(module)).toBe(
+      "the module begins with 17000 pages of memory; the limit is 16384 (limits.memoryPages)",
+    );
+  });
 });
 
 describe("loading takes", () => {
+  test("a module whose memory then ends at the limit", async () => {
+    const grow = (pages: number): string => `(i32.eq (memory.grow (i32.const ${pages})) (i32.const -1))`;
+    const module = filterWat({
+      functions: `(func (export "proxy_on_configure") (param i32 i32) (result i32)
+        (i32.and (i32.eqz ${grow(8)}) ${grow(1)}))`,
+    });
+    await loadFilter(module, { limits: { memoryPages: 10 } });
+  });
+
   test("proxy_on_memory_allocate in place of malloc", async () => {
     const allocate = '(func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 64))';
     await loadFilter(wat(`(module ${memory} ${marker} ${allocate})`));

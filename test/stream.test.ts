@@ -65,7 +65,7 @@ describe("callbacks", () => {
       { upstream: () => ({ body: ["d", "ef"], trailers: { "x-u": ["1", "2"] } }) },
     );
     expect(callbacks(response)).toEqual([
-      "request_headers(7,0)",
+      "request_headers(6,0)",
       "request_body(2,0)",
       "request_body(1,0)",
       "request_trailers(1)",

@@ -34,12 +34,12 @@ export const headerCalls: Family = (surroundings) => {
       const wrong = has(type, "the name", key, keySize);
       if (wrong) return wrong;
       const map = vm.context!.headerMap(type, false);
-      if (isRefusal(map)) return map;
       const name = vm.memory.text(key, keySize);
-      const value = map.get(name);
-      if (value === undefined)
-        return vm.abi === "0.1.0" ? vm.memory.give("", returnValue, returnValueSize) : none(type, name);
-      return vm.memory.give(value, returnValue, returnValueSize);
+      const value = isRefusal(map) ? map : (map.get(name) ?? none(type, name));
+      if (!isRefusal(value)) return vm.memory.give(value, returnValue, returnValueSize);
+      // ABI 0.1.0 knows no missing header, only an empty one.
+      const empty = vm.abi === "0.1.0" && value.status === Status.NotFound;
+      return empty ? vm.memory.give("", returnValue, returnValueSize) : value;
     },
 
     proxy_get_header_map_pairs(type: number, returnData: number, returnSize: number) {

@@ -11,7 +11,8 @@ export const logCalls: Family = ({ vm, host }) => ({
     if (level < host.logLevel) return undefined;
     const entry = { level, message: decodeText(vm.memory.text(message, messageSize)) };
     vm.context?.trace.push({ kind: "log", ...entry });
-    host.log(entry, vm.context);
+    // Inside the allocator Envoy's context is the VM's own, which has no name.
+    host.log(entry, vm.restricted ? undefined : vm.context);
     return undefined;
   },
 

@@ -52,7 +52,7 @@ export const streamCalls: Family = ({ vm, host }) => ({
     if (!memory.has(headers, headersSize)) return memory.outside("the headers", headers, headersSize);
     vm.context!.sendLocalReply({
       status: status & 0xffff,
-      details: memory.text(details, detailsSize).replace(/\s/g, "_"),
+      details: memory.text(details, detailsSize).replace(/[ \t-\r]/g, "_"),
       headers: decodePairs(memory.view(headers, headersSize), host.limits),
       body: memory.copy(body, bodySize),
       grpcStatus: grpcStatus <= 16 ? grpcStatus : undefined,

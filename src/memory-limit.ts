@@ -1,0 +1,63 @@
+// Keeps a module's memory from growing beyond what its host allows. JavaScript cannot refuse a `memory.grow`, so the
+// limit is written into the module before it is compiled: as the maximum of the memory it declares.
+// Source: WebAssembly core specification, "Binary Format".
+
+import { LoadError } from "./error.ts";
+import { Reader } from "./module.ts";
+
+/** A module whose memory ends at a limit. */
+export interface LimitedModule {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** How many bytes further back its instructions are than in the original, where source maps count. */
+  readonly shift: number;
+}
+
+const MEMORY_SECTION = 5;
+const HAS_MAXIMUM = 1;
+
+/** Gives the memories of a valid module a maximum of so many pages; a `LoadError` when one begins with more. */
+export function limitMemory(bytes: Uint8Array<ArrayBuffer>, pages: number, name: string): LimitedModule {
+  const reader = new Reader(bytes);
+  reader.skip(8);
+  while (!reader.done) {
+    const start = reader.position;
+    const section = reader.byte();
+    const end = reader.unsigned() + reader.position;
+    if (section === MEMORY_SECTION) {
+      const content = limitedSection(reader, pages, name);
+      const replaced = [MEMORY_SECTION, ...leb128(content.length), ...content];
+      return { bytes: splice(bytes, start, end, replaced), shift: replaced.length - (end - start) };
+    }
+    reader.position = end;
+  }
+  return { bytes, shift: 0 };
+}
+
+function limitedSection(reader: Reader, pages: number, name: string): number[] {
+  const count = reader.unsigned();
+  const content = leb128(count);
+  for (let i = 0; i < count; i++) {
+    const flags = reader.byte();
+    const initial = reader.unsigned();
+    const maximum = flags & HAS_MAXIMUM ? reader.unsigned() : pages;
+    if (initial > pages) {
+      throw new LoadError(`${name} begins with ${initial} pages of memory; the limit is ${pages} (limits.memoryPages)`);
+    }
+    content.push(flags | HAS_MAXIMUM, ...leb128(initial), ...leb128(Math.min(maximum, pages)));
+  }
+  return content;
+}
+
+function splice(bytes: Uint8Array, start: number, end: number, replaced: readonly number[]): Uint8Array<ArrayBuffer> {
+  const result = new Uint8Array(bytes.length - (end - start) + replaced.length);
+  result.set(bytes.subarray(0, start));
+  result.set(replaced, start);
+  result.set(bytes.subarray(end), start + replaced.length);
+  return result;
+}
+
+function leb128(value: number): number[] {
+  const bytes: number[] = [];
+  for (; value > 127; value = Math.floor(value / 128)) bytes.push((value % 128) | 128);
+  return [...bytes, value];
+}

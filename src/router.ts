@@ -1,0 +1,51 @@
+// What Envoy's router and its codecs demand of a message when the filters have done with it. A filter may write what it
+// likes into a header map; only here does it come out. Source: Envoy source/common/http/header_utility.cc,
+// source/common/router/router.cc; the answers are those of a running Envoy 1.40.
+
+import { type ByteString, encodeText } from "./bytes.ts";
+import { EnvoyFault } from "./error.ts";
+import type { HeaderMap } from "./header-map.ts";
+import { type LocalReply, proxyReply } from "./local-reply.ts";
+
+/** The reply to a request that cannot be sent to an upstream, or undefined when it can. */
+export function refuseRequest(headers: HeaderMap): LocalReply | undefined {
+  // The one route there is begins with "/".
+  if (!headers.get(":path")?.startsWith("/")) return proxyReply(404, "", "route_not_found");
+  const wrong = headers.get(":method") === undefined ? "missing required header: :method" : invalidHeader(headers);
+  return wrong === undefined ? undefined : removed(503, "request", wrong);
+}
+
+/**
+ * The reply in place of a response that cannot be sent to the client, or undefined when it can. Throws an `EnvoyFault`
+ * when it can, but would not arrive as one.
+ */
+export function refuseResponse(headers: HeaderMap): LocalReply | undefined {
+  if (!/^[ \t-\r]*\+?\d+[ \t-\r]*$/.test(headers.get(":status") ?? "")) {
+    return removed(502, "response", "missing required header: :status");
+  }
+  const split = headers.entries.find(([name, value]) => /[\r\n]/.test(name + value));
+  if (!split) return undefined;
+  throw new EnvoyFault(
+    `the response header ${JSON.stringify(split[0])} contains a line break (${JSON.stringify(split[1])}): Envoy 1.40 ` +
+      "sends it as it is, which splits the response's head on HTTP/1. Take line breaks out of what comes from outside.",
+  );
+}
+
+function invalidHeader(headers: HeaderMap): string | undefined {
+  for (const [name, value] of headers.entries) {
+    if (!/^:?[!#$%&'*+\-.^_`|~0-9a-z]*$/i.test(name)) return `invalid header name: ${escape(name)}`;
+    // Tab, and what is no control character.
+    if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) return `invalid header value for: ${escape(name)}`;
+  }
+  return undefined;
+}
+
+function removed(status: number, message: "request" | "response", text: string): LocalReply {
+  const why = text.replace(/[ \t-\r]/g, "_");
+  return proxyReply(status, text, `filter_removed_required_${message}_headers{${why}}`);
+}
+
+/** Control characters, quotes and backslashes as JSON has them, so that the text can be shown. */
+function escape(name: ByteString): ByteString {
+  return encodeText(JSON.stringify(name).slice(1, -1));
+}
