@@ -43,6 +43,10 @@ export default class PruneExports {
       module.removeExport(name);
       module.addFunctionExport("accept", name);
     }
+    if (registersOneRootContext(this.program.sources)) {
+      module.removeFunction(CHOOSE_ROOT_CONTEXT);
+      module.addFunction(CHOOSE_ROOT_CONTEXT, createType([]), i32, [], module.unreachable());
+    }
     for (const idle of idleContexts(instances)) {
       this.stderr.write(
         `WARNING: class ${idle} overrides no callback, so the proxy never calls it. ` +
@@ -50,6 +54,21 @@ export default class PruneExports {
       );
     }
   }
+}
+
+/** What asks for the plugin's root id; needed only where several root contexts are registered. */
+const CHOOSE_ROOT_CONTEXT = "~lib/proxy-wasm/assembly/registry/chooseRootContext";
+
+/** Whether `registerRootContext` is called once, by a statement of its own at the top level. */
+function registersOneRootContext(sources) {
+  let calls = 0;
+  let statements = 0;
+  for (const { internalPath, text } of sources) {
+    if (internalPath.startsWith("~lib/proxy-wasm/")) continue;
+    calls += text.match(/\bregisterRootContext\s*\(/g)?.length ?? 0;
+    statements += text.match(/^registerRootContext\s*\(/gm)?.length ?? 0;
+  }
+  return calls === 1 && statements === 1;
 }
 
 /** Whether this class is one of the SDK's context classes, or extends one. */

@@ -222,3 +222,21 @@ describe("the runtimes", () => {
     expect(callbacks(compiled)).toEqual(["proxy_on_request_headers"]);
   });
 });
+
+describe("a root context", () => {
+  const root = `${imports} class Root extends RootContext { override onTick(): void {} }`;
+
+  test("that is the only one is made without asking for the plugin's root id", async () => {
+    const compiled = await compileSource(`${root}
+registerRootContext("one", () => new Root());`);
+    expect(compiled.imports).not.toContain("env.proxy_get_property");
+  });
+
+  test.each([
+    ["among two", 'registerRootContext("one", () => new Root());\nregisterRootContext("two", () => new Root());'],
+    ["in a loop", "for (let i = 0; i < 2; i++) {\n  registerRootContext(i.toString(), () => new Root());\n}"],
+  ])("%s is chosen by it", async (_where, registrations) => {
+    const compiled = await compileSource(`${root}\n${registrations}`);
+    expect(compiled.imports).toContain("env.proxy_get_property");
+  });
+});
