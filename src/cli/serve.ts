@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 
 import { Command, InvalidArgumentError, Option } from "commander";
 
-import { LogLevel } from "../../assembly/abi.ts";
+import { LogLevel, Status } from "../../assembly/abi.ts";
 import { SystemClock } from "../clock.ts";
 import { type Filter, loadFilter } from "../filter.ts";
 import type { FailurePolicy } from "../plugin.ts";
@@ -106,8 +106,9 @@ async function load(module: string, flags: ServeFlags, streams: Streams): Promis
     logLevel: levels[flags.logLevel],
     onLog: ({ level, message }) => streams.stderr.write(`[${LogLevel[level]!.toLowerCase()}] ${message}\n`),
     onRefusal: (call, { status, reason }) => {
-      // A missing header is no news.
-      if (status !== 1) streams.stderr.write(`[host] ${call}: ${reason}\n`);
+      // A missing header is news only to whoever is looking for a mistake.
+      if (status === Status.NotFound && levels[flags.logLevel] > LogLevel.Debug) return;
+      streams.stderr.write(`[host] ${call} → ${Status[status]}: ${reason}\n`);
     },
   });
 }
