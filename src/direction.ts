@@ -66,6 +66,8 @@ export class Direction {
   readonly #trailersOvertake: boolean;
   #aboveLimit = false;
   #trailersSent = false;
+  /** Whether the sink has the whole message. */
+  #ended = false;
   /** Whether crossing the limit stops reading, and does not fail the stream. Envoy begins so. */
   #streaming = true;
 
@@ -133,7 +135,6 @@ export class Direction {
     if (this.aborted || !this.message) return;
     const index = this.#entries.findIndex((entry) => entry.half === half);
     const entry = this.#entries[index]!;
-    if (entry.iteration === "continue" && this.trailing) this.#events.endedTwice();
     // A filter that held everything has not seen the body yet; one that held a part of it has.
     const next = isAll(entry.iteration) ? index : index + 1;
     entry.iteration = "continue";
@@ -159,9 +160,12 @@ export class Direction {
       this.#events.entered();
       const action = entry.half.headers(headers, endOfStream);
       this.#events.left();
+      if (this.aborted && this.#ended && action === HeadersAction.Continue) this.#events.continuedTwice();
       if (this.aborted || !this.#afterHeaders(entry, action)) return;
     }
-    if (!this.aborted) this.#sink.headers(headers, endOfStream);
+    if (this.aborted) return;
+    this.#ended = endOfStream;
+    this.#sink.headers(headers, endOfStream);
   }
 
   #afterHeaders(entry: Entry, action: HeadersAction): boolean {
@@ -199,7 +203,7 @@ export class Direction {
       this.#events.entered();
       const action = entry.half.data(data, entry.endOfStream);
       this.#events.left();
-      if (this.aborted) return;
+      if (this.#isOver(action)) return;
       if (!hadTrailers && this.trailing && trailersMadeAt < 0) trailersMadeAt = i;
       if (this.#afterData(entry, action, data)) continue;
       if (!this.#trailersOvertake) return;
@@ -235,7 +239,7 @@ export class Direction {
       this.#events.entered();
       const action = entry.half.trailers(this.trailing!);
       this.#events.left();
-      if (this.aborted) return;
+      if (this.#isOver(action)) return;
       if (action !== Action.Continue) {
         entry.iteration = "stop";
         return;
@@ -248,19 +252,25 @@ export class Direction {
     if (this.aborted) return;
     if (this.#trailersSent) this.#events.endedTwice();
     this.#trailersSent = true;
+    this.#ended = true;
     this.#sink.trailers(this.trailing!);
+  }
+
+  /** Whether a callback leaves nothing to pass on. One that ended the message itself must not let it go on as well. */
+  #isOver(action: DataAction | Action): boolean {
+    if (this.aborted && this.#ended && action === DataAction.Continue) this.#events.endedTwice();
+    return this.aborted;
   }
 
   /** Hands a piece of the body to the sink. */
   #release(data: Body, endOfStream: boolean): void {
     const out = new Body();
     out.moveFrom(data);
-    if (data === this.held) {
-      this.held = undefined;
-      this.#setAboveLimit(false);
-    }
-    if (!out.length && !endOfStream) return;
-    if (this.#trailersSent) this.#events.endedTwice();
+    // What was held stays behind as an empty body, as in Envoy: whoever continues once more sends its end once more.
+    if (data === this.held) this.#setAboveLimit(false);
+    if (!out.length && (!endOfStream || this.#ended)) return;
+    if (this.#ended) this.#events.endedTwice();
+    this.#ended = endOfStream;
     this.#sink.data(out, endOfStream);
   }
 

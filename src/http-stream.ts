@@ -259,9 +259,9 @@ export class HttpStream {
       },
       endedTwice: () => {
         throw new EnvoyFault(
-          "the request went on although its trailers were on their way: Envoy 1.40 sends them twice, and what is too " +
-            "much stands in front of the connection's next request. Do not continue a request that is not held, and " +
-            "make trailers only when no part of the body was held.",
+          "the request went on although its trailers had: Envoy 1.40 sends them twice, and what is too much stands in " +
+            "front of the connection's next request. Do not continue a request that is not held, and make trailers " +
+            "only when no part of the body was held.",
         );
       },
     };
@@ -283,8 +283,8 @@ export class HttpStream {
       },
       endedTwice: () => {
         throw new EnvoyFault(
-          "the response was continued although its trailers were on their way: Envoy 1.40 crashes (SIGSEGV). " +
-            "Do not continue a response that is not held.",
+          "a response callback continued the response to its end with proxy_continue_stream and returned Continue: " +
+            "Envoy 1.40 crashes (SIGSEGV). Return Pause when the response is to be continued, or do not continue it.",
         );
       },
     };

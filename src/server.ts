@@ -8,6 +8,7 @@ import type { Filter } from "./filter.ts";
 import { HeaderMap } from "./header-map.ts";
 import type { HttpStream, Peer } from "./http-stream.ts";
 import { type Feed, hello, pairs, sendHead, type UpstreamConnector } from "./upstreams.ts";
+import { Valve } from "./valve.ts";
 
 /** How to serve. */
 export interface ServeOptions {
@@ -91,8 +92,15 @@ class Connection {
 
   start(): void {
     const request = this.#request;
-    const upstream = (this.#options.upstream ?? hello)(this.#feed, request);
-    this.#stream = this.#filter.open({ downstream: this.#downstream(upstream), upstream });
+    // The request stops while the upstream's socket is full, or the filter holds too much; the response likewise.
+    const incoming = new Valve(request);
+    const source = { pause: () => incoming.stop("socket", true), resume: () => incoming.stop("socket", false) };
+    const upstream = (this.#options.upstream ?? hello)(this.#feed, source);
+    const outgoing = new Valve({ pause: () => upstream.watermark?.(true), resume: () => upstream.watermark?.(false) });
+    this.#stream = this.#filter.open({
+      downstream: { ...this.#client(outgoing), watermark: (above) => incoming.stop("filter", above) },
+      upstream: { ...upstream, watermark: (above) => outgoing.stop("filter", above) },
+    });
     this.#response.on("close", () => this.#ended());
     const head = {
       method: request.method ?? "GET",
@@ -116,9 +124,9 @@ class Connection {
   }
 
   /** The client's end: writes what it receives to the response. */
-  #downstream(upstream: Peer): Peer {
+  #client(outgoing: Valve): Peer {
     const response = this.#response;
-    response.on("drain", () => upstream.watermark?.(false));
+    response.on("drain", () => outgoing.stop("socket", false));
     const end = (): void => {
       response.end();
     };
@@ -131,7 +139,7 @@ class Connection {
       },
       data: (data, endOfStream) => {
         this.#bytes += data.length;
-        if (data.length && !response.write(data.bytes())) upstream.watermark?.(true);
+        if (data.length && !response.write(data.bytes())) outgoing.stop("socket", true);
         if (endOfStream) end();
       },
       trailers: (trailers) => {
@@ -139,10 +147,6 @@ class Connection {
         end();
       },
       reset: () => response.destroy(),
-      watermark: (above) => {
-        if (above) this.#request.pause();
-        else this.#request.resume();
-      },
     };
   }
 

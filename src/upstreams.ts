@@ -7,18 +7,13 @@ import type { Body } from "./body.ts";
 import { responseHeaders } from "./connection.ts";
 import { type HeaderEntry, HeaderMap } from "./header-map.ts";
 import type { HttpStream, Peer } from "./http-stream.ts";
+import type { FlowControl } from "./valve.ts";
 
 /** Does something with a stream; what goes wrong in it ends the stream and not the server. */
 export type Feed = (action: (stream: HttpStream) => void) => void;
 
 /** Makes the peer that receives the request of a stream, and feeds the response back. */
 export type UpstreamConnector = (feed: Feed, source: FlowControl) => Peer;
-
-/** Stops and starts whoever sends. */
-export interface FlowControl {
-  pause(): void;
-  resume(): void;
-}
 
 /** The upstream that answers "Hello, world!" to everything. */
 export const hello: UpstreamConnector = (feed) => {
@@ -61,7 +56,7 @@ export function connectTo(url: URL): UpstreamConnector {
         request = send(url, {
           method: headers.get(":method") ?? "GET",
           path: prefix + (headers.get(":path") ?? "/"),
-          headers: requestLines(headers),
+          headers: requestLines(headers, endOfStream),
           setHost: false,
         } as Parameters<typeof httpRequest>[1] & object);
         request.on("error", fail);
@@ -125,8 +120,10 @@ export function pairs(raw: readonly string[]): HeaderEntry[] {
   return entries;
 }
 
-function requestLines(headers: HeaderMap): string[] {
+function requestLines(headers: HeaderMap, endOfStream: boolean): string[] {
   const lines = ["host", headers.get(":authority") ?? ""];
   for (const [name, value] of headers.entries) if (!name.startsWith(":")) lines.push(name, value);
+  // Node does so by itself, but not for methods that seldom have a body, which would then go out without an end.
+  if (!endOfStream && headers.get("content-length") === undefined) lines.push("transfer-encoding", "chunked");
   return lines;
 }

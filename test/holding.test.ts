@@ -138,16 +138,37 @@ describe("trailers that a filter makes", () => {
   });
 });
 
-describe("continuing what is not held is an error", () => {
+describe("a callback that continues and lets pass as well is an error", () => {
+  const trailers = { t: "1" };
+
   test("in on_request_trailers: Envoy sends them twice", async () => {
     const filter = await load(callback("request_trailers", `${continueStream(0)} (i32.const 0)`));
-    await expect(filter.request({ body: "x", trailers: { t: "1" } }, { upstream })).rejects.toThrow(/sends them twice/);
+    await expect(filter.request({ body: "x", trailers }, { upstream })).rejects.toThrow(/sends them twice/);
   });
 
   test("in on_response_trailers: Envoy crashes", async () => {
     const filter = await load(callback("response_trailers", `${continueStream(1)} (i32.const 0)`));
-    const answer = filter.request("/", { upstream: () => ({ body: "x", trailers: { t: "1" } }) });
-    await expect(answer).rejects.toThrow(/SIGSEGV/);
+    const answer = filter.request("/", { upstream: () => ({ body: "x", trailers }) });
+    await expect(answer).rejects.toThrow(/continued the response to its end .* crashes \(SIGSEGV\)/);
+  });
+
+  test("in the last on_response_body, when the body was held: Envoy crashes", async () => {
+    const filter = await load(
+      callback("response_body", `(if (local.get $end) (then ${continueStream(1)})) (i32.eqz (local.get $end))`),
+    );
+    await expect(filter.request("/", { upstream })).rejects.toThrow(/crashes \(SIGSEGV\)/);
+  });
+
+  test("in on_response_headers of a response without body: Envoy sends the head twice", async () => {
+    const filter = await load(callback("response_headers", `${continueStream(1)} (i32.const 0)`));
+    await expect(filter.request("/", { upstream: () => ({ status: 204 }) })).rejects.toThrow(/head twice/);
+  });
+
+  test.each(["request_trailers", "response_trailers"])("but not when it returns Pause: on_%s", async (name) => {
+    const filter = await load(callback(name, `${continueStream(name.startsWith("request") ? 0 : 1)} (i32.const 1)`));
+    const response = await filter.request({ body: "x", trailers }, { upstream: () => ({ body: "y", trailers }) });
+    expect(response.upstream!.trailers.get("t")).toBe("1");
+    expect(response.trailers.get("t")).toBe("1");
   });
 });
 

@@ -110,6 +110,18 @@ describe("serve", () => {
     expect(answer).toContain("x-sum: 42");
   });
 
+  test.each(["GET", "DELETE", "POST"])("gives a %s whose body has no length an end", async (method) => {
+    let body = "";
+    const upstream = await startUpstream((incoming, outgoing) => {
+      incoming.on("data", (chunk: Buffer) => (body += chunk.toString()));
+      incoming.on("end", () => outgoing.end("ok"));
+    });
+    const { url } = await start(filterWat({}), upstream);
+    const head = `${method} / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n`;
+    expect(await raw(url, `${head}3\r\nabc\r\n0\r\n\r\n`)).toMatch(/^HTTP\/1\.1 200 /);
+    expect(body).toBe("abc");
+  });
+
   test("gives the client the first chunk before the upstream has ended", async () => {
     let finish = (): void => {};
     const upstream = await startUpstream((_incoming, outgoing) => {
