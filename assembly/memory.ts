@@ -32,12 +32,14 @@ let interrupted: usize = 0;
 /** Begins a callback. */
 export function enter(): void {
   if (depth++) interrupt();
+  else if (isDefined(__begin_callback)) __begin_callback();
 }
 
 /** Ends a callback. */
 export function leave(): void {
   release();
   if (--depth) resume();
+  else if (isDefined(__end_callback)) __end_callback();
   // `minimal` has no shadow stack: it can collect only while no function of the filter is active.
   else if (ASC_RUNTIME == 1) collectSometimes();
 }

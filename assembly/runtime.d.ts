@@ -6,3 +6,17 @@ declare function __new(size: usize, id: u32): usize;
 declare function __link(parent: usize, child: usize, expectMultiple: bool): void;
 /** Collects what nothing holds. */
 declare function __collect(): void;
+/** Calls `__visit` for every reference in a global. */
+declare function __visit_globals(cookie: u32): void;
+/** Calls `__visit` for every reference in an object. */
+declare function __visit_members(object: usize, cookie: u32): void;
+/** The first address behind static data and shadow stack. */
+declare const __heap_base: usize;
+/** Where the shadow stack ends; it grows down from `__heap_base`. */
+declare let __stack_pointer: usize;
+/** How hard the runtime `proxy-wasm` tests those who use it; see heap.ts. */
+declare const GC_STRESS: i32;
+/** The runtime `proxy-wasm` only: a callback begins. */
+declare function __begin_callback(): void;
+/** The runtime `proxy-wasm` only: a callback ends. */
+declare function __end_callback(): void;

@@ -9,9 +9,9 @@ import { main as asc } from "assemblyscript/asc";
 
 const root = resolve(import.meta.dirname, "..");
 
-/** Compiles one filter and gives the path of the module; another runtime than `incremental` stands in its name. */
-export async function build(name, runtime = "incremental") {
-  const file = `bench/build/${name}${runtime === "incremental" ? "" : `-${runtime}`}.wasm`;
+/** Compiles one filter and gives the path of the module; another runtime than `proxy-wasm` stands in its name. */
+export async function build(name, runtime = "proxy-wasm") {
+  const file = `bench/build/${name}${runtime === "proxy-wasm" ? "" : `-${runtime}`}.wasm`;
   const flags = ["--baseDir", root, "--config", "bench/asconfig.json", "--target", "release", "--runtime", runtime];
   const { error } = await asc([`bench/filters/${name}.ts`, ...flags, "--outFile", file], { stderr: process.stderr });
   if (error) throw new Error(`${file}: ${error.message}`);

@@ -111,7 +111,7 @@ async function mallocInHostCalls(runtime) {
   exports.proxy_on_context_create(2, 1);
   const act = () => exports.proxy_on_request_headers(2, 9, 1);
   const what = (times) => `${times} callbacks whose host calls malloc and fail`;
-  measure(what, runtime, { pages, warmUp: repeat(1000, act), act, times: CARELESS_CALLS, most: 16 });
+  measure(what, runtime, { pages, warmUp: repeat(20_000, act), act, times: CARELESS_CALLS, most: 16 });
 }
 
 /** Callbacks that each leave a megabyte behind. */
@@ -134,7 +134,7 @@ async function oneCallback(runtime) {
       throw new Error(`no text of ${characters} characters`);
   };
   const most = 64;
-  if (runtime === "incremental") {
+  if (runtime === "proxy-wasm" || runtime === "incremental") {
     const what = () => `one callback that appends ${count(CHARACTERS)} characters one by one`;
     return measure(what, runtime, { pages, warmUp: concat(CHARACTERS), act: concat(CHARACTERS), times: 1, most });
   }
@@ -166,7 +166,7 @@ function randomNumbers() {
   };
 }
 
-for (const runtime of ["incremental", "minimal", "stub"]) {
+for (const runtime of ["proxy-wasm", "incremental", "minimal", "stub"]) {
   await manyStreams(runtime);
   await streamsThatAllocate(runtime);
   await mallocBetweenCallbacks(runtime);

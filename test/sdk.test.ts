@@ -208,7 +208,7 @@ describe("the runtimes", () => {
     }
     registerHttpContext(() => new Filter());`;
 
-  test.each(["incremental", "minimal", "stub"])(
+  test.each(["proxy-wasm", "incremental", "minimal", "stub"])(
     "%s keeps what a stream holds, with streams open side by side",
     async (runtime) => {
       const filter = await loadFilter((await compileSource(source, ["--runtime", runtime])).bytes);

@@ -169,7 +169,7 @@ describe("no filter imports env.abort", () => {
     }
     registerHttpContext(() => new Filter());`;
 
-  for (const runtime of ["incremental", "minimal", "stub"]) {
+  for (const runtime of ["proxy-wasm", "incremental", "minimal", "stub"]) {
     test.each(["release", "debug"])(`with the runtime ${runtime}, in a %s build`, async (target) => {
       const { imports } = await compileSource(source, ["--runtime", runtime, "--target", target]);
       expect(imports.sort()).toEqual(["env.proxy_get_header_map_value", "env.proxy_log"]);
@@ -216,7 +216,7 @@ describe("the compiler warns", () => {
 });
 
 describe("the runtimes", () => {
-  test.each(["incremental", "minimal", "stub"])("%s builds", async (runtime) => {
+  test.each(["proxy-wasm", "incremental", "minimal", "stub"])("%s builds", async (runtime) => {
     const source = `${imports} class F extends HttpContext { ${onRequestHeaders} } registerHttpContext(() => new F());`;
     const compiled = await compileSource(source, ["--runtime", runtime]);
     expect(callbacks(compiled)).toEqual(["proxy_on_request_headers"]);

@@ -1,0 +1,153 @@
+// The heap of a filter: what is referred to stays, what is not is used again, also inside a callback.
+
+import { describe, expect, test } from "vitest";
+
+import { loadFilter } from "../src/index.ts";
+import { compileSource } from "./support/compile.ts";
+
+/** Builds and drops all kinds of objects, and says in the log what came of it. */
+const workload = `
+import { Action, HttpContext, logInfo, registerHttpContext } from "proxy-wasm/assembly";
+
+class Node {
+  next: Node | null = null;
+  label: string = "";
+  constructor(readonly number: i32) {}
+}
+
+const names = new Map<string, Node>();
+let longest: Node | null = null;
+
+class Workload extends HttpContext {
+  kept: Node[] = [];
+  text: string = "";
+  bytes: Uint8Array = new Uint8Array(3);
+
+  override onRequestHeaders(count: u32, endOfStream: bool): Action {
+    for (let i = 0; i < 60; i++) {
+      const node = new Node(i);
+      node.label = "n" + i.toString();
+      if (i % 3 == 0) this.kept.push(node);
+      if (i % 5 == 0) names.set(node.label, node);
+      if (i % 7 == 0) { node.next = longest; longest = node; }
+    }
+    this.text = this.requestHeaders.get(":path")! + "|" + this.kept.length.toString();
+    const grown = heap.realloc(heap.alloc(10), 1000);
+    this.bytes = Uint8Array.wrap(String.UTF8.encode(this.text));
+    heap.free(grown);
+    return Action.Continue;
+  }
+
+  override onResponseHeaders(count: u32, endOfStream: bool): Action {
+    let sum = 0;
+    for (let i = 0; i < this.kept.length; i++) sum += this.kept[i].number + this.kept[i].label.length;
+    let length = 0;
+    for (let node: Node | null = longest; node !== null; node = node!.next) length += node!.label.length;
+    const keys = names.keys();
+    let spelled = "";
+    for (let i = 0; i < keys.length; i++) spelled += keys[i] + names.get(keys[i]).number.toString();
+    logInfo([this.text, sum.toString(), length.toString(), spelled, String.UTF8.decode(this.bytes.buffer)].join(" "));
+    return Action.Continue;
+  }
+}
+registerHttpContext(() => new Workload());
+`;
+
+/** Three streams side by side; their log lines. */
+async function run(bytes: Uint8Array): Promise<string[]> {
+  const lines: string[] = [];
+  const filter = await loadFilter(bytes, { onLog: ({ message }) => lines.push(message) });
+  const streams = [1, 2, 3].map((number) => {
+    const stream = filter.stream();
+    stream.requestHeaders({ ":method": "GET", ":path": `/${number}`, ":authority": "a" }, { endStream: true });
+    return stream;
+  });
+  for (const stream of streams.reverse()) stream.responseHeaders({ ":status": "200" }, { endStream: true });
+  expect(filter.trap).toBeNull();
+  return lines;
+}
+
+describe("a heap", () => {
+  test.each([[["--use", "GC_STRESS=1"]], [["--use", "GC_STRESS=2"]], [[]]])(
+    "%j holds what asc's own runtime holds",
+    async (flags) => {
+      const own = await compileSource(workload, flags);
+      const theirs = await compileSource(workload, ["--runtime", "incremental"]);
+      const lines = await run(own.bytes);
+      expect(lines).toHaveLength(3);
+      expect(lines).toEqual(await run(theirs.bytes));
+    },
+  );
+
+  test("marks a list of a million objects", async () => {
+    const { bytes } = await compileSource(`
+      import { Action, HttpContext, logInfo, registerHttpContext } from "proxy-wasm/assembly";
+      class Node { constructor(readonly next: Node | null) {} }
+      class Deep extends HttpContext {
+        list: Node | null = null;
+        override onRequestHeaders(_count: u32, _endOfStream: bool): Action {
+          for (let i = 0; i < 1_000_000; i++) this.list = new Node(this.list);
+          __collect();
+          let count = 0;
+          for (let node: Node | null = this.list; node !== null; node = node!.next) count++;
+          logInfo(count.toString());
+          return Action.Continue;
+        }
+      }
+      registerHttpContext(() => new Deep());
+    `);
+    const filter = await loadFilter(bytes);
+    const response = await filter.request("/", { upstream: () => ({}) });
+    expect(response.logs.map(({ message }) => message)).toEqual(["1000000"]);
+  });
+
+  test.each([
+    ["new Uint8Array(0x3fffffff)", "Invalid length"],
+    ["heap.alloc(0x40000000)", "allocation too large"],
+    ["for (;;) heap.alloc(0x1000000)", "out of memory"],
+  ])("says why there is no room: %s", async (statement, reason) => {
+    const { bytes } = await compileSource(`
+      import { Action, HttpContext, registerHttpContext } from "proxy-wasm/assembly";
+      class Large extends HttpContext {
+        override onRequestHeaders(_count: u32, _endOfStream: bool): Action {
+          ${statement};
+          return Action.Continue;
+        }
+      }
+      registerHttpContext(() => new Large());
+    `);
+    const filter = await loadFilter(bytes, { limits: { memoryPages: 1024 } });
+    expect((await filter.request("/")).status).toBe(503);
+    expect(filter.trap).toContain(reason);
+  });
+});
+
+describe("pinned objects", () => {
+  test("live until they are unpinned as often", async () => {
+    const { bytes } = await compileSource(
+      `
+      import { Action, HttpContext, logInfo, registerHttpContext } from "proxy-wasm/assembly";
+      let pinned: usize = 0;
+      class Pin extends HttpContext {
+        override onRequestHeaders(_count: u32, _endOfStream: bool): Action {
+          const text = "pinned " + this.id.toString();
+          pinned = __pin(__pin(changetype<usize>(text)));
+          __unpin(pinned);
+          return Action.Continue;
+        }
+        override onResponseHeaders(_count: u32, _endOfStream: bool): Action {
+          logInfo(changetype<string>(pinned));
+          __unpin(pinned);
+          __unpin(pinned);
+          return Action.Continue;
+        }
+      }
+      registerHttpContext(() => new Pin());`,
+      ["--use", "GC_STRESS=2"],
+    );
+    const filter = await loadFilter(bytes);
+    const response = await filter.request("/", { upstream: () => ({}) });
+    expect(response.logs[0]!.message).toBe("pinned 2");
+    expect(filter.trap).toContain("the object is not pinned");
+  });
+});
