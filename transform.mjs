@@ -38,10 +38,11 @@ const methods = {
 /** Exports that some hosts insist on (ngx_wasm_module), with what they mean when no class overrides them: accepted. */
 const accepting = { proxy_on_vm_start: "onVmStart", proxy_on_configure: "onConfigure" };
 
+/** What asc calls the files of the SDK. */
+const SDK = "~lib/proxy-wasm/assembly/";
+
 /** The classes whose methods do nothing until they are overridden. */
-const bases = new Set(
-  ["Context", "RootContext", "HttpContext"].map((name) => `~lib/proxy-wasm/assembly/context/${name}`),
-);
+const bases = new Set(["Context", "RootContext", "HttpContext"].map((name) => `${SDK}context/${name}`));
 
 export default class PruneExports {
   afterCompile(module) {
@@ -62,10 +63,16 @@ export default class PruneExports {
       module.removeExport(name);
       module.addFunctionExport("accept", name);
     }
-    if (registersOneRootContext(this.program.sources)) {
-      module.removeFunction(CHOOSE_ROOT_CONTEXT);
-      module.addFunction(CHOOSE_ROOT_CONTEXT, createType([]), i32, [], module.unreachable());
-    }
+    const replace = (name, body) => {
+      if (!module.getFunction(name)) return;
+      module.removeFunction(name);
+      module.addFunction(name, createType([]), i32, [], body);
+    };
+    if (registersOneRootContext(this.program.sources))
+      replace(`${SDK}registry/chooseRootContext`, module.unreachable());
+    const answering = ["closeStream", "send"].some((name) => instances.has(`${SDK}stream/${name}`));
+    if (!answering) replace(`${SDK}flow/isAnswered`, module.i32.const(0));
+    if (!instances.has(`${SDK}stream/continueStream`)) replace(`${SDK}flow/isContinued`, module.i32.const(0));
     for (const idle of idleContexts(instances)) {
       this.stderr.write(
         `WARNING: class ${idle} overrides no callback, so the proxy never calls it. ` +
@@ -74,9 +81,6 @@ export default class PruneExports {
     }
   }
 }
-
-/** What asks for the plugin's root id; needed only where several root contexts are registered. */
-const CHOOSE_ROOT_CONTEXT = "~lib/proxy-wasm/assembly/registry/chooseRootContext";
 
 /** Whether `registerRootContext` is called once, by a statement of its own at the top level. */
 function registersOneRootContext(sources) {

@@ -2,8 +2,9 @@
 // transform.mjs takes out those that no author's class overrides.
 // Source: proxy-wasm/spec, abi-versions/v0.2.1/README.md, "Callbacks".
 
-import { Context, HttpContext, RootContext } from "./context";
-import { enter, leave } from "./memory";
+import { enter, leave } from "./callback";
+import { Context, HttpContext, requestFlow, responseFlow, RootContext } from "./context";
+import { beginFlow, endFlow, endFlows, isContinued } from "./flow";
 import { create, find, remove } from "./registry";
 
 export { malloc, malloc as proxy_on_memory_allocate } from "./memory";
@@ -14,27 +15,31 @@ export function proxy_abi_version_0_2_1(): void {}
 // Contexts
 
 export function proxy_on_context_create(contextId: u32, parentContextId: u32): void {
-  enter();
+  enter(contextId);
   create(contextId, parentContextId);
   leave();
 }
 
 export function proxy_on_done(contextId: u32): bool {
-  enter();
-  const done = find<Context>(contextId).onDone();
+  enter(contextId);
+  const context = find(contextId);
+  endFlows(requestFlow(context));
+  const done = changetype<Context>(context).onDone();
   leave();
   return done;
 }
 
 export function proxy_on_log(contextId: u32): void {
-  enter();
-  find<Context>(contextId).onLog();
+  enter(contextId);
+  const context = find(contextId);
+  endFlows(requestFlow(context));
+  changetype<Context>(context).onLog();
   leave();
 }
 
 export function proxy_on_delete(contextId: u32): void {
-  enter();
-  find<Context>(contextId).onDelete();
+  enter(contextId);
+  changetype<Context>(find(contextId)).onDelete();
   remove(contextId);
   leave();
 }
@@ -42,15 +47,15 @@ export function proxy_on_delete(contextId: u32): void {
 // Configuration
 
 export function proxy_on_vm_start(contextId: u32, configurationSize: u32): bool {
-  enter();
-  const started = find<RootContext>(contextId).onVmStart(configurationSize);
+  enter(contextId);
+  const started = changetype<RootContext>(find(contextId)).onVmStart(configurationSize);
   leave();
   return started;
 }
 
 export function proxy_on_configure(contextId: u32, configurationSize: u32): bool {
-  enter();
-  const configured = find<RootContext>(contextId).onConfigure(configurationSize);
+  enter(contextId);
+  const configured = changetype<RootContext>(find(contextId)).onConfigure(configurationSize);
   leave();
   return configured;
 }
@@ -58,51 +63,79 @@ export function proxy_on_configure(contextId: u32, configurationSize: u32): bool
 // Timers
 
 export function proxy_on_tick(contextId: u32): void {
-  enter();
-  find<RootContext>(contextId).onTick();
+  enter(contextId);
+  changetype<RootContext>(find(contextId)).onTick();
   leave();
 }
 
 // HTTP streams
 
 export function proxy_on_request_headers(contextId: u32, count: u32, endOfStream: bool): u32 {
-  enter();
-  const action = find<HttpContext>(contextId).onRequestHeaders(count, endOfStream);
+  enter(contextId);
+  const context = find(contextId);
+  beginFlow(requestFlow(context));
+  const action = changetype<HttpContext>(context).onRequestHeaders(count, endOfStream);
+  const answer = endRequest(contextId, action);
   leave();
-  return action;
+  return answer;
 }
 
 export function proxy_on_request_body(contextId: u32, size: u32, endOfStream: bool): u32 {
-  enter();
-  const action = find<HttpContext>(contextId).onRequestBody(size, endOfStream);
+  enter(contextId);
+  const context = find(contextId);
+  beginFlow(requestFlow(context));
+  const action = changetype<HttpContext>(context).onRequestBody(size, endOfStream);
+  const answer = endRequest(contextId, action);
   leave();
-  return action;
+  return answer;
 }
 
 export function proxy_on_request_trailers(contextId: u32, count: u32): u32 {
-  enter();
-  const action = find<HttpContext>(contextId).onRequestTrailers(count);
+  enter(contextId);
+  const context = find(contextId);
+  beginFlow(requestFlow(context));
+  const action = changetype<HttpContext>(context).onRequestTrailers(count);
+  const answer = endRequest(contextId, action);
   leave();
-  return action;
+  return answer;
 }
 
 export function proxy_on_response_headers(contextId: u32, count: u32, endOfStream: bool): u32 {
-  enter();
-  const action = find<HttpContext>(contextId).onResponseHeaders(count, endOfStream);
+  enter(contextId);
+  const context = find(contextId);
+  beginFlow(responseFlow(context));
+  const action = changetype<HttpContext>(context).onResponseHeaders(count, endOfStream);
+  const answer = endResponse(contextId, action);
   leave();
-  return action;
+  return answer;
 }
 
 export function proxy_on_response_body(contextId: u32, size: u32, endOfStream: bool): u32 {
-  enter();
-  const action = find<HttpContext>(contextId).onResponseBody(size, endOfStream);
+  enter(contextId);
+  const context = find(contextId);
+  beginFlow(responseFlow(context));
+  const action = changetype<HttpContext>(context).onResponseBody(size, endOfStream);
+  const answer = endResponse(contextId, action);
   leave();
-  return action;
+  return answer;
 }
 
 export function proxy_on_response_trailers(contextId: u32, count: u32): u32 {
-  enter();
-  const action = find<HttpContext>(contextId).onResponseTrailers(count);
+  enter(contextId);
+  const context = find(contextId);
+  beginFlow(responseFlow(context));
+  const action = changetype<HttpContext>(context).onResponseTrailers(count);
+  const answer = endResponse(contextId, action);
   leave();
-  return action;
+  return answer;
+}
+
+// Found once more: a host might have deleted the context meanwhile.
+
+function endRequest(contextId: u32, action: u32): u32 {
+  return isContinued() ? endFlow(requestFlow(find(contextId)), action) : action;
+}
+
+function endResponse(contextId: u32, action: u32): u32 {
+  return isContinued() ? endFlow(responseFlow(find(contextId)), action) : action;
 }

@@ -3,6 +3,7 @@
 import { BufferType, Status } from "./abi";
 import { proxy_get_buffer_bytes } from "./env";
 import { answerBytes, answerData, answerSize, answerText, beginCall } from "./memory";
+import { checked, FOUND_OR_NOT } from "./status";
 
 /** The configuration in this buffer as text; `""` when it is empty, `null` when it cannot be read now. */
 export function configurationText(buffer: BufferType): string | null {
@@ -16,5 +17,6 @@ export function configurationBytes(buffer: BufferType): Uint8Array | null {
 
 function ask(buffer: BufferType): Status {
   beginCall();
-  return proxy_get_buffer_bytes(buffer, 0, usize.MAX_VALUE, answerData, answerSize);
+  const status = proxy_get_buffer_bytes(buffer, 0, usize.MAX_VALUE, answerData, answerSize);
+  return checked(changetype<usize>("proxy_get_buffer_bytes"), status, FOUND_OR_NOT, memory.data(4));
 }

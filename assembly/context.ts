@@ -1,10 +1,13 @@
 // What an author extends: one class for a plugin's configuration and timers, one for each HTTP stream.
 
 import { Action, BufferType, GRPC_STATUS_UNSET, MapType, Status, StreamType } from "./abi";
+import { focus } from "./callback";
 import { configurationBytes, configurationText } from "./configuration";
 import { proxy_set_tick_period_milliseconds } from "./env";
+import { mayAnswer, mayContinue } from "./flow";
 import { HeaderMap } from "./header-map";
 import { Headers } from "./headers";
+import { checked, DONE } from "./status";
 import { closeStream, continueStream, sendLocalResponse, sendLocalResponseBytes } from "./stream";
 
 /** The id that the next context takes; set by the registry around an author's factory. */
@@ -15,6 +18,24 @@ export function assignId(id: u32): void {
   nextId = id;
 }
 
+/** The address of the state of a stream's request, and behind it that of its response; see flow.ts. */
+export function requestFlow(context: usize): usize {
+  return context + offsetof<Context>("flows");
+}
+
+/** The address of the state of a stream's response. */
+export function responseFlow(context: usize): usize {
+  return requestFlow(context) + 1;
+}
+
+/** A header map of this context, whichever context host calls mean just now. */
+function mapOf(contextId: u32, type: MapType): HeaderMap {
+  return HeaderMap.of(focus(contextId) ? type : NO_MAP);
+}
+
+/** No host has such a map. */
+const NO_MAP = 0xff as MapType;
+
 /** What every context has: its id, and the end of its life. */
 export abstract class Context {
   /** The host's number of this context; unique in the VM while the context lives. */
@@ -22,6 +43,9 @@ export abstract class Context {
 
   /** The context behind this one in the registry's table. @internal */
   private nextInRegistry: Context | null = null;
+
+  /** What the stream's directions are doing, a byte each; see flow.ts. @internal */
+  private flows: u16 = 0;
 
   /**
    * The stream has ended, or the plugin is being removed. Only the answer of a root context counts: `false` keeps it
@@ -87,33 +111,35 @@ export class RootContext extends Context {
 
   /** Calls `onTick` every so many milliseconds, first after one period; 0 stops it. */
   setTickPeriodMs(period: u32): Status {
-    return proxy_set_tick_period_milliseconds(period);
+    const status = proxy_set_tick_period_milliseconds(period);
+    return checked(changetype<usize>("proxy_set_tick_period_milliseconds"), status, DONE, memory.data(4));
   }
 }
 
 /**
- * One HTTP stream: a request and its response. Every callback does nothing unless it is overridden, and costs nothing
+ * One HTTP stream: a request and its response. Its methods mean this stream in every callback, also in that of another
+ * context. Every callback does nothing unless it is overridden, and costs nothing
  * then: it is not even exported.
  */
 export class HttpContext extends Context {
   /** The request's headers, pseudo headers (`:method`, `:path`, `:authority`, `:scheme`) included. */
   get requestHeaders(): HeaderMap {
-    return HeaderMap.of(MapType.HttpRequestHeaders);
+    return mapOf(this.id, MapType.HttpRequestHeaders);
   }
 
   /** The request's trailers. */
   get requestTrailers(): HeaderMap {
-    return HeaderMap.of(MapType.HttpRequestTrailers);
+    return mapOf(this.id, MapType.HttpRequestTrailers);
   }
 
   /** The response's headers, `:status` included. */
   get responseHeaders(): HeaderMap {
-    return HeaderMap.of(MapType.HttpResponseHeaders);
+    return mapOf(this.id, MapType.HttpResponseHeaders);
   }
 
   /** The response's trailers. */
   get responseTrailers(): HeaderMap {
-    return HeaderMap.of(MapType.HttpResponseTrailers);
+    return mapOf(this.id, MapType.HttpResponseTrailers);
   }
 
   /** The request's headers are there: `count` entries; `endOfStream` when neither body nor trailers follow. */
@@ -149,19 +175,36 @@ export class HttpContext extends Context {
     return Action.Continue;
   }
 
-  /** Lets the held request go on, after the running callback. Only for a request that is held. */
+  /**
+   * Lets the held request go on, after the running callback. In a callback of the request itself the same as returning
+   * `Action.Continue`, whatever it returns. `BadArgument`, and a line in the log, when the filter does not hold the
+   * request: hosts take the call at any time, and Envoy then sends the request twice, or crashes.
+   */
   continueRequest(): Status {
-    return continueStream(StreamType.HttpRequest);
+    return this.continueFlow(requestFlow(changetype<usize>(this)), StreamType.HttpRequest);
   }
 
-  /** Lets the held response go on, after the running callback. Only for a response that is held. */
+  /** As `continueRequest`, for the response. */
   continueResponse(): Status {
-    return continueStream(StreamType.HttpResponse);
+    return this.continueFlow(responseFlow(changetype<usize>(this)), StreamType.HttpResponse);
   }
 
-  /** Ends the stream without an answer, after the running callback. */
+  private continueFlow(flow: usize, stream: StreamType): Status {
+    if (!focus(this.id)) return Status.BadArgument;
+    const may = mayContinue(flow);
+    return may == Status.Ok ? continueStream(stream) : may == Status.Empty ? Status.Ok : may;
+  }
+
+  /**
+   * Ends the stream without an answer, after the running callback. `BadArgument`, and a line in the log, in `onLog`
+   * and `onDone`: Envoy crashes there.
+   */
   close(): Status {
-    return closeStream(StreamType.HttpRequest);
+    return this.canAnswer() ? closeStream(StreamType.HttpRequest) : Status.BadArgument;
+  }
+
+  private canAnswer(): bool {
+    return focus(this.id) && mayAnswer(requestFlow(changetype<usize>(this)));
   }
 
   /**
@@ -169,7 +212,7 @@ export class HttpContext extends Context {
    * not called any more. The reply passes `onResponseHeaders` and `onResponseBody` of this filter. Envoy sets
    * `content-length`, and `content-type: text/plain` unless given; without a body it removes both. A gRPC request is
    * answered with `grpcStatus` (from the status code when it is unset). `details` stands in the access log as
-   * `%RESPONSE_CODE_DETAILS%`. Not in `onLog` and `onDone`: Envoy crashes there.
+   * `%RESPONSE_CODE_DETAILS%`. `BadArgument`, and a line in the log, in `onLog` and `onDone`: Envoy crashes there.
    */
   sendLocalResponse(
     statusCode: u32,
@@ -178,7 +221,7 @@ export class HttpContext extends Context {
     grpcStatus: i32 = GRPC_STATUS_UNSET,
     details: string = "",
   ): Status {
-    return sendLocalResponse(statusCode, body, headers, grpcStatus, details);
+    return this.canAnswer() ? sendLocalResponse(statusCode, body, headers, grpcStatus, details) : Status.BadArgument;
   }
 
   /** As `sendLocalResponse`, with the body's bytes. */
@@ -189,6 +232,8 @@ export class HttpContext extends Context {
     grpcStatus: i32 = GRPC_STATUS_UNSET,
     details: string = "",
   ): Status {
-    return sendLocalResponseBytes(statusCode, body, headers, grpcStatus, details);
+    return this.canAnswer()
+      ? sendLocalResponseBytes(statusCode, body, headers, grpcStatus, details)
+      : Status.BadArgument;
   }
 }

@@ -9,13 +9,16 @@ import {
   proxy_replace_header_map_value,
   proxy_set_header_map_pairs,
 } from "./env";
+import { isField } from "./field";
 import { Header, Headers } from "./headers";
 import { answerBytes, answerData, answerSize, answerText, beginCall, write, written } from "./memory";
+import { checked, DONE, FOUND_OR_NOT } from "./status";
 
 /**
  * A header map that lives in the proxy. Every call asks or changes the proxy at once. A map is there only during its
  * own callback and while the stream is held there (Envoy); outside of that reads give `null` or nothing, and changes
- * answer `BadArgument`. Names are compared without regard to case; the proxy gives them in lower case.
+ * answer `BadArgument`; the log says so once. Use it at once rather than keep it: it belongs to the stream whose map was
+ * asked for last. Names are compared without regard to case; the proxy gives them in lower case.
  * Source: proxy-wasm/spec v0.2.1, "HTTP fields"; availability: Envoy `source/extensions/common/wasm/context.cc`.
  */
 @unmanaged
@@ -58,46 +61,50 @@ export class HeaderMap {
     return this.ask(name) == Status.Ok;
   }
 
-  /** Puts this value in place of every value of this name. */
+  /**
+   * Puts this value in place of every value of this name. `BadArgument`, and a line in the log, when name or value
+   * hold a NUL, CR or LF, which would split the message, and when the map cannot be changed now.
+   */
   set(name: string, value: string): Status {
     beginCall();
     const key = write(changetype<usize>(name));
     const keySize = written;
     const data = write(changetype<usize>(value));
-    return proxy_replace_header_map_value(this.type, key, keySize, data, written);
+    return replace(this.type, key, keySize, data, written);
   }
 
   /** As `set`, with the value's bytes. */
   setBytes(name: string, value: Uint8Array): Status {
     beginCall();
     const key = write(changetype<usize>(name));
-    return proxy_replace_header_map_value(this.type, key, written, value.dataStart, value.byteLength);
+    return replace(this.type, key, written, value.dataStart, value.byteLength);
   }
 
   /**
-   * Adds a value, whether or not the name is there. Envoy joins the values of some well-known names with a comma
-   * (`accept`, `via`, `content-type`, …) instead of keeping two entries.
+   * Adds a value, whether or not the name is there; `BadArgument` as in `set`. Envoy joins the values of some
+   * well-known names with a comma (`accept`, `via`, `content-type`, …) instead of keeping two entries.
    */
   append(name: string, value: string): Status {
     beginCall();
     const key = write(changetype<usize>(name));
     const keySize = written;
     const data = write(changetype<usize>(value));
-    return proxy_add_header_map_value(this.type, key, keySize, data, written);
+    return add(this.type, key, keySize, data, written);
   }
 
   /** As `append`, with the value's bytes. */
   appendBytes(name: string, value: Uint8Array): Status {
     beginCall();
     const key = write(changetype<usize>(name));
-    return proxy_add_header_map_value(this.type, key, written, value.dataStart, value.byteLength);
+    return add(this.type, key, written, value.dataStart, value.byteLength);
   }
 
   /** Removes every value of this name; `Ok` also when there is none. */
   delete(name: string): Status {
     beginCall();
     const key = write(changetype<usize>(name));
-    return proxy_remove_header_map_value(this.type, key, written);
+    const status = proxy_remove_header_map_value(this.type, key, written);
+    return checked(changetype<usize>("proxy_remove_header_map_value"), status, DONE, memory.data(4));
   }
 
   /** Every entry, in the proxy's order; none when the map is empty or not there. */
@@ -109,6 +116,7 @@ export class HeaderMap {
   copy(): Headers {
     beginCall();
     const status = proxy_get_header_map_pairs(this.type, answerData, answerSize);
+    checked(changetype<usize>("proxy_get_header_map_pairs"), status, FOUND_OR_NOT, memory.data(4));
     return status == Status.Ok ? Headers.decode(load<usize>(answerData), load<usize>(answerSize)) : new Headers();
   }
 
@@ -119,12 +127,26 @@ export class HeaderMap {
   replaceAll(headers: Headers): Status {
     beginCall();
     const pairs = headers.encode();
-    return proxy_set_header_map_pairs(this.type, pairs, written);
+    const status = proxy_set_header_map_pairs(this.type, pairs, written);
+    return checked(changetype<usize>("proxy_set_header_map_pairs"), status, DONE, memory.data(4));
   }
 
   private ask(name: string): Status {
     beginCall();
     const key = write(changetype<usize>(name));
-    return proxy_get_header_map_value(this.type, key, written, answerData, answerSize);
+    const status = proxy_get_header_map_value(this.type, key, written, answerData, answerSize);
+    return checked(changetype<usize>("proxy_get_header_map_value"), status, FOUND_OR_NOT, memory.data(4));
   }
+}
+
+function replace(type: MapType, key: usize, keySize: usize, value: usize, valueSize: usize): Status {
+  if (!isField(key, keySize) || !isField(value, valueSize)) return Status.BadArgument;
+  const status = proxy_replace_header_map_value(type, key, keySize, value, valueSize);
+  return checked(changetype<usize>("proxy_replace_header_map_value"), status, DONE, memory.data(4));
+}
+
+function add(type: MapType, key: usize, keySize: usize, value: usize, valueSize: usize): Status {
+  if (!isField(key, keySize) || !isField(value, valueSize)) return Status.BadArgument;
+  const status = proxy_add_header_map_value(type, key, keySize, value, valueSize);
+  return checked(changetype<usize>("proxy_add_header_map_value"), status, DONE, memory.data(4));
 }

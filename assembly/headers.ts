@@ -2,6 +2,7 @@
 
 /// <reference path="./runtime.d.ts" />
 
+import { isField } from "./field";
 import { reserve } from "./memory";
 import { COUNT_SIZE, countPairs, sameName, SIZES_SIZE } from "./pairs";
 import { decode, encode, MAX_BYTES_PER_UNIT, sizeOf } from "./utf8";
@@ -45,7 +46,10 @@ export class Headers {
     return load<u32>(changetype<usize>(this.block)) as i32;
   }
 
-  /** Adds an entry at the end, whether or not the name is there. */
+  /**
+   * Adds an entry at the end, whether or not the name is there. One whose name or value holds a NUL, CR or LF, which
+   * would split the message, is left out, and the log says so.
+   */
   append(name: string, value: string): this {
     const from = changetype<usize>(value);
     const block = withRoom(this.block, changetype<usize>(name), (sizeOf(from) >> 1) * MAX_BYTES_PER_UNIT);
@@ -65,25 +69,34 @@ export class Headers {
     return this;
   }
 
-  /** Removes every entry of this name and adds one at the end. */
+  /** Removes every entry of this name and adds one at the end; changes nothing when that is to be left out. */
   set(name: string, value: string): this {
-    return this.delete(name).append(name, value);
+    const count = this.size;
+    this.append(name, value);
+    return this.size > count ? this.remove(name, count) : this;
   }
 
   /** As `set`, with the value's bytes. */
   setBytes(name: string, value: Uint8Array): this {
-    return this.delete(name).appendBytes(name, value);
+    const count = this.size;
+    this.appendBytes(name, value);
+    return this.size > count ? this.remove(name, count) : this;
   }
 
   /** Removes every entry of this name. */
   delete(name: string): this {
+    return this.remove(name, this.size);
+  }
+
+  /** Removes those of the first `count` entries that have this name. */
+  private remove(name: string, count: i32): this {
     const key = encodeName(name);
     const block = changetype<usize>(this.block);
     const end = endOf(block);
     let kept = block + HEAD_SIZE;
     for (let entry = kept; entry < end;) {
       const size = sizeOfEntry(entry);
-      if (isNamed(entry, key)) {
+      if (count-- > 0 && isNamed(entry, key)) {
         store<u32>(block, load<u32>(block) - 1);
       } else {
         memory.copy(kept, entry, size);
@@ -213,8 +226,10 @@ function open(block: usize, name: usize): usize {
   return end + 1;
 }
 
-/** Ends the entry whose value stands between these addresses. */
+/** Ends the entry whose value stands between these addresses; what is no field is left out. */
 function close(block: usize, value: usize, valueEnd: usize): void {
+  const name = endOf(block) + SIZES_SIZE;
+  if (!isField(name, value - 1 - name) || !isField(value, valueEnd - value)) return;
   store<u32>(endOf(block), (valueEnd - value) as u32, 4);
   store<u8>(valueEnd, 0);
   store<u32>(block, load<u32>(block) + 1);

@@ -2,7 +2,6 @@
 // puts where `malloc` told it to. A host call starts by emptying it, so nothing is freed piece by piece, and nothing
 // leaks when a host asks for room and then delivers nothing. What does not fit spills to the heap and goes with the rest.
 
-import { collectSometimes } from "./collect";
 import { decode, encode, MAX_BYTES_PER_UNIT, sizeOf } from "./utf8";
 
 const REGION_SIZE: usize = 4096;
@@ -29,19 +28,19 @@ let depth: i32 = 0;
 /** What the innermost interrupted callback needs again: the frame before, `floor`, `top`, `spilled`, both answers. */
 let interrupted: usize = 0;
 
-/** Begins a callback. */
-export function enter(): void {
-  if (depth++) interrupt();
-  else if (isDefined(__begin_callback)) __begin_callback();
+/** A callback begins; `true` when it is the outermost one. */
+export function enterRegion(): bool {
+  if (!depth++) return true;
+  interrupt();
+  return false;
 }
 
-/** Ends a callback. */
-export function leave(): void {
+/** A callback ends; `true` when it was the outermost one. */
+export function leaveRegion(): bool {
   release();
-  if (--depth) resume();
-  else if (isDefined(__end_callback)) __end_callback();
-  // `minimal` has no shadow stack: it can collect only while no function of the filter is active.
-  else if (ASC_RUNTIME == 1) collectSometimes();
+  if (!--depth) return true;
+  resume();
+  return false;
 }
 
 /** Makes room for a host call: forgets what the one before left behind. */

@@ -46,7 +46,7 @@ let registrations: RootRegistration | null = null;
  */
 export function registerRootContext(rootId: string, create: () => RootContext): void {
   registrations = new RootRegistration(rootId, create, registrations);
-  use((parent: u32) => (parent ? find<RootContext>(parent).createHttpContext() : makeRootContext()));
+  use((parent: u32) => (parent ? changetype<RootContext>(find(parent)).createHttpContext() : makeRootContext()));
 }
 
 /** Refuses its configuration, so that the proxy does not take the filter. */
@@ -93,13 +93,14 @@ let live: u32 = 0;
 const stray: usize = memory.data(64, 16) + 32;
 
 /**
- * The context of this id, as the kind that the running callback belongs to. Should it be of another kind, calling it
- * is harmless: asc finds overrides by the object's class and falls back to the method of `T`, which does nothing.
+ * The address of the context of this id. The caller takes it for the kind that the running callback belongs to: should
+ * it be of another kind, calling it is harmless, since asc finds overrides by the object's class and falls back to the
+ * method of the kind, which does nothing.
  */
-export function find<T extends Context>(id: u32): T {
+export function find(id: u32): usize {
   let context = load<usize>(bucketOf(id));
   while (context && idOf(context) != id) context = nextOf(context);
-  return changetype<T>(context ? context : stray);
+  return context ? context : stray;
 }
 
 /** Makes the context of this id. */

@@ -4,15 +4,18 @@ import { GRPC_STATUS_UNSET, Status, StreamType } from "./abi";
 import { proxy_close_stream, proxy_continue_stream, proxy_send_local_response } from "./env";
 import { Headers } from "./headers";
 import { beginCall, reserve, write, written } from "./memory";
+import { checked, DONE } from "./status";
 
 /** Lets a held half of the stream go on, after the running callback. */
 export function continueStream(stream: StreamType): Status {
-  return proxy_continue_stream(stream);
+  const status = proxy_continue_stream(stream);
+  return checked(changetype<usize>("proxy_continue_stream"), status, DONE, memory.data(4));
 }
 
 /** Ends the stream without an answer, after the running callback. */
 export function closeStream(stream: StreamType): Status {
-  return proxy_close_stream(stream);
+  const status = proxy_close_stream(stream);
+  return checked(changetype<usize>("proxy_close_stream"), status, DONE, memory.data(4));
 }
 
 /** Answers the request from the proxy; body and details are text. */
@@ -53,5 +56,10 @@ function send(
   grpcStatus: i32,
 ): Status {
   const pairs = headers !== null ? headers.encode() : reserve(0);
-  return proxy_send_local_response(statusCode, details, detailsSize, body, bodySize, pairs, written, grpcStatus);
+  return checked(
+    changetype<usize>("proxy_send_local_response"),
+    proxy_send_local_response(statusCode, details, detailsSize, body, bodySize, pairs, written, grpcStatus),
+    DONE,
+    memory.data(4),
+  );
 }

@@ -42,7 +42,7 @@ class Workload extends HttpContext {
     let sum = 0;
     for (let i = 0; i < this.kept.length; i++) sum += this.kept[i].number + this.kept[i].label.length;
     let length = 0;
-    for (let node: Node | null = longest; node !== null; node = node!.next) length += node!.label.length;
+    for (let node: Node | null = longest; node !== null; node = node!.next) length += node.label.length;
     const keys = names.keys();
     let spelled = "";
     for (let i = 0; i < keys.length; i++) spelled += keys[i] + names.get(keys[i]).number.toString();

@@ -134,7 +134,10 @@ describe("a local reply", () => {
   test("in on_log is what crashes Envoy", async () => {
     const { bytes } = await compileSource(`
       import { HttpContext, registerHttpContext } from "proxy-wasm/assembly";
-      class Filter extends HttpContext { override onLog(): void { this.sendLocalResponse(500); } }
+      import { proxy_send_local_response } from "proxy-wasm/assembly/env";
+      class Filter extends HttpContext {
+        override onLog(): void { proxy_send_local_response(500, 0, 0, 0, 0, 0, 0, -1); }
+      }
       registerHttpContext(() => new Filter());`);
     await expect((await loadFilter(bytes)).request("/", { upstream })).rejects.toThrow(
       /proxy_send_local_response in on_log/,

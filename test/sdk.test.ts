@@ -252,6 +252,7 @@ describe("a host that calls back from inside a host call", () => {
         lines.push(text(at, size));
         return 0;
       },
+      proxy_set_effective_context: () => 0,
       proxy_get_header_map_value(_map: number, key: number, keySize: number, data: number, size: number) {
         const name = text(key, keySize);
         const value = Buffer.from(`value of ${name}`);

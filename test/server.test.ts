@@ -232,9 +232,10 @@ describe("serve", () => {
   test("answers 500 when the filter does what would break a real Envoy, and says what", async () => {
     const { bytes } = await compileSource(`
       import { Action, HttpContext, registerHttpContext } from "proxy-wasm/assembly";
+      import { proxy_continue_stream } from "proxy-wasm/assembly/env";
       class Filter extends HttpContext {
         override onRequestHeaders(_count: u32, _endOfStream: bool): Action {
-          this.continueRequest();
+          proxy_continue_stream(0);
           return Action.Continue;
         }
       }
@@ -246,7 +247,17 @@ describe("serve", () => {
   });
 
   test("answers 500 when the filter splits a header, and says so", async () => {
-    const { bytes } = await compileSource(addHeader.replace('"yes"', '"a\\r\\nb: c"'));
+    const { bytes } = await compileSource(`
+      import { Action, HttpContext, registerHttpContext } from "proxy-wasm/assembly";
+      import { proxy_add_header_map_value } from "proxy-wasm/assembly/env";
+      class Filter extends HttpContext {
+        override onResponseHeaders(_count: u32, _endOfStream: bool): Action {
+          const name = String.UTF8.encode("x-seen"), value = String.UTF8.encode("a\\r\\nb: c");
+          proxy_add_header_map_value(2, changetype<usize>(name), 6, changetype<usize>(value), 7);
+          return Action.Continue;
+        }
+      }
+      registerHttpContext(() => new Filter());`);
     const { url, errors } = await start(bytes);
     const response = await fetch(url);
     expect(response.status).toBe(500);

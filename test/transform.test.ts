@@ -138,7 +138,7 @@ describe("the exports of a filter", () => {
 });
 
 describe("the imports of a filter", () => {
-  test("are the host calls it uses, and the log for aborts", async () => {
+  test("are the host calls it uses, the log for aborts, and what says whose header map it means", async () => {
     const compiled = await compileSource(`${imports}
       class Filter extends HttpContext {
         override onResponseHeaders(_count: u32, _endOfStream: bool): Action {
@@ -147,7 +147,8 @@ describe("the imports of a filter", () => {
         }
       }
       registerHttpContext(() => new Filter());`);
-    expect(compiled.imports.sort()).toEqual(["env.proxy_log", "env.proxy_replace_header_map_value"]);
+    const calls = ["env.proxy_log", "env.proxy_replace_header_map_value", "env.proxy_set_effective_context"];
+    expect(compiled.imports.sort()).toEqual(calls);
   });
 });
 
@@ -172,7 +173,8 @@ describe("no filter imports env.abort", () => {
   for (const runtime of ["proxy-wasm", "incremental", "minimal", "stub"]) {
     test.each(["release", "debug"])(`with the runtime ${runtime}, in a %s build`, async (target) => {
       const { imports } = await compileSource(source, ["--runtime", runtime, "--target", target]);
-      expect(imports.sort()).toEqual(["env.proxy_get_header_map_value", "env.proxy_log"]);
+      const calls = ["env.proxy_get_header_map_value", "env.proxy_log", "env.proxy_set_effective_context"];
+      expect(imports.sort()).toEqual(calls);
     });
   }
 });

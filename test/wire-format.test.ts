@@ -60,6 +60,10 @@ const bytes = fc
 const name = fc.oneof(fc.constantFrom("a", "A", "b", "x-name", "X-Name", "", "é", "É"), text);
 const pairs = fc.array(fc.tuple(name, bytes), { maxLength: 12 });
 
+/** Whether the list takes it: no NUL, CR or LF, which would split the message. */
+const isSendable = ([name, value]: Pair): boolean =>
+  ![...encoder.encode(name), ...value].some((byte) => byte === 0 || byte === 0x0a || byte === 0x0d);
+
 describe("text", () => {
   test("becomes the bytes that Node makes of it", () => {
     fc.assert(
@@ -127,7 +131,7 @@ describe("a list of headers", () => {
       fc.property(pairs, (pairs) => {
         withHeaders(guest.newHeaders(), (headers) => {
           for (const [name, value] of pairs) onBytes(guest.appendBytes, headers, name, value);
-          expect(encoded(headers)).toEqual(encodePairs(pairs));
+          expect(encoded(headers)).toEqual(encodePairs(pairs.filter(isSendable)));
         });
       }),
     );
@@ -152,10 +156,11 @@ describe("a list of headers", () => {
         withHeaders(decodedFrom(encodePairs(pairs)), (headers) => {
           for (const [kind, name, value] of changes) {
             const asText = decoder.decode(value);
-            if (kind !== "append" && kind !== "appendBytes")
+            const added = [name, kind === "append" || kind === "set" ? encoder.encode(asText) : value] as Pair;
+            const refused = kind !== "delete" && !isSendable(added);
+            if (kind !== "append" && kind !== "appendBytes" && !refused)
               model = model.filter(([other]) => !equalNames(name, other));
-            if (kind === "append" || kind === "set") model.push([name, encoder.encode(asText)]);
-            if (kind === "appendBytes" || kind === "setBytes") model.push([name, value]);
+            if (kind !== "delete" && !refused) model.push(added);
             if (kind === "append") onText(guest.append, headers, name, asText);
             if (kind === "set") onText(guest.set, headers, name, asText);
             if (kind === "appendBytes") onBytes(guest.appendBytes, headers, name, value);
@@ -215,7 +220,7 @@ async function loadGuest(name: string): Promise<Guest> {
   const abort = (message: Pointer, _file: Pointer, line: number): never => {
     throw new Error(`${message ? guest.__getString(message) : "abort"} in line ${line}`);
   };
-  const { exports } = await instantiate<Guest>(binary, { env: { abort } });
+  const { exports } = await instantiate<Guest>(binary, { env: { abort, proxy_log: () => 0 } });
   return exports;
 }
 

@@ -69,10 +69,17 @@ describe("append", () => {
   });
 
   test("takes bytes that are no text as they are", () => {
-    const headers = new Headers().appendBytes("a", bytes("00 80 ff")).appendBytes("b", new Uint8Array(0));
-    expect(hex(headers.getBytes("a")!)).toBe("00 80 ff");
-    expect(headers.get("a")).toBe("\0\ufffd\ufffd");
+    const headers = new Headers().appendBytes("a", bytes("01 80 ff")).appendBytes("b", new Uint8Array(0));
+    expect(hex(headers.getBytes("a")!)).toBe("01 80 ff");
+    expect(headers.get("a")).toBe("\x01\ufffd\ufffd");
     expect(headers.getBytes("b")!.length).toBe(0);
+  });
+
+  test("leaves out what would split a message", () => {
+    const headers = new Headers().append("a", "1").append("b", "2\r\nc: 3").append("d\n", "4").set("a", "5\0");
+    headers.appendBytes("a\0", new Uint8Array(0)).appendBytes("e", bytes("0a"));
+    expect(headers.size).toBe(1);
+    expect(headers.get("a")).toBe("1");
   });
 
   test("takes bytes from the middle of a buffer", () => {

@@ -11,6 +11,7 @@ export default {
   entries: [`${specs}/*.spec.ts`],
   include: [],
   disclude: [],
-  instantiate: (memory, createImports, instantiate, binary) => instantiate(binary, createImports({ env: { memory } })),
+  instantiate: (memory, createImports, instantiate, binary) =>
+    instantiate(binary, createImports({ env: { memory, proxy_log: () => 0 } })),
   outputBinary: false,
 };
