@@ -6,16 +6,19 @@ import { type Clock, VirtualClock } from "./clock.ts";
 import { finishResponse } from "./connection.ts";
 import type { HostContext } from "./context.ts";
 import type { Refusal, Trap } from "./error.ts";
+import { type Fault, Faults } from "./faults.ts";
 import { exchange, type FilterResponse, type RequestInit, type Upstream } from "./exchange.ts";
 import { FilterStream } from "./filter-stream.ts";
 import { HttpStream, type Peer } from "./http-stream.ts";
 import { makeImports } from "./imports/index.ts";
+import { envFunctions } from "./imports/signatures.ts";
 import { envoyLimits, type Limits } from "./limits.ts";
 import { type LoadedModule, loadModule } from "./load.ts";
 import { type FailurePolicy, Plugin, type PluginOptions } from "./plugin.ts";
 import { seededRandom } from "./random.ts";
 import { readBytes, readTextIfAny } from "./read-file.ts";
 import { SourceMap } from "./source-map.ts";
+import { type TimeLimit, timeLimit } from "./time-limit.ts";
 import { type LogEntry, Trace } from "./trace.ts";
 import { trapReport } from "./trap-report.ts";
 import { Vm } from "./vm.ts";
@@ -48,6 +51,8 @@ export interface FilterOptions {
   readonly now?: Date;
   /** The seed of request ids and of `random_get`; 1 by default. */
   readonly seed?: number;
+  /** Host calls that are to fail, by name: `{ proxy_http_call: Status.InternalFailure }`. */
+  readonly faults?: Readonly<Record<string, Fault>>;
   /** Bounds other than Envoy's. */
   readonly limits?: Partial<Limits>;
   /** Hears every line of the filter's log. */
@@ -60,6 +65,8 @@ export interface FilterOptions {
 export class Filter {
   /** Its time. `filter.clock.advance(ms)` lets some pass, when it is a `VirtualClock`. */
   readonly clock: Clock;
+  /** The host calls that are to fail, from now on or no longer. */
+  readonly faults: Faults;
   /** Fills an array with random bytes, from the seed. */
   readonly random: (bytes: Uint8Array) => void;
   readonly #plugin: Plugin;
@@ -67,8 +74,14 @@ export class Filter {
   readonly #sourceMap: SourceMap | undefined;
 
   /** @internal */
-  constructor(loaded: LoadedModule, sourceMap: SourceMap | undefined, options: FilterOptions) {
+  constructor(
+    loaded: LoadedModule,
+    sourceMap: SourceMap | undefined,
+    timeLimit: TimeLimit | undefined,
+    options: FilterOptions,
+  ) {
     this.clock = options.clock ?? new VirtualClock(options.now);
+    this.faults = new Faults(new Set(Object.keys(envFunctions)), options.faults);
     this.random = seededRandom(options.seed ?? 1);
     this.#limits = { ...envoyLimits, ...options.limits };
     this.#sourceMap = sourceMap;
@@ -81,10 +94,11 @@ export class Filter {
         limits: this.#limits,
         logLevel: options.logLevel ?? LogLevel.Trace,
         random: this.random,
+        fault: (call) => this.faults.of(call),
         log: (entry, context) => options.onLog?.(entry, context?.logPrefix ?? "wasm log"),
         refused: (call, refusal) => options.onRefusal?.(call, refusal),
       },
-      (plugin) => new Vm<HostContext>(loaded.module, loaded.abi, (vm) => makeImports(plugin, vm)),
+      (plugin) => new Vm<HostContext>(loaded.module, loaded.abi, (vm) => makeImports(plugin, vm), timeLimit),
     );
   }
 
@@ -152,7 +166,9 @@ export async function loadFilter(
   const limits = { ...envoyLimits, ...options.limits };
   const loaded = await loadModule(bytes, isFile ? String(module) : "the module", limits);
   const map = isFile ? await readSourceMap(module, loaded) : undefined;
-  return new Filter(loaded, map, options);
+  const { callbackMs } = limits;
+  const limit = callbackMs === undefined ? undefined : await timeLimit(callbackMs);
+  return new Filter(loaded, map, limit, options);
 }
 
 async function readSourceMap(module: string | URL, loaded: LoadedModule): Promise<SourceMap | undefined> {

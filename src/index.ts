@@ -21,6 +21,7 @@ export {
   type UpstreamRequest,
   type UpstreamResponse,
 } from "./exchange.ts";
+export type { Fault, Faults } from "./faults.ts";
 export { Filter, type FilterOptions, loadFilter } from "./filter.ts";
 export { FilterStream, type Step } from "./filter-stream.ts";
 export { type HeadersInit, HttpHeaders } from "./http-headers.ts";

@@ -12,6 +12,11 @@ export interface Limits {
   readonly memoryPages: number;
   /** Bytes that one `random_get` may ask for. proxy-wasm-cpp-host: 64 KiB. */
   readonly randomBytes: number;
+  /**
+   * Milliseconds that a callback may run before the filter counts as failed; `undefined` for no limit, as in Envoy.
+   * Each callback takes 0.1 ms longer with one. Node only.
+   */
+  readonly callbackMs: number | undefined;
 }
 
 /** Envoy's bounds. */
@@ -21,4 +26,5 @@ export const envoyLimits: Limits = {
   headerBytes: 1024 * 1024,
   memoryPages: 16384,
   randomBytes: 65536,
+  callbackMs: undefined,
 };

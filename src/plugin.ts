@@ -43,6 +43,8 @@ export interface Host {
   readonly limits: Limits;
   /** Lines below this level are dropped. */
   readonly logLevel: number;
+  /** Why a host call is to fail, or undefined. */
+  fault(call: string): Refusal | undefined;
   /** Fills an array with random bytes. */
   random(bytes: Uint8Array): void;
   /** A line of the filter's log. */

@@ -4,6 +4,7 @@
 import { EnvoyFault, LoadError, Trap } from "./error.ts";
 import { GuestMemory } from "./memory.ts";
 import type { AbiVersion } from "./imports/signatures.ts";
+import type { TimeLimit } from "./time-limit.ts";
 import type { Trace, TraceEvent } from "./trace.ts";
 
 /** What a callback belongs to. */
@@ -33,6 +34,7 @@ export class Vm<Context extends VmContext> {
   lastStopped = false;
 
   readonly #exports: WebAssembly.Exports;
+  readonly #timeLimit: TimeLimit | undefined;
   readonly #afterCall: (() => void)[] = [];
   #nextId = 1;
   #current: Context | undefined;
@@ -40,8 +42,14 @@ export class Vm<Context extends VmContext> {
   #depth = 0;
   #allocatorError: Error | undefined;
 
-  constructor(module: WebAssembly.Module, abi: AbiVersion, imports: ImportFactory<Context>) {
+  constructor(
+    module: WebAssembly.Module,
+    abi: AbiVersion,
+    imports: ImportFactory<Context>,
+    timeLimit: TimeLimit | undefined,
+  ) {
     this.abi = abi;
+    this.#timeLimit = timeLimit;
     this.#exports = instantiate(module, imports(this));
     const memory = Object.values(this.#exports).find((value) => value instanceof WebAssembly.Memory);
     this.memory = new GuestMemory(memory ?? new WebAssembly.Memory({ initial: 0 }), (size) => this.#allocate(size));
@@ -129,7 +137,10 @@ export class Vm<Context extends VmContext> {
   }
 
   #run(name: string, args: number[]): number | undefined {
-    const result: unknown = (this.#exports[name] as (...args: number[]) => unknown)(...args);
+    const call = this.#exports[name] as (...args: number[]) => unknown;
+    // What the filter's own callbacks call again runs within their time.
+    const outermost = this.#depth <= 1 && this.restricted !== "malloc";
+    const result: unknown = this.#timeLimit && outermost ? this.#timeLimit(() => call(...args)) : call(...args);
     return typeof result === "number" ? result >>> 0 : undefined;
   }
 

@@ -60,7 +60,7 @@ function wrap(name: string, call: HostCall, plugin: Plugin, vm: Vm<HostContext>)
     guard(name, vm);
     const context = vm.context;
     if (!context && !isLog) throw new Error(`${name} was called outside of any callback`);
-    const refusal = call(...(unsigned(args) as never[]));
+    const refusal = plugin.host.fault(name) ?? call(...(unsigned(args) as never[]));
     if (!isLog || refusal) {
       const status = refusal?.status ?? Status.Ok;
       context?.trace.push({ kind: "call", name, status, reason: refusal?.reason });

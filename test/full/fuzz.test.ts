@@ -1,0 +1,79 @@
+// Whatever a module calls, when and with what: the host throws nothing but its own errors, and every exchange ends.
+
+import { expect, test } from "vitest";
+
+import {
+  EnvoyFault,
+  type Filter,
+  type FilterStream,
+  LoadError,
+  loadFilter,
+  StreamError,
+  VirtualClock,
+} from "../../src/index.ts";
+import { type Random, randomModule, randomNumbers } from "../support/random-module.ts";
+
+const MODULES = 1000;
+const STREAMS = 100;
+
+const isOwn = (error: unknown): boolean =>
+  error instanceof LoadError || error instanceof StreamError || error instanceof EnvoyFault;
+
+/** Drives a stream from its beginning to some end. */
+function drive(stream: FilterStream, random: Random): void {
+  const steps = [
+    () => stream.requestHeaders({ ":method": "POST", ":path": "/a?b=c", ":authority": "a", "x-a": "1" }),
+    () => stream.requestBody("some bytes"),
+    () => (random(2) ? stream.requestBody("", { endStream: true }) : stream.requestTrailers({ "x-t": "1" })),
+    () => stream.responseHeaders({ ":status": "200", "x-a": "2" }),
+    () => stream.responseBody("more bytes"),
+    () => (random(2) ? stream.responseBody("", { endStream: true }) : stream.responseTrailers({ "x-t": "2" })),
+  ];
+  const most = random(8) ? steps.length : random(steps.length);
+  for (const step of steps.slice(0, most)) {
+    if (stream.ended) return;
+    step();
+  }
+  if (!stream.ended) stream.reset();
+}
+
+async function exchange(filter: Filter, random: Random): Promise<void> {
+  const upstream = () => ({ status: 200, headers: { "x-a": "1" }, body: ["some ", "bytes"] });
+  const body = random(2) ? { body: ["a", "b"] } : {};
+  await filter.request({ path: "/a?b=c", headers: { "x-a": "1" }, ...body }, { upstream });
+}
+
+/** Runs what may fail in the host's own ways; anything else is what this test looks for. */
+async function allow(run: () => unknown): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    if (!isOwn(error)) throw error;
+  }
+}
+
+test(`${MODULES * STREAMS} runs of random modules`, { timeout: 600_000 }, async () => {
+  const start = Number(process.env["SEED"] ?? 1);
+  let loaded = 0;
+  for (let seed = start; seed < start + MODULES; seed++) {
+    const random = randomNumbers(seed);
+    const bytes = randomModule(random);
+    try {
+      const failurePolicy = (["closed", "open", "reload", "fail_open"] as const)[random(4)]!;
+      const allowOnHeadersStopIteration = random(2) === 1;
+      await allow(async () => {
+        const filter = await loadFilter(bytes, { config: "{}", failurePolicy, allowOnHeadersStopIteration });
+        loaded++;
+        for (let i = 0; i < STREAMS; i++) {
+          await allow(() => (random(50) ? drive(filter.stream(), random) : exchange(filter, random)));
+          await allow(() => void (filter.clock as VirtualClock).advance(random(100)));
+        }
+        await allow(() => filter.close());
+      });
+    } catch (error) {
+      throw new Error(`SEED=${seed}`, { cause: error });
+    }
+  }
+  // Most must get as far as streams, or this tests nothing.
+  expect(loaded).toBeGreaterThan(MODULES / 2);
+});
