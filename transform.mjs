@@ -22,17 +22,25 @@ import * as heap from "proxy-wasm/assembly/heap";
 @global @unsafe function __end_callback(): void { heap.endCallback(); }
 `;
 
-/** The method of a context class that stands behind an export. Exports that are not listed are always needed. */
+/** What a `BodyContext` calls while a body passes. */
+const bodyHooks = (which) => [`onWhole${which}Body`, `on${which}Chunk`, `on${which}Text`];
+
+/** The method, or methods, of a context class behind an export. Exports that are not listed are always needed. */
 const methods = {
   proxy_on_done: "onDone",
   proxy_on_log: "onLog",
   proxy_on_tick: "onTick",
   proxy_on_request_headers: "onRequestHeaders",
-  proxy_on_request_body: "onRequestBody",
-  proxy_on_request_trailers: "onRequestTrailers",
+  proxy_on_request_body: ["onRequestBody", ...bodyHooks("Request")],
+  proxy_on_request_trailers: ["onRequestTrailers", ...bodyHooks("Request")],
   proxy_on_response_headers: "onResponseHeaders",
-  proxy_on_response_body: "onResponseBody",
-  proxy_on_response_trailers: "onResponseTrailers",
+  proxy_on_response_body: ["onResponseBody", ...bodyHooks("Response")],
+  proxy_on_response_trailers: ["onResponseTrailers", ...bodyHooks("Response")],
+  proxy_on_new_connection: "onNewConnection",
+  proxy_on_downstream_data: "onDownstreamData",
+  proxy_on_upstream_data: "onUpstreamData",
+  proxy_on_downstream_connection_close: "onDownstreamClose",
+  proxy_on_upstream_connection_close: "onUpstreamClose",
 };
 
 /** Exports that some hosts insist on (ngx_wasm_module), with what they mean when no class overrides them: accepted. */
@@ -42,7 +50,15 @@ const accepting = { proxy_on_vm_start: "onVmStart", proxy_on_configure: "onConfi
 const SDK = "~lib/proxy-wasm/assembly/";
 
 /** The classes whose methods do nothing until they are overridden. */
-const bases = new Set(["Context", "RootContext", "HttpContext"].map((name) => `${SDK}context/${name}`));
+const bases = new Set(
+  [
+    "context/Context",
+    "context/RootContext",
+    "context/HttpContext",
+    "stream-context/StreamContext",
+    "body-context/BodyContext",
+  ].map((name) => SDK + name),
+);
 
 export default class PruneExports {
   afterCompile(module) {
@@ -53,8 +69,10 @@ export default class PruneExports {
       const method = /#(on\w+)$/.exec(name)?.[1];
       if (method && isContext(element.parent) && !bases.has(element.parent.internalName)) overridden.add(method);
     }
-    for (const [name, method] of Object.entries(methods)) {
-      if (!overridden.has(method)) module.removeExport(name);
+    const bothKinds = hasBothKinds(instances);
+    if (bothKinds) overridden.add("onNewConnection");
+    for (const [name, behind] of Object.entries(methods)) {
+      if (![behind].flat().some((method) => overridden.has(method))) module.removeExport(name);
     }
     const { i32, createType } = this.binaryen;
     module.addFunction("accept", createType([i32, i32]), i32, [], module.i32.const(1));
@@ -70,6 +88,7 @@ export default class PruneExports {
     };
     if (registersOneRootContext(this.program.sources))
       replace(`${SDK}registry/chooseRootContext`, module.unreachable());
+    if (!bothKinds) replace(`${SDK}registry/hasBothKinds`, module.i32.const(0));
     const answering = ["closeStream", "send"].some((name) => instances.has(`${SDK}stream/${name}`));
     if (!answering) replace(`${SDK}flow/isAnswered`, module.i32.const(0));
     if (!instances.has(`${SDK}stream/continueStream`)) replace(`${SDK}flow/isContinued`, module.i32.const(0));
@@ -80,6 +99,17 @@ export default class PruneExports {
       );
     }
   }
+}
+
+/** Whether the module makes contexts for HTTP and for TCP. */
+function hasBothKinds(instances) {
+  return ["Http", "Stream"].every(
+    (kind) =>
+      instances.has(`${SDK}registry/register${kind}Context`) ||
+      [...instances].some(
+        ([name, element]) => name.endsWith(`#create${kind}Context`) && !bases.has(element.parent.internalName),
+      ),
+  );
 }
 
 /** Whether `registerRootContext` is called once, by a statement of its own at the top level. */

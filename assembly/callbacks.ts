@@ -5,7 +5,8 @@
 import { enter, leave } from "./callback";
 import { Context, HttpContext, requestFlow, responseFlow, RootContext } from "./context";
 import { beginFlow, endFlow, endFlows, isContinued } from "./flow";
-import { create, find, remove } from "./registry";
+import { beginConnection, create, find, remove } from "./registry";
+import { StreamContext } from "./stream-context";
 
 export { malloc, malloc as proxy_on_memory_allocate } from "./memory";
 
@@ -84,7 +85,7 @@ export function proxy_on_request_body(contextId: u32, size: u32, endOfStream: bo
   enter(contextId);
   const context = find(contextId);
   beginFlow(requestFlow(context));
-  const action = changetype<HttpContext>(context).onRequestBody(size, endOfStream);
+  const action = changetype<HttpContext>(context).receiveRequestBody(size, endOfStream);
   const answer = endRequest(contextId, action);
   leave();
   return answer;
@@ -94,7 +95,7 @@ export function proxy_on_request_trailers(contextId: u32, count: u32): u32 {
   enter(contextId);
   const context = find(contextId);
   beginFlow(requestFlow(context));
-  const action = changetype<HttpContext>(context).onRequestTrailers(count);
+  const action = changetype<HttpContext>(context).receiveRequestTrailers(count);
   const answer = endRequest(contextId, action);
   leave();
   return answer;
@@ -114,7 +115,7 @@ export function proxy_on_response_body(contextId: u32, size: u32, endOfStream: b
   enter(contextId);
   const context = find(contextId);
   beginFlow(responseFlow(context));
-  const action = changetype<HttpContext>(context).onResponseBody(size, endOfStream);
+  const action = changetype<HttpContext>(context).receiveResponseBody(size, endOfStream);
   const answer = endResponse(contextId, action);
   leave();
   return answer;
@@ -124,10 +125,46 @@ export function proxy_on_response_trailers(contextId: u32, count: u32): u32 {
   enter(contextId);
   const context = find(contextId);
   beginFlow(responseFlow(context));
-  const action = changetype<HttpContext>(context).onResponseTrailers(count);
+  const action = changetype<HttpContext>(context).receiveResponseTrailers(count);
   const answer = endResponse(contextId, action);
   leave();
   return answer;
+}
+
+// TCP streams
+
+export function proxy_on_new_connection(contextId: u32): u32 {
+  enter(contextId);
+  beginConnection(contextId);
+  const action = changetype<StreamContext>(find(contextId)).onNewConnection();
+  leave();
+  return action;
+}
+
+export function proxy_on_downstream_data(contextId: u32, size: u32, endOfStream: bool): u32 {
+  enter(contextId);
+  const action = changetype<StreamContext>(find(contextId)).onDownstreamData(size, endOfStream);
+  leave();
+  return action;
+}
+
+export function proxy_on_upstream_data(contextId: u32, size: u32, endOfStream: bool): u32 {
+  enter(contextId);
+  const action = changetype<StreamContext>(find(contextId)).onUpstreamData(size, endOfStream);
+  leave();
+  return action;
+}
+
+export function proxy_on_downstream_connection_close(contextId: u32, peer: u32): void {
+  enter(contextId);
+  changetype<StreamContext>(find(contextId)).onDownstreamClose(peer);
+  leave();
+}
+
+export function proxy_on_upstream_connection_close(contextId: u32, peer: u32): void {
+  enter(contextId);
+  changetype<StreamContext>(find(contextId)).onUpstreamClose(peer);
+  leave();
 }
 
 // Found once more: a host might have deleted the context meanwhile.

@@ -1,6 +1,7 @@
 // What an author extends: one class for a plugin's configuration and timers, one for each HTTP stream.
 
 import { Action, BufferType, GRPC_STATUS_UNSET, MapType, Status, StreamType } from "./abi";
+import { Body, bodyOf } from "./body";
 import { focus } from "./callback";
 import { configurationBytes, configurationText } from "./configuration";
 import { proxy_set_tick_period_milliseconds } from "./env";
@@ -9,6 +10,7 @@ import { HeaderMap } from "./header-map";
 import { Headers } from "./headers";
 import { checked, DONE } from "./status";
 import { closeStream, continueStream, sendLocalResponse, sendLocalResponseBytes } from "./stream";
+import { StreamContext } from "./stream-context";
 
 /** The id that the next context takes; set by the registry around an author's factory. */
 let nextId: u32 = 0;
@@ -89,6 +91,11 @@ export class RootContext extends Context {
     return null;
   }
 
+  /** Makes the context of a new TCP connection; `null` leaves the connection alone. */
+  createStreamContext(): StreamContext | null {
+    return null;
+  }
+
   /** The plugin's configuration as text: `""` when there is none, `null` outside `onConfigure` (Envoy). */
   get configuration(): string | null {
     return configurationText(BufferType.PluginConfiguration);
@@ -142,6 +149,16 @@ export class HttpContext extends Context {
     return mapOf(this.id, MapType.HttpResponseTrailers);
   }
 
+  /** What is there of the request's body: in `onRequestBody`, and while the body is held. */
+  get requestBody(): Body {
+    return bodyOf(this.id, BufferType.HttpRequestBody);
+  }
+
+  /** What is there of the response's body: in `onResponseBody`, and while the body is held. */
+  get responseBody(): Body {
+    return bodyOf(this.id, BufferType.HttpResponseBody);
+  }
+
   /** The request's headers are there: `count` entries; `endOfStream` when neither body nor trailers follow. */
   onRequestHeaders(count: u32, endOfStream: bool): Action {
     return Action.Continue;
@@ -173,6 +190,28 @@ export class HttpContext extends Context {
   /** The response's trailers are there: `count` entries. */
   onResponseTrailers(count: u32): Action {
     return Action.Continue;
+  }
+
+  // What the exports call. `BodyContext` comes in between.
+
+  /** A piece of the request's body is there. @internal */
+  receiveRequestBody(size: u32, endOfStream: bool): Action {
+    return this.onRequestBody(size, endOfStream);
+  }
+
+  /** The request's trailers are there. @internal */
+  receiveRequestTrailers(count: u32): Action {
+    return this.onRequestTrailers(count);
+  }
+
+  /** A piece of the response's body is there. @internal */
+  receiveResponseBody(size: u32, endOfStream: bool): Action {
+    return this.onResponseBody(size, endOfStream);
+  }
+
+  /** The response's trailers are there. @internal */
+  receiveResponseTrailers(count: u32): Action {
+    return this.onResponseTrailers(count);
   }
 
   /**

@@ -1,9 +1,23 @@
 // Everything an author imports.
 
-export { Action, BufferType, GRPC_STATUS_UNSET, GrpcStatus, LogLevel, MapType, Status, StreamType } from "./abi";
+export {
+  Action,
+  BufferType,
+  GRPC_STATUS_UNSET,
+  GrpcStatus,
+  LogLevel,
+  MapType,
+  PeerType,
+  Status,
+  StreamType,
+} from "./abi";
+export { Body } from "./body";
+export { BodyContext } from "./body-context";
 export { currentTimeNanoseconds } from "./clock";
 export { Context, HttpContext, RootContext } from "./context";
 export { HeaderMap } from "./header-map";
 export { Header, Headers } from "./headers";
 export { isLogged, log, logCritical, logDebug, logError, logInfo, logTrace, logWarn } from "./log";
-export { registerHttpContext, registerRootContext } from "./registry";
+export { registerHttpContext, registerRootContext, registerStreamContext } from "./registry";
+export { StreamContext } from "./stream-context";
+export { TextDecoder } from "./text-decoder";

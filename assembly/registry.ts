@@ -7,6 +7,7 @@ import { countContexts } from "./collect";
 import { assignId, Context, HttpContext, RootContext } from "./context";
 import { proxy_get_property, proxy_log } from "./env";
 import { answerData, answerSize, answerText, beginCall, write, written } from "./memory";
+import { StreamContext } from "./stream-context";
 import { sizeOf } from "./utf8";
 
 // What an author registers. A function is static data, so its address will do; a managed variable would make the
@@ -15,6 +16,8 @@ import { sizeOf } from "./utf8";
 let factory: usize = 0;
 /** `() => HttpContext`: what `registerHttpContext` was given. */
 let httpFactory: usize = 0;
+/** `() => StreamContext`: what `registerStreamContext` was given. */
+let streamFactory: usize = 0;
 
 /**
  * Says what makes the context of each HTTP stream, for a filter that needs no configuration. Call it at the top level
@@ -23,6 +26,15 @@ let httpFactory: usize = 0;
 export function registerHttpContext(create: () => HttpContext): void {
   httpFactory = changetype<usize>(create);
   use((parent: u32) => (parent ? changetype<() => HttpContext>(httpFactory)() : null));
+}
+
+/**
+ * Says what makes the context of each TCP connection, for a filter that needs no configuration. Call it at the top level
+ * of the entry file. A module may serve both HTTP and TCP.
+ */
+export function registerStreamContext(create: () => StreamContext): void {
+  streamFactory = changetype<usize>(create);
+  use((parent: u32) => (parent ? changetype<() => StreamContext>(streamFactory)() : null));
 }
 
 function use(create: (parent: u32) => Context | null): void {
@@ -46,7 +58,13 @@ let registrations: RootRegistration | null = null;
  */
 export function registerRootContext(rootId: string, create: () => RootContext): void {
   registrations = new RootRegistration(rootId, create, registrations);
-  use((parent: u32) => (parent ? changetype<RootContext>(find(parent)).createHttpContext() : makeRootContext()));
+  use((parent: u32) => (parent ? makeStream(changetype<RootContext>(find(parent))) : makeRootContext()));
+}
+
+/** The stream's context, of the one kind that the module has. */
+function makeStream(root: RootContext): Context | null {
+  const http = root.createHttpContext();
+  return http !== null ? http : root.createStreamContext();
 }
 
 /** Refuses its configuration, so that the proxy does not take the filter. */
@@ -100,6 +118,7 @@ const stray: usize = memory.data(64, 16) + 32;
 export function find(id: u32): usize {
   let context = load<usize>(bucketOf(id));
   while (context && idOf(context) != id) context = nextOf(context);
+  if (hasBothKinds() && context && isUndecided(context)) return decide(context, false);
   return context ? context : stray;
 }
 
@@ -107,11 +126,63 @@ export function find(id: u32): usize {
 export function create(id: u32, parent: u32): void {
   if (!factory) return;
   assignId(id);
-  const context = changetype<usize>(changetype<(parent: u32) => Context | null>(factory)(parent));
+  if (parent && hasBothKinds()) return add(changetype<usize>(new UndecidedContext(parent)), id);
+  add(changetype<usize>(changetype<(parent: u32) => Context | null>(factory)(parent)), id);
+}
+
+function add(context: usize, id: u32): void {
   if (!context) return;
   put(context, id);
   if (++live > mask) grow();
   if (ASC_RUNTIME == 1) countContexts(live);
+}
+
+// A host does not say whether the stream that it announces is one of HTTP or of TCP. Where a module has contexts of both
+// kinds, a stream's context is made when its first callback tells: `proxy_on_new_connection`, or any other.
+
+/** Whether the module has contexts of both kinds. transform.mjs makes this `false` where it has not. */
+function hasBothKinds(): bool {
+  return true;
+}
+
+/** Stands for a stream until it is known of which kind it is. */
+class UndecidedContext extends Context {
+  constructor(readonly parent: u32) {
+    super();
+  }
+}
+
+function isUndecided(context: usize): bool {
+  // The class's number stands in the object's header.
+  return load<u32>(context - 8) == idof<UndecidedContext>();
+}
+
+/** Says that the stream of this id is a TCP connection. */
+export function beginConnection(id: u32): void {
+  let context = load<usize>(bucketOf(id));
+  while (context && idOf(context) != id) context = nextOf(context);
+  if (hasBothKinds() && context && isUndecided(context)) decide(context, true);
+}
+
+/** Puts a context of the right kind in place of an undecided one; gives its address. */
+function decide(undecided: usize, isConnection: bool): usize {
+  const id = idOf(undecided);
+  const parent = changetype<UndecidedContext>(undecided).parent;
+  remove(id);
+  assignId(id);
+  const context = changetype<usize>(isConnection ? makeConnection(parent) : makeHttpStream(parent));
+  add(context, id);
+  return context ? context : stray;
+}
+
+function makeHttpStream(parent: u32): Context | null {
+  if (registrations !== null) return changetype<RootContext>(find(parent)).createHttpContext();
+  return httpFactory ? changetype<() => HttpContext>(httpFactory)() : null;
+}
+
+function makeConnection(parent: u32): Context | null {
+  if (registrations !== null) return changetype<RootContext>(find(parent)).createStreamContext();
+  return streamFactory ? changetype<() => StreamContext>(streamFactory)() : null;
 }
 
 /** Forgets the context of this id. */

@@ -74,6 +74,12 @@ export abstract class HostContext {
   /** Ends the stream without an answer. */
   closeStream(): void {}
 
+  /** Lets the client's side of a TCP connection go on. */
+  continueReading(): void {}
+
+  /** Closes a TCP connection. */
+  closeConnection(): void {}
+
   /** Answers the request from the proxy. */
   sendLocalReply(_reply: LocalReply): void {}
 }

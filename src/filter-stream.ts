@@ -7,15 +7,8 @@ import { HeaderMap, type HeaderMapKind } from "./header-map.ts";
 import { headerEntries, type HeadersInit, HttpHeaders } from "./http-headers.ts";
 import type { HttpStream } from "./http-stream.ts";
 import type { LocalReply } from "./local-reply.ts";
-import { type LogEntry, Trace, type TraceEvent } from "./trace.ts";
-
-/** What came of one part of a message. */
-export interface Step {
-  /** Whether the filter holds this direction back now. */
-  readonly paused: boolean;
-  /** What happened: callbacks, host calls, log lines. */
-  readonly events: readonly TraceEvent[];
-}
+import { Step } from "./step.ts";
+import { type LogEntry, Trace } from "./trace.ts";
 
 /** One HTTP stream through a filter, driven part by part; nothing is added to the headers given. */
 export class FilterStream {
@@ -103,7 +96,7 @@ export class FilterStream {
   #step(which: "request" | "response", run: () => void): Step {
     const before = this.trace.events.length;
     run();
-    return { paused: !this.#stream.ended && this.#stream[which].isHeld, events: this.trace.events.slice(before) };
+    return new Step(!this.#stream.ended && this.#stream[which].isHeld, this.trace.events.slice(before));
   }
 }
 

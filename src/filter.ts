@@ -18,6 +18,8 @@ import { type FailurePolicy, Plugin, type PluginOptions } from "./plugin.ts";
 import { seededRandom } from "./random.ts";
 import { readBytes, readTextIfAny } from "./read-file.ts";
 import { SourceMap } from "./source-map.ts";
+import { TcpConnection } from "./tcp-connection.ts";
+import { type TcpPeer, TcpStream } from "./tcp-stream.ts";
 import { type TimeLimit, timeLimit } from "./time-limit.ts";
 import { type LogEntry, Trace } from "./trace.ts";
 import { trapReport } from "./trap-report.ts";
@@ -134,6 +136,18 @@ export class Filter {
     };
     const make = (stream: HttpStream) => this.#plugin.newFilter(stream, trace);
     return new HttpStream([make], { downstream: client, upstream, bufferBytes: this.#limits.bufferBytes });
+  }
+
+  /** Opens a TCP connection to drive one event at a time. */
+  connection(): TcpConnection {
+    return new TcpConnection(this);
+  }
+
+  /** Opens a TCP connection between two peers, for servers, as `open` does for a stream. */
+  openConnection(peers: { downstream: TcpPeer; upstream: TcpPeer; trace?: Trace }): TcpStream {
+    const { downstream, upstream, trace = new Trace() } = peers;
+    const make = (stream: TcpStream) => this.#plugin.newConnectionFilter(stream, trace);
+    return new TcpStream([make], { downstream, upstream, bufferBytes: this.#limits.bufferBytes });
   }
 
   /** Why the filter has stopped for good, or null: message, places in the source, what it was doing. */

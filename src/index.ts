@@ -8,6 +8,7 @@ export {
   HeadersAction,
   LogLevel,
   MapType,
+  PeerType,
   Status,
 } from "../assembly/abi.ts";
 export { type Clock, SystemClock, VirtualClock } from "./clock.ts";
@@ -23,9 +24,11 @@ export {
 } from "./exchange.ts";
 export type { Fault, Faults } from "./faults.ts";
 export { Filter, type FilterOptions, loadFilter } from "./filter.ts";
-export { FilterStream, type Step } from "./filter-stream.ts";
+export { FilterStream } from "./filter-stream.ts";
 export { type HeadersInit, HttpHeaders } from "./http-headers.ts";
 export type { Limits } from "./limits.ts";
 export type { LocalReply } from "./local-reply.ts";
 export type { FailurePolicy } from "./plugin.ts";
+export { Step } from "./step.ts";
+export { type Received, TcpConnection } from "./tcp-connection.ts";
 export { type LogEntry, Trace, type TraceEvent } from "./trace.ts";

@@ -1,7 +1,7 @@
 // A filter with its configuration, as a proxy loads it: the VM it runs in, its root context, and what happens when the
 // VM fails. Source: proxy-wasm-cpp-host src/wasm.cc; Envoy source/extensions/common/wasm/plugin.cc.
 
-import { Action, DataAction, HeadersAction, Status } from "../assembly/abi.ts";
+import { Action, DataAction, HeadersAction, PeerType, Status } from "../assembly/abi.ts";
 import { type ByteString, toBytes } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
 import type { HostContext } from "./context.ts";
@@ -10,6 +10,8 @@ import { failedReply, HttpContext } from "./http-context.ts";
 import type { HttpStream, StreamFilter } from "./http-stream.ts";
 import type { Limits } from "./limits.ts";
 import { RootContext } from "./root-context.ts";
+import { TcpContext } from "./tcp-context.ts";
+import type { ConnectionFilter, TcpStream } from "./tcp-stream.ts";
 import type { LogEntry, Trace } from "./trace.ts";
 import type { Vm } from "./vm.ts";
 
@@ -95,10 +97,14 @@ export class Plugin {
 
   /** The filter for a new stream; undefined when the failed filter is left out. */
   newFilter(stream: HttpStream, trace: Trace): StreamFilter | undefined {
-    const { failurePolicy } = this.options;
-    if (this.failed && failurePolicy === "reload") this.#reload();
-    if (!this.failed) return new HttpContext(this.#root, stream, trace);
-    return failurePolicy === "open" || failurePolicy === "fail_open" ? undefined : failedFilter(stream);
+    if (this.#isReady()) return new HttpContext(this.#root, stream, trace);
+    return this.#isOpen() ? undefined : failedFilter(stream);
+  }
+
+  /** The filter for a new TCP connection; undefined when the failed filter is left out. */
+  newConnectionFilter(stream: TcpStream, trace: Trace): ConnectionFilter | undefined {
+    if (this.#isReady()) return new TcpContext(this.#root, stream, trace);
+    return this.#isOpen() ? undefined : failedConnectionFilter(stream);
   }
 
   /** Makes the configuration readable while something runs. */
@@ -127,6 +133,16 @@ export class Plugin {
   /** The proxy removes the plugin. */
   end(): void {
     this.#root.end();
+  }
+
+  /** Whether the VM runs, if need be once more. */
+  #isReady(): boolean {
+    if (this.failed && this.options.failurePolicy === "reload") this.#reload();
+    return !this.failed;
+  }
+
+  #isOpen(): boolean {
+    return this.options.failurePolicy === "open" || this.options.failurePolicy === "fail_open";
   }
 
   #start(): RootContext {
@@ -193,4 +209,19 @@ function failedFilter(stream: HttpStream): StreamFilter {
     },
   };
   return { request: fail, response: pass, log: () => {}, destroy: () => {} };
+}
+
+/** Stands in a connection for a filter that has failed before: the connection is closed. */
+function failedConnectionFilter(stream: TcpStream): ConnectionFilter {
+  const close = (): Action => {
+    stream.close(PeerType.Local);
+    return Action.Pause;
+  };
+  return {
+    newConnection: close,
+    downstreamData: close,
+    upstreamData: close,
+    downstreamClose: () => {},
+    destroy: () => {},
+  };
 }

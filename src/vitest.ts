@@ -5,8 +5,9 @@ import { expect } from "vitest";
 import { LogLevel } from "../assembly/abi.ts";
 import { FilterResponse } from "./exchange.ts";
 import { Filter } from "./filter.ts";
-import { FilterStream, type Step } from "./filter-stream.ts";
+import { FilterStream } from "./filter-stream.ts";
 import type { HttpHeaders } from "./http-headers.ts";
+import { Step } from "./step.ts";
 import type { LogEntry, Trace } from "./trace.ts";
 
 /** The name of a log level. */
@@ -78,11 +79,13 @@ expect.extend({
   },
 
   toPause(received: unknown): Result {
-    return result((received as Step).paused, "to pause", (received as Step).paused ? "paused" : "went on", undefined);
+    const { paused, trace } = needs(received, Step, "toPause", "a step of filter.stream() or filter.connection()");
+    return result(paused, "to pause", paused ? "paused" : "went on", trace);
   },
 
   toContinue(received: unknown): Result {
-    return result(!(received as Step).paused, "to go on", (received as Step).paused ? "paused" : "went on", undefined);
+    const { paused, trace } = needs(received, Step, "toContinue", "a step of filter.stream() or filter.connection()");
+    return result(!paused, "to go on", paused ? "paused" : "went on", trace);
   },
 
   toHaveTrapped(received: unknown, text?: string | RegExp): Result {

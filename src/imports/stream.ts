@@ -11,6 +11,7 @@ export const streamCalls: Family = ({ vm, host }) => ({
     if (stream > StreamType.Upstream) return unknownValue("stream type", stream, StreamType.Upstream);
     if (stream === StreamType.HttpRequest) vm.context!.continueRequest();
     if (stream === StreamType.HttpResponse) vm.context!.continueResponse();
+    if (stream === StreamType.Downstream) vm.context!.continueReading();
     if (stream !== StreamType.Upstream) return undefined;
     return new Refusal(Status.Unimplemented, "Envoy cannot continue the upstream's side of a TCP stream");
   },
@@ -18,6 +19,7 @@ export const streamCalls: Family = ({ vm, host }) => ({
   proxy_close_stream(stream: number) {
     if (stream > StreamType.Upstream) return unknownValue("stream type", stream, StreamType.Upstream);
     if (stream === StreamType.HttpRequest || stream === StreamType.HttpResponse) vm.context!.closeStream();
+    else vm.context!.closeConnection();
     return undefined;
   },
 

@@ -1,0 +1,208 @@
+// One TCP connection inside the proxy: what a client sends passes the filters to the upstream, what the upstream sends
+// passes them in reverse order to the client. Behind the filters stands what Envoy's `tcp_proxy` does: it connects to
+// the upstream, half-closes each side when the other has ended, and closes both when one is gone.
+// Source: the rules, not the code, of Envoy source/common/network/filter_manager_impl.cc, connection_impl.cc,
+// source/common/tcp_proxy/tcp_proxy.cc; corrections from a running Envoy 1.40.
+
+import { Action, PeerType } from "../assembly/abi.ts";
+import { Body } from "./body.ts";
+
+/** A filter in the chain of a connection. */
+export interface ConnectionFilter {
+  /** A client has connected. */
+  newConnection(): Action;
+  /** Bytes from the client that have not gone on; the filter may keep the buffer in mind while it holds them. */
+  downstreamData(data: Body, endOfStream: boolean): Action;
+  /** Bytes from the upstream that have not gone on. */
+  upstreamData(data: Body, endOfStream: boolean): Action;
+  /** The client's connection is closed. */
+  downstreamClose(peer: PeerType): void;
+  /** The connection is gone; no call of it follows. */
+  destroy(): void;
+}
+
+/** One end of the connection: receives what the proxy sends there. */
+export interface TcpPeer {
+  /** Bytes arrive; with `endOfStream` they are the last. */
+  data(bytes: Uint8Array, endOfStream: boolean): void;
+  /** The connection to this end is closed. */
+  close(): void;
+}
+
+/** What a connection needs to know. */
+export interface TcpStreamOptions {
+  readonly downstream: TcpPeer;
+  readonly upstream: TcpPeer;
+  /** Bytes that are held back before the proxy stops reading. */
+  readonly bufferBytes: number;
+}
+
+/** One of the two senders. */
+class Sender {
+  /** What was read and has not gone on. */
+  readonly buffer: Body = new Body();
+  /** Whether the last byte has been read. */
+  ended = false;
+  /** Whether its end has gone on to the other side. */
+  endSent = false;
+  /** Whether a filter holds what it sends. */
+  held = false;
+  /** What it has sent and the proxy has not read. */
+  readonly #unread: Uint8Array[] = [];
+  #endUnread = false;
+
+  send(bytes: Uint8Array, endOfStream: boolean): void {
+    this.#unread.push(bytes);
+    this.#endUnread ||= endOfStream;
+  }
+
+  /** Reads what was sent, unless too much is held already; whether there was anything. */
+  read(limit: number): boolean {
+    if (this.buffer.length > limit || this.ended) return false;
+    const isNews = this.#endUnread || this.#unread.some((bytes) => bytes.length);
+    for (const bytes of this.#unread.splice(0)) this.buffer.append(bytes);
+    this.ended = this.#endUnread;
+    return isNews;
+  }
+}
+
+interface Entry {
+  readonly filter: ConnectionFilter;
+  initialized: boolean;
+}
+
+/** A connection on its way through a chain of filters. */
+export class TcpStream {
+  /** Whether the client's connection is closed. */
+  closed = false;
+  readonly #client = new Sender();
+  readonly #server = new Sender();
+  readonly #entries: Entry[] = [];
+  readonly #options: TcpStreamOptions;
+  /** Until the upstream is connected, nothing is read from the client. */
+  #connected = false;
+  #busy = 0;
+  #newlyConnected = false;
+
+  /** Each maker gives a filter, in the order of the client's data, or undefined to be left out. */
+  constructor(makers: readonly ((stream: TcpStream) => ConnectionFilter | undefined)[], options: TcpStreamOptions) {
+    this.#options = options;
+    for (const make of makers) {
+      const filter = make(this);
+      if (filter) this.#entries.push({ filter, initialized: false });
+    }
+  }
+
+  /** Whether the upstream has been connected. */
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  /** Whether a filter holds what comes from this side. */
+  holds(side: "downstream" | "upstream"): boolean {
+    return !this.closed && (side === "downstream" ? this.#client : this.#server).held;
+  }
+
+  /** The client connects. */
+  connect(): void {
+    this.#run(() => this.#continueReading(0));
+  }
+
+  /** Bytes arrive from the client. */
+  downstreamData(bytes: Uint8Array, endOfStream: boolean): void {
+    this.#client.send(bytes, endOfStream);
+    this.#run(() => this.#readDownstream());
+  }
+
+  /** Bytes arrive from the upstream. */
+  upstreamData(bytes: Uint8Array, endOfStream: boolean): void {
+    this.#server.send(bytes, endOfStream);
+    this.#run(() => this.#readUpstream());
+  }
+
+  /** The client's connection is closed, by the client or by the proxy. */
+  close(peer: PeerType): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.#options.downstream.close();
+    if (this.#connected) this.#options.upstream.close();
+    for (const { filter } of this.#entries) filter.downstreamClose(peer);
+    this.#run(() => {});
+  }
+
+  /** Lets the client's side go on behind this filter. */
+  continueReading(filter: ConnectionFilter): void {
+    this.#run(() => this.#continueReading(this.#entries.findIndex((entry) => entry.filter === filter) + 1));
+  }
+
+  /** Does something, then what had to wait until it was done. */
+  #run(action: () => void): void {
+    this.#busy++;
+    try {
+      action();
+    } finally {
+      this.#busy--;
+    }
+    if (this.#busy) return;
+    if (this.#newlyConnected) {
+      this.#newlyConnected = false;
+      this.#run(() => this.#readDownstream());
+    }
+    // A connection whose sides have both ended is closed, whatever a filter holds; and one side goes with the other.
+    const [client, server] = [this.#client, this.#server];
+    if ((client.ended && server.endSent) || (server.ended && client.endSent)) this.close(PeerType.Local);
+    if (this.closed) for (const { filter } of this.#entries.splice(0)) filter.destroy();
+  }
+
+  #readDownstream(): void {
+    if (this.closed || !this.#connected) return;
+    if (!this.#client.read(this.#options.bufferBytes)) return;
+    this.#continueReading(0);
+    if (this.#client.ended && this.#server.endSent) this.close(PeerType.Remote);
+  }
+
+  #continueReading(from: number): void {
+    if (this.closed) return;
+    const { buffer } = this.#client;
+    this.#client.held = true;
+    for (let i = from; i < this.#entries.length; i++) {
+      const entry = this.#entries[i]!;
+      if (!entry.initialized) {
+        entry.initialized = true;
+        if (entry.filter.newConnection() !== Action.Continue || this.closed) return;
+      }
+      if (!buffer.length && !this.#client.ended) continue;
+      if (entry.filter.downstreamData(buffer, this.#client.ended) !== Action.Continue || this.closed) return;
+    }
+    this.#client.held = false;
+    if (!this.#connected) {
+      this.#connected = true;
+      this.#newlyConnected = true;
+      return;
+    }
+    this.#pass(this.#client, this.#options.upstream);
+    // Room again for what the client has sent meanwhile.
+    this.#readDownstream();
+  }
+
+  #readUpstream(): void {
+    if (this.closed || !this.#server.read(this.#options.bufferBytes)) return;
+    this.#server.held = true;
+    for (const { filter } of [...this.#entries].reverse()) {
+      if (filter.upstreamData(this.#server.buffer, this.#server.ended) !== Action.Continue || this.closed) return;
+    }
+    this.#server.held = false;
+    this.#pass(this.#server, this.#options.downstream);
+    this.#readUpstream();
+  }
+
+  /** Hands what a sender has sent to the other side; two ends are the end. */
+  #pass(sender: Sender, to: TcpPeer): void {
+    const end = sender.ended && !sender.endSent;
+    const bytes = sender.buffer.bytes();
+    sender.buffer.clear();
+    if (!bytes.length && !end) return;
+    sender.endSent ||= end;
+    to.data(bytes, end);
+  }
+}
