@@ -66,6 +66,7 @@ const scenarios: readonly Scenario[] = [
     steps: ["connect", "server abc + tick", "server go", "server def + tick", "server end + tick", "client end"],
   },
   { mode: "tick-close", steps: ["connect", "client abc + tick"] },
+  { mode: "meddle", steps: ["connect", "client abc", "server end", "client end", "connect"] },
   { mode: "throw-upstream", steps: ["connect", "client abc", "server abc", "connect"] },
   { mode: "throw-downstream", steps: ["connect", "client abc", "connect"] },
   { mode: "throw-close", steps: ["connect", "client abc", "client reset", "connect"] },

@@ -9,7 +9,6 @@ import {
   RootContext,
   StreamContext,
 } from "proxy-wasm/assembly";
-import { proxy_set_effective_context } from "proxy-wasm/assembly/env";
 
 class Root extends RootContext {
   mode: string = "";
@@ -22,9 +21,7 @@ class Root extends RootContext {
 
   override onTick(): void {
     this.setTickPeriodMs(0);
-    proxy_set_effective_context(this.newest!.id);
-    logInfo("tick");
-    this.newest!.onTick();
+    this.newest!.later();
   }
 
   override createStreamContext(): StreamContext | null {
@@ -43,8 +40,10 @@ class Connection extends StreamContext {
     logInfo("create");
   }
 
-  onTick(): void {
+  later(): void {
     const mode = this.root.mode;
+    // Asking for the data makes host calls mean this connection.
+    logInfo("tick " + this.downstreamData.size.toString());
     if (mode == "tick-close") this.close();
     if (mode == "tick-upstream") logInfo("replaced " + this.upstreamData.replace("tick").toString());
     if (!mode.startsWith("tick-upstream")) this.continueDownstream();
@@ -73,6 +72,7 @@ class Connection extends StreamContext {
 
   override onDownstreamClose(peer: PeerType): void {
     logInfo("downstream close " + peer.toString());
+    this.meddle();
     if (this.root.mode == "throw-close") throw new Error("thrown on purpose");
   }
 
@@ -82,15 +82,25 @@ class Connection extends StreamContext {
 
   override onLog(): void {
     logInfo("log");
+    this.meddle();
   }
 
   override onDone(): bool {
     logInfo("done");
+    this.meddle();
     return true;
   }
 
   override onDelete(): void {
     logInfo("delete");
+    this.meddle();
+  }
+
+  private meddle(): void {
+    if (this.root.mode != "meddle") return;
+    this.continueDownstream();
+    this.close();
+    this.closeUpstream();
   }
 
   private data(from: string, size: u32, endOfStream: bool): Action {
