@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { type Filter, type FilterOptions, loadFilter } from "../src/index.ts";
 import "../src/vitest.ts";
 import { compileFilter, compileSource, type Compiled } from "./support/compile.ts";
+import { StubHost } from "./support/stub-host.ts";
 
 let compiled: Compiled;
 beforeAll(async () => {
@@ -275,4 +276,35 @@ describe("the toolkit", () => {
       }
     },
   );
+});
+
+describe("a host", () => {
+  const modes = ["plain text", "plain bytes", "plain hold", "collect", "collect ten", "chunks", "hold chunks", "text"];
+
+  /** A stream with bodies and trailers, both ways. */
+  function stream(host: StubHost, id: number): void {
+    host.call("proxy_on_context_create", id, 1);
+    for (const way of ["request", "response"]) {
+      host.call(`proxy_on_${way}_headers`, id, 3, 0);
+      host.call(`proxy_on_${way}_body`, id, 6, 0);
+      host.call(`proxy_on_${way}_body`, id, 12, 0);
+      host.call(`proxy_on_${way}_trailers`, id, 1);
+      host.call(`proxy_on_${way}_body`, id, 3, 1);
+    }
+    for (const name of ["log", "done", "delete"]) host.call(`proxy_on_${name}`, id);
+  }
+
+  test.each(modes)("that answers anything to anything stops no filter: %s", (mode) => {
+    const host = new StubHost(compiled.bytes, mode);
+    for (host.status = 0; host.status < 40; host.status++) stream(host, host.status + 2);
+  });
+
+  test.each([...modes, "hold text"])("sees flat memory: %s", (mode) => {
+    const host = new StubHost(compiled.bytes, mode);
+    host.content = new TextEncoder().encode("secret ü sec");
+    for (let id = 2; id < 2000; id++) stream(host, id);
+    const before = host.memorySize;
+    for (let id = 2000; id < 20_000; id++) stream(host, id);
+    expect(host.memorySize).toBe(before);
+  });
 });

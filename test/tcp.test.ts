@@ -13,6 +13,7 @@ import {
 } from "../src/index.ts";
 import "../src/vitest.ts";
 import { compileFilter, compileSource, type Compiled, filterWat, hostCall } from "./support/compile.ts";
+import { StubHost } from "./support/stub-host.ts";
 
 let compiled: Compiled;
 beforeAll(async () => {
@@ -307,5 +308,37 @@ describe("a module", () => {
     const idle = await compileSource(`${imports} class Idle extends StreamContext {}
       registerStreamContext(() => new Idle());`);
     expect(idle.stderr).toContain("class Idle overrides no callback");
+  });
+});
+
+describe("a host", () => {
+  const modes = ["pass", "pause-downstream", "write-downstream", "write-upstream", "close-downstream", "tick-upstream"];
+
+  function connection(host: StubHost, id: number): void {
+    host.call("proxy_on_context_create", id, 1);
+    host.call("proxy_on_new_connection", id);
+    host.call("proxy_on_downstream_data", id, 3, 0);
+    host.call("proxy_on_upstream_data", id, 3, 1);
+    host.call("proxy_on_upstream_connection_close", id, 0);
+    host.call("proxy_on_tick", 1);
+    host.call("proxy_on_downstream_connection_close", id, 2);
+    for (const name of ["done", "log", "delete"]) host.call(`proxy_on_${name}`, id);
+    // Late, and of a connection that never was.
+    host.call("proxy_on_downstream_data", id, 3, 0);
+    host.call("proxy_on_new_connection", id + 100_000);
+  }
+
+  test.each(modes)("that answers anything to anything stops no filter: %s", (mode) => {
+    const host = new StubHost(compiled.bytes, mode);
+    for (host.status = 0; host.status < 40; host.status++) connection(host, host.status + 2);
+  });
+
+  test.each(modes)("sees flat memory: %s", (mode) => {
+    const host = new StubHost(compiled.bytes, mode);
+    host.content = new TextEncoder().encode("some data");
+    for (let id = 2; id < 2000; id++) connection(host, id);
+    const before = host.memorySize;
+    for (let id = 2000; id < 20_000; id++) connection(host, id);
+    expect(host.memorySize).toBe(before);
   });
 });
