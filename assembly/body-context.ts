@@ -171,8 +171,8 @@ export class BodyContext extends HttpContext {
     this.read(isRequest, reader);
     const announced = headers.get("content-length");
     if (announced !== null) {
-      const size = U64.parseInt(announced);
-      if (size > limit) return reader.refuse(this, min(size, u32.MAX_VALUE) as u32);
+      const size = countOf(announced);
+      if (size > limit) return reader.refuse(this, size);
       if (!readOnly) headers.delete("content-length");
     }
     return Action.Continue;
@@ -192,4 +192,15 @@ export class BodyContext extends HttpContext {
   private headersOf(isRequest: bool): HeaderMap {
     return isRequest ? this.requestHeaders : this.responseHeaders;
   }
+}
+
+/** The number in `content-length`, or the largest that fits. */
+function countOf(text: string): u32 {
+  let count: u64 = 0;
+  for (let i = 0; i < text.length; i++) {
+    const digit = (text.charCodeAt(i) as u32) - 0x30;
+    if (digit > 9) break;
+    count = min<u64>(count * 10 + digit, u32.MAX_VALUE);
+  }
+  return count as u32;
 }

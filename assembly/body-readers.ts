@@ -100,7 +100,7 @@ export class TextReader extends BodyReader {
       decoder.waitingSize = waitingSize;
       return Action.Pause;
     }
-    const isSame = changed === null || changed === text;
+    const isSame = changed === null || changetype<usize>(changed) == changetype<usize>(text);
     if (isSame && !waitingSize && !decoder.waitingSize) return Action.Continue;
     if (bytes || text.length || (changed !== null && changed.length)) {
       this.body.replace(changed === null ? text : changed);

@@ -3,7 +3,7 @@
 // Envoy 1.40.
 
 import { Action, BufferType, type MapType, PeerType, Status } from "../assembly/abi.ts";
-import { Body } from "./body.ts";
+import type { Body } from "./body.ts";
 import { type Buffer, HostContext, mapNames } from "./context.ts";
 import { Refusal } from "./error.ts";
 import type { HeaderMap } from "./header-map.ts";

@@ -1,6 +1,6 @@
 // The same bodies through our host and through a real Envoy: what the upstream and the client get.
 
-import { createServer, type IncomingMessage, request, type Server } from "node:http";
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo } from "node:net";
 import { dirname } from "node:path";
 
@@ -68,25 +68,26 @@ describe.skipIf(!envoy)("a body in a real Envoy", () => {
   let upstream: Server;
   let running: RunningEnvoy;
   let seen: Message | null = null;
-  let scenario: (typeof scenarios)[number];
+  let scenario: Scenario;
   const ports: number[] = [];
+
+  async function answer(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { complete, message } = await receive(incoming);
+    // What was answered meanwhile never becomes a request.
+    if (!complete) return;
+    seen = message;
+    const { body, trailers, sized } = scenario;
+    if (trailers) response.setHeader("trailer", "x-t");
+    if (sized) response.setHeader("content-length", Buffer.byteLength(body.join("")));
+    response.flushHeaders();
+    await send(body, response);
+    if (trailers) response.addTrailers({ "x-t": "1" });
+    response.end();
+  }
 
   beforeAll(async () => {
     compiled = await compileFilter("bodies");
-    upstream = createServer((incoming, response) => {
-      void receive(incoming).then(async ({ complete, message }) => {
-        // What was answered meanwhile never becomes a request.
-        if (!complete) return;
-        seen = message;
-        const { body, trailers, sized } = scenario;
-        if (trailers) response.setHeader("trailer", "x-t");
-        if (sized) response.setHeader("content-length", Buffer.byteLength(body.join("")));
-        response.flushHeaders();
-        await send(body, response);
-        if (trailers) response.addTrailers({ "x-t": "1" });
-        response.end();
-      });
-    });
+    upstream = createServer((incoming, response) => void answer(incoming, response));
     await new Promise<void>((done) => upstream.listen(0, "127.0.0.1", done));
     while (ports.length < scenarios.length) {
       const port = await freePort();
@@ -103,20 +104,21 @@ describe.skipIf(!envoy)("a body in a real Envoy", () => {
     upstream?.close();
   });
 
-  test.each(scenarios.map((one, i) => ({ ...one, i })))(
-    "$mode: $body, trailers: $trailers, sized: $sized",
-    async (one) => {
+  for (const [i, one] of scenarios.entries()) {
+    const { mode, body, trailers, sized } = one;
+    const frame = [sized ? "with content-length" : "", trailers ? "with trailers" : ""].join(" ");
+    test(`${mode}: ${JSON.stringify(body)} ${frame}`, async () => {
       scenario = one;
       const ours = await simulate(compiled, one);
       seen = null;
-      const { status, complete, message } = await exchange(ports[one.i]!, one);
-      const logs = (): string[] => logsOf(running.log(), `s${one.i}`);
-      for (let i = 0; i < 80 && logs().length < ours.logs.length; i++)
+      const { status, complete, message } = await exchange(ports[i]!, one);
+      const logs = (): string[] => logsOf(running.log(), `s${i}`);
+      for (let n = 0; n < 80 && logs().length < ours.logs.length; n++)
         await new Promise((done) => setTimeout(done, 25));
       const theirs: Outcome = { status, complete, client: message, upstream: seen, logs: logs() };
       expect(theirs).toEqual(ours);
-    },
-  );
+    });
+  }
 });
 
 type Scenario = (typeof scenarios)[number];

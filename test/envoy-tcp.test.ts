@@ -116,9 +116,8 @@ describe.skipIf(!envoy)("a TCP connection in a real Envoy", () => {
     await rm(dirname(compiled.file), { recursive: true, force: true });
   });
 
-  test.each(scenarios.map((scenario, i) => ({ ...scenario, i })))(
-    "$mode: $steps",
-    async ({ mode, policy = "closed", limit, steps, i }) => {
+  for (const [i, { mode, policy = "closed", limit, steps }] of scenarios.entries()) {
+    test(`${mode} (${policy}): ${steps.join(", ")}`, async () => {
       const filter = await loadFilter(compiled.bytes, {
         config: mode,
         failurePolicy: policy,
@@ -145,8 +144,8 @@ describe.skipIf(!envoy)("a TCP connection in a real Envoy", () => {
       } finally {
         theirs.end();
       }
-    },
-  );
+    });
+  }
 });
 
 /** Waits until the other has come to the same, or has not in some seconds. */

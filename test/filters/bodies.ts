@@ -148,7 +148,9 @@ class Toolkit extends BodyContext {
   /** Takes secrets out; holds a piece that may end within one. */
   private redact(text: string, last: bool): string | null {
     if (this.mode == "text") return text.replaceAll("ü", "ue");
-    for (let i = 1; !last && i < SECRET.length; i++) if (text.endsWith(SECRET.substr(0, i))) return null;
+    if (!last) {
+      for (let i = 1; i < SECRET.length; i++) if (text.endsWith(SECRET.substr(0, i))) return null;
+    }
     return text.replaceAll(SECRET, "***");
   }
 }

@@ -1,14 +1,6 @@
 // Writes down what happens to a TCP connection, and does what the configuration says.
 
-import {
-  Action,
-  HttpContext,
-  logInfo,
-  PeerType,
-  registerRootContext,
-  RootContext,
-  StreamContext,
-} from "proxy-wasm/assembly";
+import { Action, logInfo, PeerType, registerRootContext, RootContext, StreamContext } from "proxy-wasm/assembly";
 
 class Root extends RootContext {
   mode: string = "";
