@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { loadFilter } from "../src/index.ts";
 import { compileFilter, type Compiled } from "./support/compile.ts";
-import { explainMissingEnvoy, findEnvoy, freePort, type RunningEnvoy, startEnvoy } from "./support/envoy.ts";
+import { explainMissingEnvoy, findEnvoy, type RunningEnvoy, startEnvoy } from "./support/envoy.ts";
+import { cluster, freePorts, pluginConfig, pluginLogs, type, address } from "./support/envoy-config.ts";
 
 const envoy = findEnvoy();
 if (!envoy) explainMissingEnvoy();
@@ -69,7 +70,7 @@ describe.skipIf(!envoy)("a body in a real Envoy", () => {
   let running: RunningEnvoy;
   let seen: Message | null = null;
   let scenario: Scenario;
-  const ports: number[] = [];
+  let ports: number[] = [];
 
   async function answer(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const { complete, message } = await receive(incoming);
@@ -89,12 +90,14 @@ describe.skipIf(!envoy)("a body in a real Envoy", () => {
     compiled = await compileFilter("bodies");
     upstream = createServer((incoming, response) => void answer(incoming, response));
     await new Promise<void>((done) => upstream.listen(0, "127.0.0.1", done));
-    while (ports.length < scenarios.length) {
-      const port = await freePort();
-      if (!ports.includes(port)) ports.push(port);
-    }
+    ports = await freePorts(scenarios.length);
     const listeners = scenarios.map(({ mode }, i) => listener(`s${i}`, mode, ports[i]!, compiled.file));
-    const config = { static_resources: { listeners, clusters: [cluster((upstream.address() as AddressInfo).port)] } };
+    const config = {
+      static_resources: {
+        listeners,
+        clusters: [cluster("upstream", (upstream.address() as AddressInfo).port, upstreamOptions)],
+      },
+    };
     running = await startEnvoy(envoy!, JSON.stringify(config), dirname(compiled.file));
   });
 
@@ -112,7 +115,7 @@ describe.skipIf(!envoy)("a body in a real Envoy", () => {
       const ours = await simulate(compiled, one);
       seen = null;
       const { status, complete, message } = await exchange(ports[i]!, one);
-      const logs = (): string[] => logsOf(running.log(), `s${i}`);
+      const logs = (): string[] => pluginLogs(running.log(), `s${i}`).filter(isComparable);
       for (let n = 0; n < 80 && logs().length < ours.logs.length; n++)
         await new Promise((done) => setTimeout(done, 25));
       const theirs: Outcome = { status, complete, client: message, upstream: seen, logs: logs() };
@@ -200,26 +203,20 @@ async function receive(incoming: IncomingMessage): Promise<{ complete: boolean; 
   return { complete: incoming.complete, message };
 }
 
-function logsOf(text: string, plugin: string): string[] {
-  const marker = `wasm log ${plugin} vm-${plugin}: `;
-  return text.split("\n").flatMap((line) => {
-    const at = line.indexOf(marker);
-    return at < 0 || !isComparable(line.slice(at + marker.length)) ? [] : [line.slice(at + marker.length)];
-  });
-}
-
-const type = (path: string): object => ({ "@type": `type.googleapis.com/${path}` });
-const address = (port: number): object => ({ socket_address: { address: "127.0.0.1", port_value: port } });
 const withTrailers = { http_protocol_options: { enable_trailers: true } };
+const upstreamOptions = {
+  typed_extension_protocol_options: {
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+      ...type("envoy.extensions.upstreams.http.v3.HttpProtocolOptions"),
+      explicit_http_config: withTrailers,
+    },
+  },
+};
 
 function listener(name: string, mode: string, port: number, file: string): object {
   const wasm = {
     ...type("envoy.extensions.filters.http.wasm.v3.Wasm"),
-    config: {
-      name,
-      configuration: { ...type("google.protobuf.StringValue"), value: mode },
-      vm_config: { vm_id: `vm-${name}`, runtime: "envoy.wasm.runtime.v8", code: { local: { filename: file } } },
-    },
+    config: pluginConfig(name, mode, file),
   };
   const manager = {
     ...type("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
@@ -237,20 +234,4 @@ function listener(name: string, mode: string, port: number, file: string): objec
   };
   const filters = [{ name: "envoy.filters.network.http_connection_manager", typed_config: manager }];
   return { name, address: address(port), filter_chains: [{ filters }] };
-}
-
-function cluster(port: number): object {
-  const options = {
-    ...type("envoy.extensions.upstreams.http.v3.HttpProtocolOptions"),
-    explicit_http_config: withTrailers,
-  };
-  return {
-    name: "upstream",
-    type: "STATIC",
-    typed_extension_protocol_options: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options },
-    load_assignment: {
-      cluster_name: "upstream",
-      endpoints: [{ lb_endpoints: [{ endpoint: { address: address(port) } }] }],
-    },
-  };
 }

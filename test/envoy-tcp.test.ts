@@ -15,7 +15,8 @@ import {
   type VirtualClock,
 } from "../src/index.ts";
 import { compileFilter, type Compiled } from "./support/compile.ts";
-import { explainMissingEnvoy, findEnvoy, freePort, type RunningEnvoy, startEnvoy } from "./support/envoy.ts";
+import { explainMissingEnvoy, findEnvoy, type RunningEnvoy, startEnvoy } from "./support/envoy.ts";
+import { address, cluster, freePorts, pluginConfig, pluginLogs, type } from "./support/envoy-config.ts";
 
 const envoy = findEnvoy();
 if (!envoy) explainMissingEnvoy();
@@ -87,6 +88,7 @@ interface Outcome {
   server: string;
 }
 
+const withoutPlace = (line: string): string => line.replace(/^abort.*/s, "abort");
 const describeEnd = (text: string, over: boolean): string => text + (over ? " (over)" : "");
 
 describe.skipIf(!envoy)("a TCP connection in a real Envoy", () => {
@@ -94,18 +96,17 @@ describe.skipIf(!envoy)("a TCP connection in a real Envoy", () => {
   let upstream: Server;
   let running: RunningEnvoy;
   const accepted: Socket[] = [];
-  const ports: number[] = [];
+  let ports: number[] = [];
 
   beforeAll(async () => {
     compiled = await compileFilter("tcp");
     upstream = createServer({ allowHalfOpen: true }, (socket) => void accepted.push(socket));
     await new Promise<void>((done) => upstream.listen(0, "127.0.0.1", done));
-    while (ports.length < scenarios.length) {
-      const port = await freePort();
-      if (!ports.includes(port)) ports.push(port);
-    }
+    ports = await freePorts(scenarios.length);
     const listeners = scenarios.map((scenario, i) => listener(`s${i}`, scenario, ports[i]!, compiled.file));
-    const config = { static_resources: { listeners, clusters: [cluster((upstream.address() as AddressInfo).port)] } };
+    const config = {
+      static_resources: { listeners, clusters: [cluster("upstream", (upstream.address() as AddressInfo).port)] },
+    };
     running = await startEnvoy(envoy!, JSON.stringify(config), dirname(compiled.file));
   });
 
@@ -125,7 +126,7 @@ describe.skipIf(!envoy)("a TCP connection in a real Envoy", () => {
       });
       const begin = (): [Simulated, Real] => [
         new Simulated(filter),
-        new Real(ports[i]!, accepted, () => logsOf(running.log(), `s${i}`)),
+        new Real(ports[i]!, accepted, () => pluginLogs(running.log(), `s${i}`).map(withoutPlace)),
       ];
       let [ours, theirs] = begin();
       try {
@@ -182,7 +183,7 @@ class Simulated {
   get outcome(): Outcome {
     const { logs, connected, downstream, upstream } = this.#connection;
     return {
-      logs: logs.map(({ message }) => message.replace(/^abort.*/s, "abort")),
+      logs: logs.map(({ message }) => withoutPlace(message)),
       connected,
       client: describeEnd(downstream.text, downstream.ended || downstream.closed),
       server: describeEnd(upstream.text, upstream.ended || upstream.closed),
@@ -254,15 +255,6 @@ class Real {
   }
 }
 
-/** The lines of a plugin in Envoy's log. */
-function logsOf(text: string, plugin: string): string[] {
-  const marker = `wasm log ${plugin} vm-${plugin}: `;
-  return text.split("\n").flatMap((line) => {
-    const at = line.indexOf(marker);
-    return at < 0 ? [] : [line.slice(at + marker.length).replace(/^abort.*/s, "abort")];
-  });
-}
-
 const policies: Record<FailurePolicy, object> = {
   closed: {},
   open: { failure_policy: "FAIL_OPEN" },
@@ -271,18 +263,12 @@ const policies: Record<FailurePolicy, object> = {
 };
 
 function listener(name: string, { mode, policy, limit }: Scenario, port: number, file: string): object {
-  const type = (path: string) => ({ "@type": `type.googleapis.com/${path}` });
   const filters = [
     {
       name: "envoy.filters.network.wasm",
       typed_config: {
         ...type("envoy.extensions.filters.network.wasm.v3.Wasm"),
-        config: {
-          name,
-          configuration: { ...type("google.protobuf.StringValue"), value: mode },
-          ...policies[policy ?? "closed"],
-          vm_config: { vm_id: `vm-${name}`, runtime: "envoy.wasm.runtime.v8", code: { local: { filename: file } } },
-        },
+        config: { ...pluginConfig(name, mode, file), ...policies[policy ?? "closed"] },
       },
     },
     {
@@ -296,14 +282,4 @@ function listener(name: string, { mode, policy, limit }: Scenario, port: number,
   ];
   const limits = limit === undefined ? {} : { per_connection_buffer_limit_bytes: limit };
   return { name, address: address(port), filter_chains: [{ filters }], ...limits };
-}
-
-function cluster(port: number): object {
-  const endpoint = { endpoint: { address: address(port) } };
-  const endpoints = [{ lb_endpoints: [endpoint] }];
-  return { name: "upstream", type: "STATIC", load_assignment: { cluster_name: "upstream", endpoints } };
-}
-
-function address(port: number): object {
-  return { socket_address: { address: "127.0.0.1", port_value: port } };
 }
