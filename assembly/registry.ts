@@ -116,10 +116,16 @@ const stray: usize = memory.data(64, 16) + 32;
  * method of the kind, which does nothing.
  */
 export function find(id: u32): usize {
-  let context = load<usize>(bucketOf(id));
-  while (context && idOf(context) != id) context = nextOf(context);
+  const context = seek(id);
   if (hasBothKinds() && context && isUndecided(context)) return decide(context, false);
   return context ? context : stray;
+}
+
+/** The address of the context of this id, 0 when there is none. */
+function seek(id: u32): usize {
+  let context = load<usize>(bucketOf(id));
+  while (context && idOf(context) != id) context = nextOf(context);
+  return context;
 }
 
 /** Makes the context of this id. */
@@ -159,8 +165,7 @@ function isUndecided(context: usize): bool {
 
 /** Says that the stream of this id is a TCP connection. */
 export function beginConnection(id: u32): void {
-  let context = load<usize>(bucketOf(id));
-  while (context && idOf(context) != id) context = nextOf(context);
+  const context = seek(id);
   if (hasBothKinds() && context && isUndecided(context)) decide(context, true);
 }
 
