@@ -11,7 +11,7 @@ import { StubHost } from "./support/stub-host.ts";
 let compiled: Compiled;
 beforeAll(async () => {
   compiled = await compileFilter("bodies");
-});
+}, 60_000);
 
 const load = (config: string, options: FilterOptions = {}): Promise<Filter> =>
   loadFilter(compiled.bytes, { config, ...options });

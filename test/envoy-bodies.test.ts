@@ -99,7 +99,7 @@ describe.skipIf(!envoy)("a body in a real Envoy", () => {
       },
     };
     running = await startEnvoy(envoy!, JSON.stringify(config), dirname(compiled.file));
-  });
+  }, 60_000);
 
   afterAll(async () => {
     await running?.stop();

@@ -108,7 +108,7 @@ describe.skipIf(!envoy)("a TCP connection in a real Envoy", () => {
       static_resources: { listeners, clusters: [cluster("upstream", (upstream.address() as AddressInfo).port)] },
     };
     running = await startEnvoy(envoy!, JSON.stringify(config), dirname(compiled.file));
-  });
+  }, 60_000);
 
   afterAll(async () => {
     await running?.stop();
