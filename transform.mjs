@@ -3,24 +3,7 @@
 // drops what only the removed exports reached. A compiler that is built differently keeps every export: the filter
 // works all the same.
 
-import { libraryFiles } from "assemblyscript/asc";
-
-/** The runtime `proxy-wasm`: what asc asks for by name, and what that is in assembly/heap.ts. */
-libraryFiles["rt/index-proxy-wasm"] = `
-import * as heap from "proxy-wasm/assembly/heap";
-@global @unsafe function __new(size: usize, id: u32): usize { return heap.newObject(size, id); }
-@global @unsafe function __renew(object: usize, size: usize): usize { return heap.renew(object, size); }
-@global @unsafe function __link(parent: usize, child: usize, expectMultiple: bool): void { heap.link(parent, child); }
-@global @unsafe function __visit(object: usize, cookie: u32): void { heap.visit(object, cookie); }
-@global @unsafe function __collect(): void { heap.collect(); }
-@global @unsafe function __pin(object: usize): usize { return heap.pin(object); }
-@global @unsafe function __unpin(object: usize): void { heap.unpin(object); }
-@global @unsafe function __alloc(size: usize): usize { return heap.hold(size); }
-@global @unsafe function __realloc(block: usize, size: usize): usize { return heap.rehold(block, size); }
-@global @unsafe function __free(block: usize): void { heap.release(block); }
-@global @unsafe function __begin_callback(): void { heap.beginCallback(); }
-@global @unsafe function __end_callback(): void { heap.endCallback(); }
-`;
+import "./library.mjs";
 
 /** What a `BodyContext` calls while a body passes. */
 const bodyHooks = (which) => [`onWhole${which}Body`, `on${which}Chunk`, `on${which}Text`];

@@ -3,3 +3,4 @@
 
 export * from "proxy-wasm/assembly/callbacks";
 import "proxy-wasm/assembly/abort";
+import "proxy-wasm/assembly/globals";

@@ -1,0 +1,66 @@
+// What the SDK puts in place of parts of asc's library: the runtime `proxy-wasm`, and globals that asc would import from
+// a browser, which proxies do not offer. asc needs decorators here that editors cannot read, so this is text, and does
+// nothing but lead to the SDK's own files.
+
+import { libraryFiles } from "assemblyscript/asc";
+
+/** What asc asks for by name of a runtime. */
+libraryFiles["rt/index-proxy-wasm"] = `
+import * as heap from "proxy-wasm/assembly/heap";
+@global @unsafe function __new(size: usize, id: u32): usize { return heap.newObject(size, id); }
+@global @unsafe function __renew(object: usize, size: usize): usize { return heap.renew(object, size); }
+@global @unsafe function __link(parent: usize, child: usize, expectMultiple: bool): void { heap.link(parent, child); }
+@global @unsafe function __visit(object: usize, cookie: u32): void { heap.visit(object, cookie); }
+@global @unsafe function __collect(): void { heap.collect(); }
+@global @unsafe function __pin(object: usize): usize { return heap.pin(object); }
+@global @unsafe function __unpin(object: usize): void { heap.unpin(object); }
+@global @unsafe function __alloc(size: usize): usize { return heap.hold(size); }
+@global @unsafe function __realloc(block: usize, size: usize): usize { return heap.rehold(block, size); }
+@global @unsafe function __free(block: usize): void { heap.release(block); }
+@global @unsafe function __begin_callback(): void { heap.beginCallback(); }
+@global @unsafe function __end_callback(): void { heap.endCallback(); }
+`;
+
+/** What asc's console, crypto, date, math and performance import. */
+libraryFiles["bindings/dom"] = `
+import * as lines from "proxy-wasm/assembly/console";
+import * as globals from "proxy-wasm/assembly/globals";
+import { LogLevel } from "proxy-wasm/assembly/abi";
+import { log as write } from "proxy-wasm/assembly/log";
+export namespace console {
+  export function assert(condition: bool, message: string): void { lines.consoleAssert(condition, message); }
+  export function log(message: string): void { write(LogLevel.Info, message); }
+  export function debug(message: string): void { write(LogLevel.Debug, message); }
+  export function info(message: string): void { write(LogLevel.Info, message); }
+  export function warn(message: string): void { write(LogLevel.Warn, message); }
+  export function error(message: string): void { write(LogLevel.Error, message); }
+  export function time(label: string): void { lines.consoleTime(label); }
+  export function timeLog(label: string): void { lines.consoleTimeLog(label, false); }
+  export function timeEnd(label: string): void { lines.consoleTimeLog(label, true); }
+}
+export namespace crypto {
+  export function getRandomValues(array: Uint8Array): void { globals.getRandomValues(array); }
+}
+export namespace Date {
+  export function now(): f64 { return globals.dateNow(); }
+}
+export namespace performance {
+  export function now(): f64 { return globals.performanceNow(); }
+}
+export declare namespace Math {}
+`;
+
+/** asc's own one has an empty environment. */
+libraryFiles["process"] = `
+import * as globals from "proxy-wasm/assembly/globals";
+export namespace process {
+  @lazy export const arch = "wasm32";
+  @lazy export const platform = "wasm";
+  @lazy export const argv: string[] = [];
+  @lazy export const env = globals.environment();
+  @lazy export let exitCode = 0;
+  export function exit(code: i32 = exitCode): void { globals.processExit(code); }
+  export function time(): i64 { return <i64>globals.dateNow(); }
+  export function hrtime(): u64 { return <u64>(globals.performanceNow() * 1000000); }
+}
+`;
