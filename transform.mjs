@@ -57,6 +57,7 @@ export default class PruneExports {
     for (const [name, behind] of Object.entries(methods)) {
       if (![behind].flat().some((method) => overridden.has(method))) module.removeExport(name);
     }
+    chooseAbi(module, this.program.options.globalAliases?.get("PROXY_WASM_ABI"));
     const { i32, createType } = this.binaryen;
     module.addFunction("accept", createType([i32, i32]), i32, [], module.i32.const(1));
     for (const [name, method] of Object.entries(accepting)) {
@@ -81,6 +82,25 @@ export default class PruneExports {
           `Callbacks are methods such as onRequestHeaders; "override" before the name makes asc check it.\n`,
       );
     }
+  }
+}
+
+/** Names of exports that ABI 0.1.0 has with other parameters. */
+const headersCallbacks = ["proxy_on_request_headers", "proxy_on_response_headers"];
+
+/** Exports what the chosen version of the ABI wants: `version` is 10 for 0.1.0, 20 for 0.2.0, otherwise 0.2.1. */
+function chooseAbi(module, version) {
+  const marker = "proxy_abi_version_0_2_1";
+  const older = { 10: "proxy_abi_version_0_1_0", 20: "proxy_abi_version_0_2_0" }[version];
+  if (older) {
+    module.addFunctionExport(`${SDK}callbacks/${marker}`, older);
+    module.removeExport(marker);
+  }
+  for (const name of headersCallbacks) {
+    module.removeExport(`${name}_0_1_0`);
+    if (version !== "10" || !module.getExport(name)) continue;
+    module.removeExport(name);
+    module.addFunctionExport(`${SDK}callbacks/${name}_0_1_0`, name);
   }
 }
 

@@ -3,6 +3,7 @@
 // Source: proxy-wasm/spec, abi-versions/v0.2.1/README.md, "Callbacks".
 
 import { enter, leave } from "./callback";
+import { setConfiguring } from "./configuration";
 import { Context, HttpContext, requestFlow, responseFlow, RootContext } from "./context";
 import { beginFlow, endFlow, endFlows, isContinued } from "./flow";
 import { beginConnection, create, find, remove } from "./registry";
@@ -10,7 +11,7 @@ import { StreamContext } from "./stream-context";
 
 export { malloc, malloc as proxy_on_memory_allocate } from "./memory";
 
-/** Says which ABI this module speaks. Never called. */
+/** Says which ABI this module speaks. Never called. transform.mjs gives it the name of an older version where asked. */
 export function proxy_abi_version_0_2_1(): void {}
 
 // Contexts
@@ -56,7 +57,9 @@ export function proxy_on_vm_start(contextId: u32, configurationSize: u32): bool 
 
 export function proxy_on_configure(contextId: u32, configurationSize: u32): bool {
   enter(contextId);
+  setConfiguring(true);
   const configured = changetype<RootContext>(find(contextId)).onConfigure(configurationSize);
+  setConfiguring(false);
   leave();
   return configured;
 }
@@ -165,6 +168,16 @@ export function proxy_on_upstream_connection_close(contextId: u32, peer: u32): v
   enter(contextId);
   changetype<StreamContext>(find(contextId)).onUpstreamClose(peer);
   leave();
+}
+
+// ABI 0.1.0 does not say whether headers end the stream; transform.mjs gives these the names of the ones above there.
+
+export function proxy_on_request_headers_0_1_0(contextId: u32, count: u32): u32 {
+  return proxy_on_request_headers(contextId, count, false);
+}
+
+export function proxy_on_response_headers_0_1_0(contextId: u32, count: u32): u32 {
+  return proxy_on_response_headers(contextId, count, false);
 }
 
 // Found once more: a host might have deleted the context meanwhile.

@@ -170,3 +170,8 @@ export declare function proxy_call_foreign_function(
   returnResult: usize,
   returnResultSize: usize,
 ): u32;
+
+// ABI 0.1.0 only
+export declare function proxy_get_configuration(returnData: usize, returnSize: usize): u32;
+export declare function proxy_continue_request(): u32;
+export declare function proxy_continue_response(): u32;

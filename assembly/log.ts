@@ -3,6 +3,7 @@
 import { LogLevel, Status } from "./abi";
 import { proxy_get_log_level, proxy_log } from "./env";
 import { answerData, beginCall, write, written } from "./memory";
+import { ABI } from "./version";
 
 /** Writes a line at this level; what lies below the proxy's own level is dropped there. Allowed everywhere. */
 export function log(level: LogLevel, message: string): void {
@@ -42,10 +43,11 @@ export function logCritical(message: string): void {
 }
 
 /**
- * Whether the proxy writes lines of this level, so that a costly message need not be built. Only ABI 0.2.1 has the
- * call; ngx_wasm_module refuses a module that uses it. `true` when the host does not say.
+ * Whether the proxy writes lines of this level, so that a costly message need not be built. `true` when the host does
+ * not say, and in builds for an ABI before 0.2.1, which have no such call; ngx_wasm_module refuses a module with it.
  */
 export function isLogged(level: LogLevel): bool {
+  if (ABI < 21) return true;
   beginCall();
   return proxy_get_log_level(answerData) != Status.Ok || (level as u32) >= load<u32>(answerData);
 }

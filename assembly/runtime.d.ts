@@ -14,6 +14,8 @@ declare function __visit_members(object: usize, cookie: u32): void;
 declare const __heap_base: usize;
 /** Where the shadow stack ends; it grows down from `__heap_base`. */
 declare let __stack_pointer: usize;
+/** The version of the ABI; see version.ts. */
+declare const PROXY_WASM_ABI: i32;
 /** How hard the runtime `proxy-wasm` tests those who use it; see heap.ts. */
 declare const GC_STRESS: i32;
 /** The runtime `proxy-wasm` only: a callback begins. */

@@ -1,19 +1,34 @@
 // What a filter can do to the stream it sees: let it go on, end it, or answer it.
 
 import { GRPC_STATUS_UNSET, Status, StreamType } from "./abi";
-import { proxy_close_stream, proxy_continue_stream, proxy_send_local_response } from "./env";
+import {
+  proxy_close_stream,
+  proxy_continue_request,
+  proxy_continue_response,
+  proxy_continue_stream,
+  proxy_send_local_response,
+} from "./env";
 import { Headers } from "./headers";
 import { beginCall, reserve, write, written } from "./memory";
-import { checked, DONE } from "./status";
+import { checked, complain, DONE } from "./status";
+import { ABI } from "./version";
 
 /** Lets a held half of the stream go on, after the running callback. */
 export function continueStream(stream: StreamType): Status {
+  if (ABI < 20) {
+    const status = stream == StreamType.HttpRequest ? proxy_continue_request() : proxy_continue_response();
+    return checked(changetype<usize>("proxy_continue_request/response"), status, DONE, memory.data(4));
+  }
   const status = proxy_continue_stream(stream);
   return checked(changetype<usize>("proxy_continue_stream"), status, DONE, memory.data(4));
 }
 
-/** Ends the stream without an answer, after the running callback. */
+/** Ends the stream without an answer, after the running callback. ABI 0.1.0 has no such call: `Unimplemented`. */
 export function closeStream(stream: StreamType): Status {
+  if (ABI < 20) {
+    complain(changetype<usize>("not closed: ABI 0.1.0 cannot close a stream"), memory.data(4));
+    return Status.Unimplemented;
+  }
   const status = proxy_close_stream(stream);
   return checked(changetype<usize>("proxy_close_stream"), status, DONE, memory.data(4));
 }

@@ -20,8 +20,12 @@ export interface Compiled {
   readonly file: string;
 }
 
-/** Compiles a source with the shipped configuration, in a folder of its own; `flags` are further words for asc. */
-export async function compileSource(source: string, flags: readonly string[] = []): Promise<Compiled> {
+/** Compiles a source with a shipped configuration, in a folder of its own; `flags` are further words for asc. */
+export async function compileSource(
+  source: string,
+  flags: readonly string[] = [],
+  config = "asconfig.json",
+): Promise<Compiled> {
   await mkdir(build, { recursive: true });
   const folder = await mkdtemp(join(build, "filter-"));
   await mkdir(join(folder, "assembly"));
@@ -29,7 +33,7 @@ export async function compileSource(source: string, flags: readonly string[] = [
   await writeFile(
     join(folder, "asconfig.json"),
     JSON.stringify({
-      extends: "proxy-wasm/asconfig.json",
+      extends: `proxy-wasm/${config}`,
       entries: ["assembly/index.ts"],
       targets: { release: { outFile: "release.wasm" }, debug: { outFile: "release.wasm" } },
     }),
@@ -49,8 +53,12 @@ export async function compileSource(source: string, flags: readonly string[] = [
 }
 
 /** Compiles `test/filters/<name>.ts`. */
-export async function compileFilter(name: string, flags: readonly string[] = []): Promise<Compiled> {
-  return compileSource(await readFile(join(root, "test/filters", `${name}.ts`), "utf8"), flags);
+export async function compileFilter(
+  name: string,
+  flags: readonly string[] = [],
+  config = "asconfig.json",
+): Promise<Compiled> {
+  return compileSource(await readFile(join(root, "test/filters", `${name}.ts`), "utf8"), flags, config);
 }
 
 /** Removes what compiling left. */
