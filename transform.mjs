@@ -13,6 +13,7 @@ const methods = {
   proxy_on_done: "onDone",
   proxy_on_log: "onLog",
   proxy_on_tick: "onTick",
+  proxy_on_queue_ready: "onQueueReady",
   proxy_on_request_headers: "onRequestHeaders",
   proxy_on_request_body: ["onRequestBody", ...bodyHooks("Request")],
   proxy_on_request_trailers: ["onRequestTrailers", ...bodyHooks("Request")],
@@ -25,6 +26,9 @@ const methods = {
   proxy_on_downstream_connection_close: "onDownstreamClose",
   proxy_on_upstream_connection_close: "onUpstreamClose",
 };
+
+/** Functions of the SDK that need an export, whether or not a class overrides its method. */
+const needing = { proxy_on_queue_ready: ["queues/subscribeTexts", "queues/subscribeBytes"] };
 
 /** Exports that some hosts insist on (ngx_wasm_module), with what they mean when no class overrides them: accepted. */
 const accepting = { proxy_on_vm_start: "onVmStart", proxy_on_configure: "onConfigure" };
@@ -55,7 +59,8 @@ export default class PruneExports {
     const bothKinds = hasBothKinds(instances);
     if (bothKinds) overridden.add("onNewConnection");
     for (const [name, behind] of Object.entries(methods)) {
-      if (![behind].flat().some((method) => overridden.has(method))) module.removeExport(name);
+      const needed = needing[name]?.some((user) => instances.has(`${SDK}${user}`));
+      if (!needed && ![behind].flat().some((method) => overridden.has(method))) module.removeExport(name);
     }
     chooseAbi(module, this.program.options.globalAliases?.get("PROXY_WASM_ABI"));
     const { i32, createType } = this.binaryen;

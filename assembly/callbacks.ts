@@ -6,6 +6,7 @@ import { enter, leave } from "./callback";
 import { setConfiguring } from "./configuration";
 import { Context, HttpContext, requestFlow, responseFlow, RootContext } from "./context";
 import { beginFlow, endFlow, endFlows, isContinued } from "./flow";
+import { deliverItems, forgetSubscriptions, Queue } from "./queues";
 import { beginConnection, create, find, remove } from "./registry";
 import { StreamContext } from "./stream-context";
 
@@ -42,6 +43,7 @@ export function proxy_on_log(contextId: u32): void {
 export function proxy_on_delete(contextId: u32): void {
   enter(contextId);
   changetype<Context>(find(contextId)).onDelete();
+  forgetSubscriptions(contextId);
   remove(contextId);
   leave();
 }
@@ -69,6 +71,15 @@ export function proxy_on_configure(contextId: u32, configurationSize: u32): bool
 export function proxy_on_tick(contextId: u32): void {
   enter(contextId);
   changetype<RootContext>(find(contextId)).onTick();
+  leave();
+}
+
+// Queues
+
+export function proxy_on_queue_ready(contextId: u32, queue: u32): void {
+  enter(contextId);
+  const context = find(contextId);
+  if (!deliverItems(contextId, queue, context)) changetype<RootContext>(context).onQueueReady(Queue.of(queue));
   leave();
 }
 

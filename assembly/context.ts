@@ -8,6 +8,7 @@ import { proxy_set_tick_period_milliseconds } from "./env";
 import { mayAnswer, mayContinue } from "./flow";
 import { HeaderMap } from "./header-map";
 import { Headers } from "./headers";
+import { Queue, subscribeBytes, subscribeTexts } from "./queues";
 import { checked, DONE } from "./status";
 import { closeStream, continueStream, sendLocalResponse, sendLocalResponseBytes } from "./stream";
 import { StreamContext } from "./stream-context";
@@ -83,8 +84,36 @@ export class RootContext extends Context {
     return true;
   }
 
-  /** The tick period has passed. Envoy ticks in every worker and in the main thread. */
+  /** The tick period has passed. Envoy ticks in every worker and in the main thread; `Lease` lets one of them do a thing. */
   onTick(): void {}
+
+  /**
+   * An item has come into a queue that this root context registered last; called once for each item, after the callback
+   * that put it in. Another VM may have taken it: `queue.dequeue()` gives `null` then. Not for queues of `subscribe`.
+   * ngx_wasm_module never calls it.
+   */
+  onQueueReady(queue: Queue): void {}
+
+  /**
+   * Registers the queue of this name and has every item handled that comes into it, and those that wait there, when the
+   * next one comes: `this.subscribe<Jobs>("jobs", (self, item) => self.run(item))`. `handle` is a plain function without
+   * variables from around it; it is called with this context, which must be a `T`, or the filter stops. Where several
+   * VMs subscribe, the last one gets the items: in Envoy that is one of the workers (see `Queue`).
+   */
+  subscribe<T extends RootContext>(name: string, handle: (self: T, item: string) => void): Status {
+    // @ts-ignore: a type parameter has a value in asc
+    assert(this instanceof T, "subscribe<" + nameof<T>() + "> was called on another class");
+    focus(this.id);
+    return subscribeTexts(name, this.id, changetype<usize>(handle));
+  }
+
+  /** As `subscribe`, with the items' bytes. */
+  subscribeBytes<T extends RootContext>(name: string, handle: (self: T, item: Uint8Array) => void): Status {
+    // @ts-ignore: a type parameter has a value in asc
+    assert(this instanceof T, "subscribeBytes<" + nameof<T>() + "> was called on another class");
+    focus(this.id);
+    return subscribeBytes(name, this.id, changetype<usize>(handle));
+  }
 
   /** Makes the context of a new HTTP stream; `null` leaves the stream alone. */
   createHttpContext(): HttpContext | null {

@@ -1,8 +1,8 @@
 // A compiled filter in the hands of a test or a server.
 
 import { LogLevel } from "../assembly/abi.ts";
-import { toBytes } from "./bytes.ts";
-import { type Clock, VirtualClock } from "./clock.ts";
+import { byteString, toBytes } from "./bytes.ts";
+import type { Clock } from "./clock.ts";
 import { finishResponse } from "./connection.ts";
 import type { HostContext } from "./context.ts";
 import type { Refusal, Trap } from "./error.ts";
@@ -12,21 +12,28 @@ import { FilterStream } from "./filter-stream.ts";
 import { HttpStream, type Peer } from "./http-stream.ts";
 import { makeImports } from "./imports/index.ts";
 import { envFunctions } from "./imports/signatures.ts";
+import { Installation } from "./installation.ts";
 import { envoyLimits, type Limits } from "./limits.ts";
 import { type LoadedModule, loadModule } from "./load.ts";
-import { type FailurePolicy, Plugin, type PluginOptions } from "./plugin.ts";
-import { seededRandom } from "./random.ts";
+import type { Metric } from "./metrics.ts";
+import { type FailurePolicy, type Host, Plugin, pluginIdentity, type PluginOptions } from "./plugin.ts";
+import { type ProxyOptions, ProxyState } from "./proxy-state.ts";
+import { SharedQueue } from "./queues.ts";
 import { readBytes, readTextIfAny } from "./read-file.ts";
+import { SharedDataView } from "./shared-data.ts";
 import { SourceMap } from "./source-map.ts";
 import { TcpConnection } from "./tcp-connection.ts";
 import { type TcpPeer, TcpStream } from "./tcp-stream.ts";
 import { type TimeLimit, timeLimit } from "./time-limit.ts";
+import type { Thread } from "./thread.ts";
 import { type LogEntry, Trace } from "./trace.ts";
 import { trapReport } from "./trap-report.ts";
 import { Vm } from "./vm.ts";
 
 /** How a filter is loaded. */
-export interface FilterOptions {
+export interface FilterOptions extends ProxyOptions {
+  /** The proxy that it belongs to, for filters that share metrics, queues and data; one of its own by default. */
+  readonly proxy?: ProxyState;
   /** The plugin's configuration: text, bytes, or anything that is written as JSON. */
   readonly config?: unknown;
   /** The VM's configuration, likewise. */
@@ -47,12 +54,6 @@ export interface FilterOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Lines below this level are dropped; everything is kept by default. */
   readonly logLevel?: LogLevel;
-  /** Where time comes from; a `VirtualClock` by default. */
-  readonly clock?: Clock;
-  /** Where the virtual clock starts; the beginning of 2026 by default. */
-  readonly now?: Date;
-  /** The seed of request ids and of `random_get`; 1 by default. */
-  readonly seed?: number;
   /** Host calls that are to fail, by name: `{ proxy_http_call: Status.InternalFailure }`. */
   readonly faults?: Readonly<Record<string, Fault>>;
   /** Bounds other than Envoy's. */
@@ -63,45 +64,34 @@ export interface FilterOptions {
   readonly onRefusal?: (call: string, refusal: Refusal) => void;
 }
 
-/** A loaded filter: one VM with one plugin configuration, as in one worker of Envoy. */
+/** A loaded filter, as it is in one worker of a proxy: one VM with one plugin configuration. */
 export class Filter {
+  /** What it has in common with other filters. */
+  readonly proxy: ProxyState;
   /** Its time. `filter.clock.advance(ms)` lets some pass, when it is a `VirtualClock`. */
   readonly clock: Clock;
   /** The host calls that are to fail, from now on or no longer. */
   readonly faults: Faults;
   /** Fills an array with random bytes, from the seed. */
   readonly random: (bytes: Uint8Array) => void;
-  readonly #plugin: Plugin;
-  readonly #limits: Limits;
-  readonly #sourceMap: SourceMap | undefined;
+  readonly #parts: FilterParts;
+  readonly #thread: Thread;
+  /** Those that follow it in a chain. */
+  readonly #following: readonly Filter[];
 
   /** @internal */
-  constructor(
-    loaded: LoadedModule,
-    sourceMap: SourceMap | undefined,
-    timeLimit: TimeLimit | undefined,
-    options: FilterOptions,
-  ) {
-    this.clock = options.clock ?? new VirtualClock(options.now);
-    this.faults = new Faults(new Set(Object.keys(envFunctions)), options.faults);
-    this.random = seededRandom(options.seed ?? 1);
-    this.#limits = { ...envoyLimits, ...options.limits };
-    this.#sourceMap = sourceMap;
-    this.#plugin = new Plugin(
-      pluginOptions(options),
-      toConfiguration(options.config),
-      toConfiguration(options.vmConfig),
-      {
-        clock: this.clock,
-        limits: this.#limits,
-        logLevel: options.logLevel ?? LogLevel.Trace,
-        random: this.random,
-        fault: (call) => this.faults.of(call),
-        log: (entry, context) => options.onLog?.(entry, context?.logPrefix ?? "wasm log"),
-        refused: (call, refusal) => options.onRefusal?.(call, refusal),
-      },
-      (plugin) => new Vm<HostContext>(loaded.module, loaded.abi, (vm) => makeImports(plugin, vm), timeLimit),
-    );
+  constructor(parts: FilterParts, thread: Thread, following: readonly Filter[] = []) {
+    this.proxy = parts.installation.proxy;
+    this.clock = this.proxy.clock;
+    this.random = this.proxy.random;
+    this.faults = parts.faults;
+    this.#parts = parts;
+    this.#thread = thread;
+    this.#following = following;
+  }
+
+  get #plugin(): Plugin {
+    return this.#parts.installation.plugin(this.#thread);
   }
 
   /**
@@ -134,8 +124,12 @@ export class Filter {
       reset: (reason) => downstream.reset(reason),
       watermark: (above) => downstream.watermark?.(above),
     };
-    const make = (stream: HttpStream) => this.#plugin.newFilter(stream, trace);
-    return new HttpStream([make], { downstream: client, upstream, bufferBytes: this.#limits.bufferBytes });
+    const makers = [this, ...this.#following].map(
+      (filter) => (stream: HttpStream) => filter.#plugin.newFilter(stream, this.#traceOf(filter, trace)),
+    );
+    const { bufferBytes } = this.#parts.limits;
+    const { dispatcher } = this.proxy;
+    return new HttpStream(makers, { downstream: client, upstream, bufferBytes, dispatcher });
   }
 
   /** Opens a TCP connection to drive one event at a time. */
@@ -146,14 +140,18 @@ export class Filter {
   /** Opens a TCP connection between two peers, for servers, as `open` does for a stream. */
   openConnection(peers: { downstream: TcpPeer; upstream: TcpPeer; trace?: Trace }): TcpStream {
     const { downstream, upstream, trace = new Trace() } = peers;
-    const make = (stream: TcpStream) => this.#plugin.newConnectionFilter(stream, trace);
-    return new TcpStream([make], { downstream, upstream, bufferBytes: this.#limits.bufferBytes });
+    const makers = [this, ...this.#following].map(
+      (filter) => (stream: TcpStream) => filter.#plugin.newConnectionFilter(stream, this.#traceOf(filter, trace)),
+    );
+    const { bufferBytes } = this.#parts.limits;
+    const { dispatcher } = this.proxy;
+    return new TcpStream(makers, { downstream, upstream, bufferBytes, dispatcher });
   }
 
   /** Why the filter has stopped for good, or null: message, places in the source, what it was doing. */
   get trap(): string | null {
     const trap: Trap | undefined = this.#plugin.failed;
-    return trap ? trapReport(trap, this.#sourceMap) : null;
+    return trap ? trapReport(trap, this.#parts.sourceMap) : null;
   }
 
   /** What happened in the root context: configuration, ticks. */
@@ -161,10 +159,75 @@ export class Filter {
     return this.#plugin.root.trace;
   }
 
-  /** Removes the plugin, as a proxy does when its configuration goes: on_done, on_delete. */
-  close(): void {
-    this.#plugin.end();
+  /** The metric of this name, as the filter or Envoy (`wasmcustom.…`) has it; throws when none is defined. */
+  metric(name: string): Metric {
+    return this.proxy.metrics.named(name);
   }
+
+  /** Every metric of the proxy, in the order of definition. */
+  get metrics(): readonly Metric[] {
+    return this.proxy.metrics.list();
+  }
+
+  /** The shared data of its `vm_id`. */
+  get shared(): SharedDataView {
+    return new SharedDataView(this.proxy.sharedData, this.#plugin.options.vmId);
+  }
+
+  /** The queue of this name that its `vm_id` has registered; throws when there is none. */
+  queue(name: string): SharedQueue {
+    return new SharedQueue(this.proxy.queues, this.#plugin.options.vmId, name);
+  }
+
+  /**
+   * The same filter in another worker: a VM of its own that shares metrics, queues, data and time. Worker 0 is where
+   * `loadFilter` starts; without a number, it is the first worker in which the filter does not run yet. Throws a
+   * `LoadError` when the filter refuses to start there.
+   */
+  worker(index?: number): Filter {
+    const { installation } = this.#parts;
+    const thread = index === undefined ? installation.nextWorker : this.proxy.worker(index);
+    installation.plugin(thread);
+    return new Filter(this.#parts, thread);
+  }
+
+  /** The same filter in the main thread, where no streams are; null unless `mainThread` was asked for. */
+  get mainThread(): Filter | null {
+    const { mainThread } = this.proxy;
+    return mainThread ? new Filter(this.#parts, mainThread) : null;
+  }
+
+  /**
+   * Gives the filter another configuration, in every worker, as an update of the proxy's configuration does: a new root
+   * context in the same VM serves the streams to come, and the old one ends (on_done, on_delete) when its last stream
+   * has. Throws a `LoadError` when the filter refuses it, and keeps the old one. With `mainThread` it is tried out in a
+   * VM of its own first, as Envoy does; without, a filter that stops in `onConfigure` fails for its open streams too.
+   */
+  reconfigure(config: unknown): void {
+    this.#parts.installation.reconfigure(toConfiguration(config));
+  }
+
+  /** Removes the filter from every worker, as a proxy does when its configuration goes: on_done, on_delete. */
+  close(): void {
+    this.#parts.installation.close();
+  }
+
+  /** This filter with others behind it. @internal */
+  before(following: readonly Filter[]): Filter {
+    return new Filter(this.#parts, this.#thread, following);
+  }
+
+  #traceOf(filter: Filter, trace: Trace): Trace {
+    return this.#following.length ? trace.part(filter.#plugin.options.name) : trace;
+  }
+}
+
+/** What the filter has in every worker. */
+interface FilterParts {
+  readonly installation: Installation;
+  readonly limits: Limits;
+  readonly sourceMap: SourceMap | undefined;
+  readonly faults: Faults;
 }
 
 /**
@@ -179,10 +242,53 @@ export async function loadFilter(
   const bytes = isFile ? await readBytes(module) : Uint8Array.from(new Uint8Array(module));
   const limits = { ...envoyLimits, ...options.limits };
   const loaded = await loadModule(bytes, isFile ? String(module) : "the module", limits);
-  const map = isFile ? await readSourceMap(module, loaded) : undefined;
+  const sourceMap = isFile ? await readSourceMap(module, loaded) : undefined;
+  const proxy = proxyOf(options);
   const { callbackMs } = limits;
   const limit = callbackMs === undefined ? undefined : await timeLimit(callbackMs);
-  return new Filter(loaded, map, limit, options);
+  const faults = new Faults(new Set(Object.keys(envFunctions)), options.faults);
+  const installation = install(loaded, bytes, proxy, { limits, limit, faults }, options);
+  return new Filter({ installation, limits, sourceMap, faults }, proxy.worker(0));
+}
+
+function proxyOf(options: FilterOptions): ProxyState {
+  const { proxy } = options;
+  if (!proxy) return new ProxyState(options);
+  for (const name of ["clock", "now", "seed", "mainThread"] as const) {
+    if (options[name] !== undefined)
+      throw new TypeError(`${name} is an option of the proxy: new ProxyState({ ${name} })`);
+  }
+  return proxy;
+}
+
+function install(
+  loaded: LoadedModule,
+  bytes: Uint8Array,
+  proxy: ProxyState,
+  bounds: { limits: Limits; limit: TimeLimit | undefined; faults: Faults },
+  options: FilterOptions,
+): Installation {
+  const { limits, limit, faults } = bounds;
+  const vmConfiguration = toConfiguration(options.vmConfig);
+  const vmKey = JSON.stringify([proxy.moduleNumber(bytes), options.vmId ?? "", byteString(vmConfiguration)]);
+  const host: Host = {
+    proxy,
+    clock: proxy.clock,
+    limits,
+    logLevel: options.logLevel ?? LogLevel.Trace,
+    random: proxy.random,
+    fault: (call) => faults.of(call),
+    log: (entry, context) => options.onLog?.(entry, context?.logPrefix ?? "wasm log"),
+    refused: (call, refusal) => options.onRefusal?.(call, refusal),
+  };
+  const makeVm = (plugin: Plugin): Vm<HostContext> =>
+    new Vm<HostContext>(loaded.module, loaded.abi, proxy.dispatcher, (vm) => makeImports(plugin, vm), limit);
+  const named = pluginOptions(options);
+  return new Installation(proxy, toConfiguration(options.config), {
+    start: (thread, configuration) =>
+      new Plugin(named, configuration, vmConfiguration, host, { thread, vmKey }, makeVm),
+    identify: (configuration) => vmKey + pluginIdentity(named, configuration),
+  });
 }
 
 async function readSourceMap(module: string | URL, loaded: LoadedModule): Promise<SourceMap | undefined> {

@@ -65,6 +65,7 @@ export class HttpContext extends HostContext implements StreamFilter {
   constructor(root: RootContext, stream: HttpStream, trace: Trace) {
     super(root.plugin, root.vm);
     this.root = root;
+    root.retain();
     this.#stream = stream;
     this.trace = trace;
     this.request = {
@@ -158,6 +159,7 @@ export class HttpContext extends HostContext implements StreamFilter {
   destroy(): void {
     if (this.#created) this.#end();
     this.vm.contexts.delete(this.id);
+    this.root.release();
   }
 
   #end(): void {

@@ -4,6 +4,7 @@
 
 import { Body } from "./body.ts";
 import { Direction, type DirectionEvents, type Half, type Sink } from "./direction.ts";
+import type { Dispatcher } from "./dispatcher.ts";
 import { EnvoyFault } from "./error.ts";
 import type { HeaderMap } from "./header-map.ts";
 import { type LocalReply, localReplyMessage, proxyReply } from "./local-reply.ts";
@@ -37,6 +38,8 @@ export interface HttpStreamOptions {
   readonly upstream: Peer;
   /** Bytes of a body that are held back before the stream fails or stops reading. */
   readonly bufferBytes: number;
+  /** Knows when what arrives has been dealt with. */
+  readonly dispatcher: Dispatcher;
 }
 
 /** An exchange on its way through a chain of filters. */
@@ -80,24 +83,26 @@ export class HttpStream {
 
   /** The request's head arrives from the client. */
   requestHeaders(headers: HeaderMap, endOfStream: boolean): void {
-    this.request.receiveHeaders(headers, endOfStream);
+    this.#event(() => this.request.receiveHeaders(headers, endOfStream));
   }
 
   /** A piece of the request's body arrives. */
   requestData(bytes: Uint8Array, endOfStream: boolean): void {
-    if (!this.ended) this.request.receiveData(bytes, endOfStream);
+    if (!this.ended) this.#event(() => this.request.receiveData(bytes, endOfStream));
   }
 
   /** The request's trailers arrive. */
   requestTrailers(trailers: HeaderMap): void {
-    if (!this.ended) this.request.receiveTrailers(trailers);
+    if (!this.ended) this.#event(() => this.request.receiveTrailers(trailers));
   }
 
   /** The client has gone. */
   requestReset(): void {
     if (!this.ended) this.details = "downstream_remote_disconnect";
-    this.#resetUpstream("the client has gone");
-    this.#end();
+    this.#event(() => {
+      this.#resetUpstream("the client has gone");
+      this.#end();
+    });
   }
 
   /** The response's head arrives from the upstream. */
@@ -105,32 +110,45 @@ export class HttpStream {
     if (!this.#upstreamOpen) return;
     this.details ??= "via_upstream";
     if (endOfStream) this.#upstreamOpen = false;
-    this.response.receiveHeaders(headers, endOfStream);
+    this.#event(() => this.response.receiveHeaders(headers, endOfStream));
   }
 
   /** A piece of the response's body arrives. */
   responseData(bytes: Uint8Array, endOfStream: boolean): void {
     if (!this.#upstreamOpen) return;
     if (endOfStream) this.#upstreamOpen = false;
-    this.response.receiveData(bytes, endOfStream);
+    this.#event(() => this.response.receiveData(bytes, endOfStream));
   }
 
   /** The response's trailers arrive. */
   responseTrailers(trailers: HeaderMap): void {
     if (!this.#upstreamOpen) return;
     this.#upstreamOpen = false;
-    this.response.receiveTrailers(trailers);
+    this.#event(() => this.response.receiveTrailers(trailers));
   }
 
   /** The upstream fails: Envoy's own 503 when there is no response yet, a broken response otherwise. */
   upstreamReset(reason: UpstreamFailure): void {
     if (!this.#upstreamOpen) return;
     this.#upstreamOpen = false;
-    if (this.response.message) return this.reset("upstream_reset_after_response_started");
-    const text = `upstream connect error or disconnect/reset before headers. reset reason: ${reason}`;
-    this.sendLocalReply(
-      proxyReply(503, text, `upstream_reset_before_response_started{${reason.replaceAll(" ", "_")}}`),
-    );
+    this.#event(() => {
+      if (this.response.message) return this.reset("upstream_reset_after_response_started");
+      const text = `upstream connect error or disconnect/reset before headers. reset reason: ${reason}`;
+      this.sendLocalReply(
+        proxyReply(503, text, `upstream_reset_before_response_started{${reason.replaceAll(" ", "_")}}`),
+      );
+    });
+  }
+
+  /** Something arrives: what filters post meanwhile waits until it has been dealt with. */
+  #event(deal: () => void): void {
+    const { dispatcher } = this.#options;
+    dispatcher.begin();
+    try {
+      deal();
+    } finally {
+      dispatcher.end();
+    }
   }
 
   /** Answers the request from here. Through the filters while there is no response, past them while none was sent. */

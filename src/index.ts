@@ -24,11 +24,16 @@ export {
 } from "./exchange.ts";
 export type { Fault, Faults } from "./faults.ts";
 export { Filter, type FilterOptions, loadFilter } from "./filter.ts";
+export { chain, type FilterChain } from "./filter-chain.ts";
 export { FilterStream } from "./filter-stream.ts";
 export { type HeadersInit, HttpHeaders } from "./http-headers.ts";
 export type { Limits } from "./limits.ts";
 export type { LocalReply } from "./local-reply.ts";
+export type { Metric, MetricKind } from "./metrics.ts";
 export type { FailurePolicy } from "./plugin.ts";
+export { type ProxyOptions, ProxyState } from "./proxy-state.ts";
+export type { SharedQueue } from "./queues.ts";
+export type { SharedDataView } from "./shared-data.ts";
 export { Step } from "./step.ts";
 export { type Received, TcpConnection } from "./tcp-connection.ts";
 export { type LogEntry, Trace, type TraceEvent } from "./trace.ts";

@@ -2,16 +2,18 @@
 // VM fails. Source: proxy-wasm-cpp-host src/wasm.cc; Envoy source/extensions/common/wasm/plugin.cc.
 
 import { Action, DataAction, HeadersAction, PeerType, Status } from "../assembly/abi.ts";
-import { type ByteString, toBytes } from "./bytes.ts";
+import { byteString, type ByteString, toBytes } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
 import type { HostContext } from "./context.ts";
 import { LoadError, Refusal, type Trap } from "./error.ts";
 import { failedReply, HttpContext } from "./http-context.ts";
 import type { HttpStream, StreamFilter } from "./http-stream.ts";
 import type { Limits } from "./limits.ts";
+import type { ProxyState } from "./proxy-state.ts";
 import { RootContext } from "./root-context.ts";
 import { TcpContext } from "./tcp-context.ts";
 import type { ConnectionFilter, TcpStream } from "./tcp-stream.ts";
+import type { Thread } from "./thread.ts";
 import type { LogEntry, Trace } from "./trace.ts";
 import type { Vm } from "./vm.ts";
 
@@ -41,6 +43,8 @@ export interface PluginOptions {
 
 /** What plugins share and the embedder provides. */
 export interface Host {
+  /** What it shares with the other filters of the proxy. */
+  readonly proxy: ProxyState;
   readonly clock: Clock;
   readonly limits: Limits;
   /** Lines below this level are dropped. */
@@ -55,7 +59,20 @@ export interface Host {
   refused(call: string, refusal: Refusal): void;
 }
 
-/** A loaded filter. */
+/** What tells a plugin from others of its module: equal ones share their root context. */
+export function pluginIdentity(options: PluginOptions, configuration: Uint8Array): string {
+  const { name, rootId, failurePolicy, allowOnHeadersStopIteration } = options;
+  return JSON.stringify([name, rootId, failurePolicy, allowOnHeadersStopIteration, byteString(configuration)]);
+}
+
+/** Where a plugin runs. */
+export interface Place {
+  readonly thread: Thread;
+  /** What tells its VM from others: plugins with the same key share one. */
+  readonly vmKey: string;
+}
+
+/** A loaded filter in one thread. */
 export class Plugin {
   readonly options: PluginOptions;
   readonly configuration: Uint8Array;
@@ -64,9 +81,14 @@ export class Plugin {
   /** The configuration while it can be read, or undefined. */
   configurationNow: Uint8Array | undefined;
 
+  /** See `pluginIdentity`. */
+  readonly identity: string;
+
+  readonly #place: Place;
   readonly #makeVm: (plugin: Plugin) => Vm<HostContext>;
   #root: RootContext;
   #loadedAt: bigint;
+  #ended = false;
 
   /** Starts the filter; a `LoadError` when it refuses. */
   constructor(
@@ -74,12 +96,15 @@ export class Plugin {
     configuration: Uint8Array,
     vmConfiguration: Uint8Array,
     host: Host,
+    place: Place,
     makeVm: (plugin: Plugin) => Vm<HostContext>,
   ) {
     this.options = options;
     this.configuration = configuration;
     this.vmConfiguration = vmConfiguration;
     this.host = host;
+    this.identity = pluginIdentity(options, configuration);
+    this.#place = place;
     this.#makeVm = makeVm;
     this.#root = this.#start();
     this.#loadedAt = host.clock.now();
@@ -130,9 +155,22 @@ export class Plugin {
     return new Refusal(Status.NotFound, `there is no property ${path.join(".")}`);
   }
 
-  /** The proxy removes the plugin. */
+  /** The proxy removes the plugin: its root context ends when the last stream has. */
   end(): void {
-    this.#root.end();
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#root.release();
+  }
+
+  /** The VM that runs for this plugin now; after a failure, undefined until it has been reloaded. */
+  get runningVm(): Vm<HostContext> | undefined {
+    return this.#place.thread.vm(this.#place.vmKey);
+  }
+
+  /** Lets go of a VM without a word to the filter. */
+  dropVm(vm: Vm<HostContext>): void {
+    for (const context of vm.contexts.values()) if (context instanceof RootContext) context.setTickPeriod(0);
+    this.#place.thread.drop(this.#place.vmKey, vm);
   }
 
   /** Whether the VM runs, if need be once more. */
@@ -146,13 +184,28 @@ export class Plugin {
   }
 
   #start(): RootContext {
-    const vm = this.#makeVm(this);
-    vm.start();
+    const vm = this.runningVm ?? this.#startVm();
+    for (const context of vm.contexts.values()) {
+      if (!(context instanceof RootContext) || !context.serves(this.identity)) continue;
+      context.retain();
+      return context;
+    }
     const root = new RootContext(this, vm);
     const refusing = root.start();
-    if (vm.failed) throw new LoadError(startText(vm.failed), { cause: vm.failed });
-    if (refusing) throw new LoadError(refusalText(refusing, root.trace));
-    return root;
+    if (!vm.failed && !refusing) return root;
+    root.setTickPeriod(0);
+    vm.contexts.delete(root.id);
+    if (!vm.contexts.size) this.dropVm(vm);
+    throw vm.failed
+      ? new LoadError(startText(vm.failed), { cause: vm.failed })
+      : new LoadError(refusalText(refusing!, root.trace));
+  }
+
+  #startVm(): Vm<HostContext> {
+    const vm = this.#makeVm(this);
+    vm.start();
+    this.#place.thread.keep(this.#place.vmKey, vm, this.options.vmId);
+    return vm;
   }
 
   #reload(): void {

@@ -11,6 +11,8 @@ export class RootContext extends HostContext {
   readonly root: RootContext = this;
   #cancelTick: (() => void) | undefined;
   #donePending = false;
+  /** How many plugins and streams use it. */
+  #users = 1;
 
   /** Creates, starts and configures it; what refuses gives its name. */
   start(): "proxy_on_vm_start" | "proxy_on_configure" | undefined {
@@ -37,12 +39,27 @@ export class RootContext extends HostContext {
     this.#cancelTick = this.plugin.host.clock.after(milliseconds, tick);
   }
 
-  /** The plugin is removed. A filter that answers false stays until it calls `done`. */
-  end(): void {
+  /** A queue that it registered has got an item. */
+  queueReady(queue: number): void {
+    this.vm.call("proxy_on_queue_ready", this, [this.id, queue]);
+  }
+
+  /** Whether it serves new streams of a plugin that is equal to this one. */
+  serves(identity: string): boolean {
+    return this.#users > 0 && this.plugin.identity === identity;
+  }
+
+  /** One more plugin or stream uses it. */
+  retain(): void {
+    this.#users++;
+  }
+
+  /** A plugin or stream uses it no more. With the last one it ends; if it answers false, when it calls `done`. */
+  release(): void {
+    if (--this.#users) return;
     if (this.vm.call("proxy_on_done", this, [this.id]) !== 0) return this.#delete();
     this.#donePending = true;
-    // Nothing else keeps the VM: Envoy drops it here and now, and there is no on_delete.
-    if (this.vm.contexts.size === 1) this.setTickPeriod(0);
+    this.#dropVmIfUnused();
   }
 
   /** The filter is done after all. */
@@ -59,5 +76,12 @@ export class RootContext extends HostContext {
     this.setTickPeriod(0);
     this.vm.call("proxy_on_delete", this, [this.id]);
     this.vm.contexts.delete(this.id);
+    this.#dropVmIfUnused();
+  }
+
+  // A root context that waits for its end does not keep the VM: Envoy drops both, and there is no on_delete.
+  #dropVmIfUnused(): void {
+    const left = [...this.vm.contexts.values()];
+    if (left.every((context) => context instanceof RootContext && context.#donePending)) this.plugin.dropVm(this.vm);
   }
 }

@@ -24,6 +24,7 @@ export class TcpContext extends HostContext implements ConnectionFilter {
   constructor(root: RootContext, stream: TcpStream, trace: Trace) {
     super(root.plugin, root.vm);
     this.root = root;
+    root.retain();
     this.#stream = stream;
     this.trace = trace;
   }
@@ -59,6 +60,7 @@ export class TcpContext extends HostContext implements ConnectionFilter {
       for (const name of ["proxy_on_done", "proxy_on_log", "proxy_on_delete"]) this.vm.call(name, this, [this.id]);
     }
     this.vm.contexts.delete(this.id);
+    this.root.release();
   }
 
   /** Runs a callback; when the VM has failed, the connection goes on unfiltered or is closed. */

@@ -6,6 +6,7 @@
 
 import { Action, PeerType } from "../assembly/abi.ts";
 import { Body } from "./body.ts";
+import type { Dispatcher } from "./dispatcher.ts";
 
 /** A filter in the chain of a connection. */
 export interface ConnectionFilter {
@@ -35,6 +36,8 @@ export interface TcpStreamOptions {
   readonly upstream: TcpPeer;
   /** Bytes that are held back before the proxy stops reading. */
   readonly bufferBytes: number;
+  /** Knows when what arrives has been dealt with. */
+  readonly dispatcher: Dispatcher;
 }
 
 /** One of the two senders. */
@@ -126,8 +129,9 @@ export class TcpStream {
     this.closed = true;
     this.#options.downstream.close();
     if (this.#connected) this.#options.upstream.close();
-    for (const { filter } of this.#entries) filter.downstreamClose(peer);
-    this.#run(() => {});
+    this.#run(() => {
+      for (const { filter } of this.#entries) filter.downstreamClose(peer);
+    });
   }
 
   /** Lets the client's side go on behind this filter. */
@@ -137,6 +141,16 @@ export class TcpStream {
 
   /** Does something, then what had to wait until it was done. */
   #run(action: () => void): void {
+    const { dispatcher } = this.#options;
+    dispatcher.begin();
+    try {
+      this.#runNow(action);
+    } finally {
+      dispatcher.end();
+    }
+  }
+
+  #runNow(action: () => void): void {
     this.#busy++;
     try {
       action();

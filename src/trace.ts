@@ -3,7 +3,7 @@
 import { LogLevel, Status } from "../assembly/abi.ts";
 
 /** One thing that happened. */
-export type TraceEvent =
+export type TraceEvent = (
   | { readonly kind: "callback"; readonly name: string; readonly args: readonly number[]; result?: number | undefined }
   | {
       readonly kind: "call";
@@ -13,7 +13,11 @@ export type TraceEvent =
       readonly reason: string | undefined;
     }
   | { readonly kind: "log"; readonly level: LogLevel; readonly message: string }
-  | { readonly kind: "note"; readonly text: string };
+  | { readonly kind: "note"; readonly text: string }
+) & {
+  /** The name of the filter, where there are several in a chain. */
+  filter?: string;
+};
 
 /** The most events that a trace keeps; beyond it the older half goes. A root context ticks for as long as it lives. */
 const MOST_EVENTS = 10_000;
@@ -25,6 +29,18 @@ export class Trace {
   /** Adds an event. */
   push(event: TraceEvent): void {
     if (this.events.push(event) > MOST_EVENTS) this.events.splice(0, MOST_EVENTS / 2);
+  }
+
+  /** A trace of what one filter of a chain does, which this one has too, under the filter's name. */
+  part(filter: string): Trace {
+    const part = new Trace();
+    const push = part.push.bind(part);
+    part.push = (event) => {
+      event.filter = filter;
+      push(event);
+      this.push(event);
+    };
+    return part;
   }
 
   /** The lines that the filter logged. */
@@ -50,6 +66,10 @@ export interface LogEntry {
 
 /** Writes one event as a line. */
 export function formatEvent(event: TraceEvent): string {
+  return event.filter === undefined ? textOf(event) : `${event.filter}: ${textOf(event)}`;
+}
+
+function textOf(event: TraceEvent): string {
   switch (event.kind) {
     case "callback":
       return `${event.name}(${event.args.join(", ")})${event.result === undefined ? "" : ` → ${event.result}`}`;

@@ -1,6 +1,7 @@
 // One running instance of a module: calls its exports, keeps track of whose callback is active, and stops for good at
 // the first trap. Source: proxy-wasm-cpp-host src/wasm.cc, include/proxy-wasm/wasm_vm.h.
 
+import type { Dispatcher } from "./dispatcher.ts";
 import { EnvoyFault, LoadError, Trap } from "./error.ts";
 import { GuestMemory } from "./memory.ts";
 import type { AbiVersion } from "./imports/signatures.ts";
@@ -35,20 +36,24 @@ export class Vm<Context extends VmContext> {
 
   readonly #exports: WebAssembly.Exports;
   readonly #timeLimit: TimeLimit | undefined;
+  readonly #dispatcher: Dispatcher;
   readonly #afterCall: (() => void)[] = [];
   #nextId = 1;
   #current: Context | undefined;
   #effective: Context | undefined;
   #depth = 0;
   #allocatorError: Error | undefined;
+  #closed = false;
 
   constructor(
     module: WebAssembly.Module,
     abi: AbiVersion,
+    dispatcher: Dispatcher,
     imports: ImportFactory<Context>,
     timeLimit: TimeLimit | undefined,
   ) {
     this.abi = abi;
+    this.#dispatcher = dispatcher;
     this.#timeLimit = timeLimit;
     this.#exports = instantiate(module, imports(this));
     const memory = Object.values(this.#exports).find((value) => value instanceof WebAssembly.Memory);
@@ -109,7 +114,21 @@ export class Vm<Context extends VmContext> {
    */
   call(name: string, context: Context, args: number[]): number | undefined {
     this.lastStopped = false;
-    if (this.failed || !this.exports(name)) return undefined;
+    if (this.failed || this.#closed || !this.exports(name)) return undefined;
+    this.#dispatcher.begin();
+    try {
+      return this.#callNow(name, context, args);
+    } finally {
+      this.#dispatcher.end();
+    }
+  }
+
+  /** Runs nothing any more: the proxy has dropped it. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  #callNow(name: string, context: Context, args: number[]): number | undefined {
     const [current, effective] = [this.#current, this.#effective];
     this.#current = context;
     this.#effective = undefined;

@@ -6,7 +6,7 @@ import { bufferNames } from "../context.ts";
 import { Refusal } from "../error.ts";
 import { type Family, isRefusal, unknownValue } from "./families.ts";
 
-export const bufferCalls: Family = ({ vm, plugin }) => ({
+export const bufferCalls: Family = ({ vm }) => ({
   proxy_get_buffer_bytes(type: number, start: number, maxSize: number, returnData: number, returnSize: number) {
     if (type > BufferType.CallData) return unknownValue("buffer", type, BufferType.CallData);
     const buffer = vm.context!.buffer(type);
@@ -36,6 +36,7 @@ export const bufferCalls: Family = ({ vm, plugin }) => ({
   },
 
   proxy_get_configuration(returnData: number, returnSize: number) {
+    const { plugin } = vm.context!;
     return vm.memory.give(plugin.configurationNow ?? plugin.vmConfiguration, returnData, returnSize);
   },
 });

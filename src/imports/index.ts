@@ -3,7 +3,7 @@
 import { Status } from "../../assembly/abi.ts";
 import type { HostContext } from "../context.ts";
 import { LoadError, Refusal } from "../error.ts";
-import type { Plugin } from "../plugin.ts";
+import type { Host, Plugin } from "../plugin.ts";
 import type { Vm } from "../vm.ts";
 import { bufferCalls } from "./buffers.ts";
 import { clockCalls } from "./clock.ts";
@@ -11,12 +11,26 @@ import { contextCalls } from "./contexts.ts";
 import type { HostCall } from "./families.ts";
 import { headerCalls } from "./headers.ts";
 import { logCalls } from "./log.ts";
+import { metricCalls } from "./metrics.ts";
 import { propertyCalls } from "./properties.ts";
+import { queueCalls } from "./queues.ts";
+import { sharedDataCalls } from "./shared-data.ts";
 import { envFunctions, wasiFunctions } from "./signatures.ts";
 import { streamCalls } from "./stream.ts";
 import { wasiCalls } from "./wasi.ts";
 
-const families = [logCalls, clockCalls, contextCalls, bufferCalls, headerCalls, propertyCalls, streamCalls];
+const families = [
+  logCalls,
+  clockCalls,
+  contextCalls,
+  bufferCalls,
+  headerCalls,
+  propertyCalls,
+  streamCalls,
+  metricCalls,
+  sharedDataCalls,
+  queueCalls,
+];
 
 /** What may be called from the start functions and from an allocator; everything else fails the VM there. */
 const allowed: Record<"start" | "malloc", ReadonlySet<string>> = {
@@ -32,7 +46,9 @@ const allowed: Record<"start" | "malloc", ReadonlySet<string>> = {
 
 /** The imports of an instance of the module in this plugin. */
 export function makeImports(plugin: Plugin, vm: Vm<HostContext>): WebAssembly.Imports {
-  const { host } = plugin;
+  // Plugins may share the VM: a line goes to the log of the one whose context it is.
+  const log: Host["log"] = (entry, context) => (context?.plugin ?? plugin).host.log(entry, context);
+  const host: Host = { ...plugin.host, log };
   const surroundings = { vm, plugin, host };
   const calls: Record<string, HostCall> = Object.assign({}, ...families.map((family) => family(surroundings)));
   const env: Record<string, WebAssembly.ImportValue> = {};
@@ -60,13 +76,13 @@ function wrap(name: string, call: HostCall, plugin: Plugin, vm: Vm<HostContext>)
     guard(name, vm);
     const context = vm.context;
     if (!context && !isLog) throw new Error(`${name} was called outside of any callback`);
-    const refusal = plugin.host.fault(name) ?? call(...(unsigned(args) as never[]));
+    const refusal = (context?.plugin ?? plugin).host.fault(name) ?? call(...(unsigned(args) as never[]));
     if (!isLog || refusal) {
       const status = refusal?.status ?? Status.Ok;
       context?.trace.push({ kind: "call", name, status, reason: refusal?.reason });
     }
     if (!refusal) return Status.Ok;
-    plugin.host.refused(name, refusal);
+    (context?.plugin ?? plugin).host.refused(name, refusal);
     return refusal.status;
   };
 }

@@ -33,9 +33,15 @@ export interface RunningEnvoy {
   stop(): Promise<void>;
 }
 
-/** Starts Envoy with a configuration, in a folder, and waits until it serves. */
-export async function startEnvoy(envoy: string, config: string, folder: string): Promise<RunningEnvoy> {
-  const args = ["--config-yaml", config, "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "info"];
+/** Starts Envoy with a configuration, in a folder, and waits until it serves; `more` are further arguments. */
+export async function startEnvoy(
+  envoy: string,
+  config: string,
+  folder: string,
+  more: readonly string[] = [],
+): Promise<RunningEnvoy> {
+  const args = ["--config-yaml", config, "--use-dynamic-base-id", "--log-level", "info", ...more];
+  if (!more.includes("--concurrency")) args.push("--concurrency", "1");
   const child = spawn(realBinary(envoy), args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
   let text = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (text += chunk.toString()));

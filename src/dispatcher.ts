@@ -1,0 +1,48 @@
+// Puts off what is to happen when the present event is over, as an event loop does: what arrives on a stream, or a
+// callback from outside of one. Envoy's name for it is the dispatcher.
+
+import { EnvoyFault } from "./error.ts";
+
+/** The most that one event may lead to. */
+const MOST_ACTIONS = 10_000;
+
+/** Runs what is posted to it after the event in which it was posted. */
+export class Dispatcher {
+  readonly #posted: (() => void)[] = [];
+  #depth = 0;
+
+  /** An event begins; one inside of another is part of it. */
+  begin(): void {
+    this.#depth++;
+  }
+
+  /** The event is over. */
+  end(): void {
+    try {
+      if (this.#depth === 1 && this.#posted.length) this.#drain();
+    } finally {
+      this.#depth--;
+    }
+  }
+
+  /** Does something when the event is over; at once when there is none. */
+  post(action: () => void): void {
+    this.#posted.push(action);
+    if (this.#depth) return;
+    this.begin();
+    this.end();
+  }
+
+  #drain(): void {
+    for (let done = 0; this.#posted.length; done++) {
+      if (done === MOST_ACTIONS) {
+        this.#posted.length = 0;
+        throw new EnvoyFault(
+          `one event led to ${MOST_ACTIONS} notices of items in queues, each to another: a worker of Envoy would be busy ` +
+            "with it for ever. Whoever takes an item out of a queue must not put one in each time.",
+        );
+      }
+      this.#posted.shift()!();
+    }
+  }
+}

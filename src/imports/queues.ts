@@ -1,0 +1,41 @@
+// Shared queues.
+
+import { decodeText } from "../bytes.ts";
+import { RootContext } from "../root-context.ts";
+import { type Family, isRefusal } from "./families.ts";
+
+export const queueCalls: Family = ({ vm, host }) => {
+  const { queues } = host.proxy;
+  return {
+    proxy_register_shared_queue(name: number, nameSize: number, returnQueue: number) {
+      if (!vm.memory.has(name, nameSize)) return vm.memory.outside("the name", name, nameSize);
+      const { plugin, root } = vm.context!;
+      const ready = (queue: number): void => {
+        // It is the id that counts: after a reload the root context of the new VM hears of the items.
+        const registrant = plugin.runningVm?.contexts.get(root.id);
+        if (registrant instanceof RootContext) registrant.queueReady(queue);
+      };
+      const id = queues.register(plugin.options.vmId, vm.memory.text(name, nameSize), ready);
+      return vm.memory.writeNumber(returnQueue, id);
+    },
+
+    proxy_resolve_shared_queue(vmId: number, vmIdSize: number, name: number, nameSize: number, returnQueue: number) {
+      if (!vm.memory.has(vmId, vmIdSize)) return vm.memory.outside("the vm_id", vmId, vmIdSize);
+      if (!vm.memory.has(name, nameSize)) return vm.memory.outside("the name", name, nameSize);
+      const owner = vmIdSize ? decodeText(vm.memory.text(vmId, vmIdSize)) : vm.context!.plugin.options.vmId;
+      const id = queues.resolve(owner, vm.memory.text(name, nameSize));
+      return isRefusal(id) ? id : vm.memory.writeNumber(returnQueue, id);
+    },
+
+    proxy_enqueue_shared_queue(queue: number, item: number, itemSize: number) {
+      if (!vm.memory.has(item, itemSize)) return vm.memory.outside("the item", item, itemSize);
+      return queues.enqueue(queue, vm.memory.text(item, itemSize));
+    },
+
+    proxy_dequeue_shared_queue(queue: number, returnItem: number, returnItemSize: number) {
+      const item = queues.dequeue(queue);
+      // In Envoy an item that finds no place in the filter's memory is lost.
+      return isRefusal(item) ? item : vm.memory.give(item, returnItem, returnItemSize);
+    },
+  };
+};

@@ -1,0 +1,156 @@
+// Metrics: counters, gauges and histograms that belong to the proxy, and the ids by which a VM knows them. Every
+// definition makes a new id, and equal ones mean the same metric.
+// Source: Envoy source/extensions/common/wasm/context.cc (defineMetric and those below it); a running Envoy 1.40.
+
+import { MetricType, Status } from "../assembly/abi.ts";
+import { type ByteString, decodeText } from "./bytes.ts";
+import { Refusal } from "./error.ts";
+
+/** What a metric is: a counter only grows, a gauge goes up and down, a histogram collects samples. */
+export type MetricKind = "counter" | "gauge" | "histogram";
+
+/** The kinds, by the ABI's numbers. */
+const kinds: readonly MetricKind[] = ["counter", "gauge", "histogram"];
+
+/** The most samples that a histogram keeps; beyond it the older half goes. Count and sum count all. */
+const MOST_SAMPLES = 10_000;
+
+/** A metric of the proxy. */
+export class Metric {
+  /** As the filter named it. */
+  readonly name: string;
+  readonly kind: MetricKind;
+  /** A histogram's samples, the last 10,000 at most. */
+  readonly samples: number[] = [];
+  /** How many samples a histogram was given. */
+  count = 0;
+  #value = 0n;
+
+  constructor(name: string, kind: MetricKind) {
+    this.name = name;
+    this.kind = kind;
+  }
+
+  /** Its name in Envoy's `/stats`. Prometheus has it without the prefix, and `_` for what it does not take. */
+  get statName(): string {
+    return `wasmcustom.${this.name}`;
+  }
+
+  /** What a counter or gauge stands at, or the sum of a histogram's samples; beyond 2^53 only about. */
+  get value(): number {
+    return Number(this.#value);
+  }
+
+  /** As `value`, exactly. A gauge that was brought below 0 stands near 2^64, as in Envoy. */
+  get exactValue(): bigint {
+    return this.#value;
+  }
+
+  /** @internal */
+  set(value: bigint): void {
+    this.#value = BigInt.asUintN(64, value);
+  }
+
+  /** @internal */
+  sample(value: bigint): void {
+    this.set(this.#value + value);
+    this.count++;
+    if (this.samples.push(Number(value)) > MOST_SAMPLES) this.samples.splice(0, MOST_SAMPLES / 2);
+  }
+}
+
+/** The metrics of a proxy. */
+export class Metrics {
+  readonly #metrics = new Map<string, Metric>();
+
+  /** The metric of this name and type, made when it is new. The same name may stand for one of each type. */
+  define(type: MetricType, name: ByteString): Metric {
+    const key = `${type} ${name}`;
+    let metric = this.#metrics.get(key);
+    if (!metric) {
+      metric = new Metric(decodeText(name), kinds[type]!);
+      this.#metrics.set(key, metric);
+    }
+    return metric;
+  }
+
+  /** Every metric, in the order of definition. */
+  list(): Metric[] {
+    return [...this.#metrics.values()];
+  }
+
+  /** The metric of this name; throws when there is none. */
+  named(name: string): Metric {
+    const metrics = this.list();
+    const found = metrics.find((metric) => metric.name === name || metric.statName === name);
+    if (found) return found;
+    const names = metrics.map((metric) => metric.name).join(", ");
+    throw new Error(`there is no metric ${JSON.stringify(name)}; defined are: ${names || "none"}`);
+  }
+}
+
+/** An id tells its type by its two low bits; those of a type go up by four. */
+const TYPE_BITS = 3;
+const ID_STEP = 4;
+
+/** The metrics that a VM has defined, by its ids. */
+export class MetricIds {
+  readonly #metrics: Metrics;
+  readonly #byId = new Map<number, Metric>();
+  /** The first counter is 4, the first gauge 5, the first histogram 6. */
+  readonly #nextIds = [MetricType.Counter, MetricType.Gauge, MetricType.Histogram].map((type) => type + ID_STEP);
+
+  constructor(metrics: Metrics) {
+    this.#metrics = metrics;
+  }
+
+  /** A new id for the metric of this name. */
+  define(type: MetricType, name: ByteString): number {
+    const id = this.#nextIds[type]!;
+    this.#nextIds[type] = (id + ID_STEP) >>> 0;
+    this.#byId.set(id, this.#metrics.define(type, name));
+    return id;
+  }
+
+  /** Adds to a counter, or to a gauge, which may also go down. */
+  increment(id: number, offset: bigint): Refusal | undefined {
+    const metric = this.#find(id);
+    if (metric instanceof Refusal) return metric;
+    if (metric.kind === "histogram") return noHistogram("be incremented: record a sample");
+    if (metric.kind === "counter" && offset <= 0n) {
+      return new Refusal(Status.BadArgument, `a counter only grows: it was to be incremented by ${offset}`);
+    }
+    metric.set(metric.exactValue + offset);
+    return undefined;
+  }
+
+  /** Adds to a counter, sets a gauge, gives a histogram a sample. */
+  record(id: number, value: bigint): Refusal | undefined {
+    const metric = this.#byId.get(id);
+    if (!metric) return unknown(id);
+    if (metric.kind === "histogram") metric.sample(value);
+    else metric.set(metric.kind === "counter" ? metric.exactValue + value : value);
+    return undefined;
+  }
+
+  /** What a counter or gauge stands at. */
+  value(id: number): bigint | Refusal {
+    const metric = this.#find(id);
+    if (metric instanceof Refusal) return metric;
+    return metric.kind === "histogram" ? noHistogram("be read: the proxy sums it up") : metric.exactValue;
+  }
+
+  /** The metric of this id. What is no counter's id and no gauge's counts as a histogram's, known or not. */
+  #find(id: number): Metric | Refusal {
+    if ((id & TYPE_BITS) >= MetricType.Histogram) return this.#byId.get(id) ?? noHistogram("be used so");
+    return this.#byId.get(id) ?? unknown(id);
+  }
+}
+
+function unknown(id: number): Refusal {
+  return new Refusal(Status.NotFound, `there is no metric ${id}; proxy_define_metric gives ids, to each VM its own`);
+}
+
+function noHistogram(what: string): Refusal {
+  return new Refusal(Status.BadArgument, `a histogram cannot ${what}`);
+}

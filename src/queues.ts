@@ -1,0 +1,145 @@
+// Shared queues: items that one VM puts in and another takes out. Whoever registered a queue last is told of each item.
+// Source: proxy-wasm-cpp-host src/shared_queue.cc; what a running Envoy 1.40 did.
+
+import { Status } from "../assembly/abi.ts";
+import { type ByteString, bytesOf, decodeText, encodeText, toText } from "./bytes.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import { Refusal } from "./error.ts";
+import { vmName } from "./shared-data.ts";
+
+interface Queue {
+  readonly id: number;
+  readonly vmId: string;
+  readonly name: ByteString;
+  readonly items: ByteString[];
+  /** Tells whoever registered it last that an item has come. */
+  ready: () => void;
+}
+
+/** The queues of a proxy. */
+export class Queues {
+  readonly #dispatcher: Dispatcher;
+  readonly #queues = new Map<number, Queue>();
+  #lastId = 0;
+
+  constructor(dispatcher: Dispatcher) {
+    this.#dispatcher = dispatcher;
+  }
+
+  /** The id of this queue, made when it is new. From now on it is `ready` that hears of its items. */
+  register(vmId: string, name: ByteString, ready: (id: number) => void): number {
+    let queue = this.#find(vmId, name);
+    if (!queue) {
+      this.#lastId = (this.#lastId + 1) >>> 0 || 1;
+      queue = { id: this.#lastId, vmId, name, items: [], ready: () => {} };
+      this.#queues.set(queue.id, queue);
+    }
+    const { id } = queue;
+    queue.ready = () => ready(id);
+    return id;
+  }
+
+  /** The id of this queue. */
+  resolve(vmId: string, name: ByteString): number | Refusal {
+    const queue = this.#find(vmId, name);
+    if (queue) return queue.id;
+    const names = this.list(vmId).map((known) => JSON.stringify(known));
+    const known = names.length ? `; registered are: ${names.join(", ")}` : "";
+    return new Refusal(
+      Status.NotFound,
+      `no queue ${JSON.stringify(decodeText(name))} is registered for ${vmName(vmId)}${known}`,
+    );
+  }
+
+  /** The names of the queues of this vm_id. */
+  list(vmId: string): string[] {
+    return [...this.#queues.values()].filter((queue) => queue.vmId === vmId).map((queue) => decodeText(queue.name));
+  }
+
+  /** Puts an item at the end; its registrant hears of it when what happens now is over. */
+  enqueue(id: number, item: ByteString): Refusal | undefined {
+    const queue = this.#queues.get(id);
+    if (!queue) return unknown(id);
+    queue.items.push(item);
+    this.#dispatcher.post(queue.ready);
+    return undefined;
+  }
+
+  /** Takes the first item out. */
+  dequeue(id: number): ByteString | Refusal {
+    const items = this.items(id);
+    if (items instanceof Refusal) return items;
+    return items.shift() ?? new Refusal(Status.Empty, `the queue ${id} is empty`);
+  }
+
+  /** The items of a queue, the first one first. */
+  items(id: number): ByteString[] | Refusal {
+    return this.#queues.get(id)?.items ?? unknown(id);
+  }
+
+  /** Forgets what belongs to this vm_id: its last VM has gone. */
+  forget(vmId: string): void {
+    for (const queue of this.#queues.values()) if (queue.vmId === vmId) this.#queues.delete(queue.id);
+  }
+
+  #find(vmId: string, name: ByteString): Queue | undefined {
+    for (const queue of this.#queues.values()) if (queue.vmId === vmId && queue.name === name) return queue;
+    return undefined;
+  }
+}
+
+/** A queue in the hands of a test. */
+export class SharedQueue {
+  /** The id by which filters know it. */
+  readonly id: number;
+  readonly #queues: Queues;
+
+  /** @internal */
+  constructor(queues: Queues, vmId: string, name: string) {
+    const id = queues.resolve(vmId, encodeText(name));
+    if (id instanceof Refusal) throw new Error(id.reason);
+    this.id = id;
+    this.#queues = queues;
+  }
+
+  /** How many items wait in it. */
+  get size(): number {
+    return this.#items().length;
+  }
+
+  /** The items that wait in it as text, the first one first. */
+  texts(): string[] {
+    return this.#items().map(decodeText);
+  }
+
+  /** The items that wait in it, byte for byte. */
+  items(): Uint8Array[] {
+    return this.#items().map(bytesOf);
+  }
+
+  /** Puts an item in, as another VM would: the filter that registered the queue last hears of it before this returns. */
+  push(item: string | Uint8Array): void {
+    this.#queues.enqueue(this.id, encodeText(item));
+  }
+
+  /** Takes the first item out, byte for byte; `null` when there is none. */
+  shift(): Uint8Array | null {
+    const item = this.#items().shift();
+    return item === undefined ? null : bytesOf(item);
+  }
+
+  /** Takes the first item out as text; `null` when there is none. */
+  shiftText(): string | null {
+    const item = this.shift();
+    return item && toText(item);
+  }
+
+  #items(): ByteString[] {
+    const items = this.#queues.items(this.id);
+    return items instanceof Refusal ? [] : items;
+  }
+}
+
+function unknown(id: number): Refusal {
+  return new Refusal(Status.NotFound, `there is no queue ${id}; registering or resolving one gives its id`);
+}
