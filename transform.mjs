@@ -24,6 +24,11 @@ const methods = {
   proxy_on_upstream_data: "onUpstreamData",
   proxy_on_downstream_connection_close: "onDownstreamClose",
   proxy_on_upstream_connection_close: "onUpstreamClose",
+  proxy_on_http_call_response: "onHttpCallResponse",
+  proxy_on_grpc_receive_initial_metadata: "onGrpcReceiveInitialMetadata",
+  proxy_on_grpc_receive: "onGrpcReceive",
+  proxy_on_grpc_receive_trailing_metadata: "onGrpcReceiveTrailingMetadata",
+  proxy_on_grpc_close: "onGrpcClose",
 };
 
 /** Exports that some hosts insist on (ngx_wasm_module), with what they mean when no class overrides them: accepted. */
@@ -31,6 +36,18 @@ const accepting = { proxy_on_vm_start: "onVmStart", proxy_on_configure: "onConfi
 
 /** What asc calls the files of the SDK. */
 const SDK = "~lib/proxy-wasm/assembly/";
+
+/** What a filter calls that needs an export though nothing is overridden. */
+const needing = {
+  [`${SDK}http-call/startHttpCall`]: ["onHttpCallResponse"],
+  [`${SDK}grpc/startGrpcCall`]: ["onGrpcReceive", "onGrpcClose"],
+  [`${SDK}grpc/startGrpcStream`]: [
+    "onGrpcReceiveInitialMetadata",
+    "onGrpcReceive",
+    "onGrpcReceiveTrailingMetadata",
+    "onGrpcClose",
+  ],
+};
 
 /** The classes whose methods do nothing until they are overridden. */
 const bases = new Set(
@@ -51,6 +68,7 @@ export default class PruneExports {
     for (const [name, element] of instances) {
       const method = /#(on\w+)$/.exec(name)?.[1];
       if (method && isContext(element.parent) && !bases.has(element.parent.internalName)) overridden.add(method);
+      if (Object.hasOwn(needing, name)) for (const method of needing[name]) overridden.add(method);
     }
     const bothKinds = hasBothKinds(instances);
     if (bothKinds) overridden.add("onNewConnection");

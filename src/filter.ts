@@ -3,12 +3,15 @@
 import { LogLevel } from "../assembly/abi.ts";
 import { toBytes } from "./bytes.ts";
 import { type Clock, VirtualClock } from "./clock.ts";
+import type { Callout, CalloutUpstreams } from "./callouts.ts";
+import { Clusters, pendingCallout, pendingGrpcCall } from "./clusters.ts";
 import { finishResponse } from "./connection.ts";
 import type { HostContext } from "./context.ts";
 import type { Refusal, Trap } from "./error.ts";
 import { type Fault, Faults } from "./faults.ts";
-import { exchange, type FilterResponse, type RequestInit, type Upstream } from "./exchange.ts";
+import { exchange, type FilterResponse, letPass, type RequestInit } from "./exchange.ts";
 import { FilterStream } from "./filter-stream.ts";
+import type { GrpcCallout, GrpcUpstreams } from "./grpc.ts";
 import { HttpStream, type Peer } from "./http-stream.ts";
 import { makeImports } from "./imports/index.ts";
 import { envFunctions } from "./imports/signatures.ts";
@@ -23,6 +26,7 @@ import { type TcpPeer, TcpStream } from "./tcp-stream.ts";
 import { type TimeLimit, timeLimit } from "./time-limit.ts";
 import { type LogEntry, Trace } from "./trace.ts";
 import { trapReport } from "./trap-report.ts";
+import type { Upstream } from "./upstream.ts";
 import { Vm } from "./vm.ts";
 
 /** How a filter is loaded. */
@@ -57,6 +61,13 @@ export interface FilterOptions {
   readonly faults?: Readonly<Record<string, Fault>>;
   /** Bounds other than Envoy's. */
   readonly limits?: Partial<Limits>;
+  /**
+   * The clusters that the filter can call, by name: a function answers for each. A callout to another is refused, as in
+   * Envoy; so is one to `null`, which stands for a cluster without a healthy host.
+   */
+  readonly upstreams?: CalloutUpstreams;
+  /** The clusters that the filter can call with gRPC, likewise. */
+  readonly grpc?: GrpcUpstreams;
   /** Hears every line of the filter's log. */
   readonly onLog?: (entry: LogEntry, prefix: string) => void;
   /** Hears every host call that answers something else than Ok, with the reason. */
@@ -71,6 +82,8 @@ export class Filter {
   readonly faults: Faults;
   /** Fills an array with random bytes, from the seed. */
   readonly random: (bytes: Uint8Array) => void;
+  /** Where its callouts go. @internal */
+  readonly clusters: Clusters;
   readonly #plugin: Plugin;
   readonly #limits: Limits;
   readonly #sourceMap: SourceMap | undefined;
@@ -87,6 +100,7 @@ export class Filter {
     this.random = seededRandom(options.seed ?? 1);
     this.#limits = { ...envoyLimits, ...options.limits };
     this.#sourceMap = sourceMap;
+    this.clusters = new Clusters(options.upstreams ?? {}, options.grpc ?? {}, this.clock, this.#limits);
     this.#plugin = new Plugin(
       pluginOptions(options),
       toConfiguration(options.config),
@@ -94,6 +108,7 @@ export class Filter {
       {
         clock: this.clock,
         limits: this.#limits,
+        clusters: this.clusters,
         logLevel: options.logLevel ?? LogLevel.Trace,
         random: this.random,
         fault: (call) => this.faults.of(call),
@@ -148,6 +163,38 @@ export class Filter {
     const { downstream, upstream, trace = new Trace() } = peers;
     const make = (stream: TcpStream) => this.#plugin.newConnectionFilter(stream, trace);
     return new TcpStream([make], { downstream, upstream, bufferBytes: this.#limits.bufferBytes });
+  }
+
+  /** The HTTP callouts that wait for their answer, oldest first, whichever stream has sent them. */
+  get callouts(): readonly Callout[] {
+    return [...this.clusters.pending];
+  }
+
+  /** The oldest callout to a cluster that waits for its answer, to give it one; a `StreamError` when there is none. */
+  pending(cluster: string): Callout {
+    return pendingCallout(this.clusters.pending, cluster);
+  }
+
+  /** The gRPC calls and streams that are open, oldest first, whichever stream has begun them. */
+  get grpcCalls(): readonly GrpcCallout[] {
+    return [...this.clusters.openGrpc];
+  }
+
+  /** The oldest gRPC call or stream to a cluster that is open; a `StreamError` when there is none. */
+  pendingGrpc(cluster: string): GrpcCallout {
+    return pendingGrpcCall(this.clusters.openGrpc, cluster);
+  }
+
+  /**
+   * Waits until every callout has its answer that will have one by itself, and lets virtual time pass for it. Rejects
+   * with what the function of an upstream throws.
+   */
+  settle(): Promise<void> {
+    const { clusters } = this;
+    return letPass(
+      this,
+      () => ![...clusters.pending, ...clusters.openGrpc].some((call) => call.willEnd) && clusters.work.idle,
+    );
   }
 
   /** Why the filter has stopped for good, or null: message, places in the source, what it was doing. */

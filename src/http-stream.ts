@@ -6,7 +6,7 @@ import { Body } from "./body.ts";
 import { Direction, type DirectionEvents, type Half, type Sink } from "./direction.ts";
 import { EnvoyFault } from "./error.ts";
 import type { HeaderMap } from "./header-map.ts";
-import { type LocalReply, localReplyMessage, proxyReply } from "./local-reply.ts";
+import { type LocalReply, localReplyMessage, proxyReply, upstreamFailureReply } from "./local-reply.ts";
 import { refuseRequest, refuseResponse } from "./router.ts";
 
 /** A filter in the chain of a stream. */
@@ -127,10 +127,7 @@ export class HttpStream {
     if (!this.#upstreamOpen) return;
     this.#upstreamOpen = false;
     if (this.response.message) return this.reset("upstream_reset_after_response_started");
-    const text = `upstream connect error or disconnect/reset before headers. reset reason: ${reason}`;
-    this.sendLocalReply(
-      proxyReply(503, text, `upstream_reset_before_response_started{${reason.replaceAll(" ", "_")}}`),
-    );
+    this.sendLocalReply(upstreamFailureReply(reason));
   }
 
   /** Answers the request from here. Through the filters while there is no response, past them while none was sent. */

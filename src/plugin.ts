@@ -4,6 +4,7 @@
 import { Action, DataAction, HeadersAction, PeerType, Status } from "../assembly/abi.ts";
 import { type ByteString, toBytes } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
+import type { Clusters } from "./clusters.ts";
 import type { HostContext } from "./context.ts";
 import { LoadError, Refusal, type Trap } from "./error.ts";
 import { failedReply, HttpContext } from "./http-context.ts";
@@ -43,6 +44,8 @@ export interface PluginOptions {
 export interface Host {
   readonly clock: Clock;
   readonly limits: Limits;
+  /** Where callouts go. */
+  readonly clusters: Clusters;
   /** Lines below this level are dropped. */
   readonly logLevel: number;
   /** Why a host call is to fail, or undefined. */

@@ -1,6 +1,7 @@
 // The root context of a plugin: its configuration, its timer, its life. Source: proxy-wasm-cpp-host src/context.cc.
 
 import { Status } from "../assembly/abi.ts";
+import { CalloutInbox } from "./callout-inbox.ts";
 import { HostContext } from "./context.ts";
 import { Refusal } from "./error.ts";
 import { Trace } from "./trace.ts";
@@ -9,6 +10,7 @@ import { Trace } from "./trace.ts";
 export class RootContext extends HostContext {
   readonly trace: Trace = new Trace();
   readonly root: RootContext = this;
+  readonly inbox: CalloutInbox = new CalloutInbox(this);
   #cancelTick: (() => void) | undefined;
   #donePending = false;
 
@@ -42,7 +44,7 @@ export class RootContext extends HostContext {
     if (this.vm.call("proxy_on_done", this, [this.id]) !== 0) return this.#delete();
     this.#donePending = true;
     // Nothing else keeps the VM: Envoy drops it here and now, and there is no on_delete.
-    if (this.vm.contexts.size === 1) this.setTickPeriod(0);
+    if (this.vm.contexts.size === 1) this.#stop();
   }
 
   /** The filter is done after all. */
@@ -59,5 +61,11 @@ export class RootContext extends HostContext {
     this.setTickPeriod(0);
     this.vm.call("proxy_on_delete", this, [this.id]);
     this.vm.contexts.delete(this.id);
+    this.#stop();
+  }
+
+  #stop(): void {
+    this.setTickPeriod(0);
+    this.inbox.cancel();
   }
 }

@@ -6,9 +6,11 @@ import { LoadError, Refusal } from "../error.ts";
 import type { Plugin } from "../plugin.ts";
 import type { Vm } from "../vm.ts";
 import { bufferCalls } from "./buffers.ts";
+import { calloutCalls } from "./callouts.ts";
 import { clockCalls } from "./clock.ts";
 import { contextCalls } from "./contexts.ts";
 import type { HostCall } from "./families.ts";
+import { grpcCalls } from "./grpc.ts";
 import { headerCalls } from "./headers.ts";
 import { logCalls } from "./log.ts";
 import { propertyCalls } from "./properties.ts";
@@ -16,7 +18,17 @@ import { envFunctions, wasiFunctions } from "./signatures.ts";
 import { streamCalls } from "./stream.ts";
 import { wasiCalls } from "./wasi.ts";
 
-const families = [logCalls, clockCalls, contextCalls, bufferCalls, headerCalls, propertyCalls, streamCalls];
+const families = [
+  logCalls,
+  clockCalls,
+  contextCalls,
+  bufferCalls,
+  headerCalls,
+  propertyCalls,
+  streamCalls,
+  calloutCalls,
+  grpcCalls,
+];
 
 /** What may be called from the start functions and from an allocator; everything else fails the VM there. */
 const allowed: Record<"start" | "malloc", ReadonlySet<string>> = {
