@@ -25,16 +25,32 @@ const methods = {
   proxy_on_upstream_data: "onUpstreamData",
   proxy_on_downstream_connection_close: "onDownstreamClose",
   proxy_on_upstream_connection_close: "onUpstreamClose",
+  proxy_on_http_call_response: "onHttpCallResponse",
+  proxy_on_grpc_receive_initial_metadata: "onGrpcReceiveInitialMetadata",
+  proxy_on_grpc_receive: "onGrpcReceive",
+  proxy_on_grpc_receive_trailing_metadata: "onGrpcReceiveTrailingMetadata",
+  proxy_on_grpc_close: "onGrpcClose",
 };
-
-/** Functions of the SDK that need an export, whether or not a class overrides its method. */
-const needing = { proxy_on_queue_ready: ["queues/subscribeTexts", "queues/subscribeBytes"] };
 
 /** Exports that some hosts insist on (ngx_wasm_module), with what they mean when no class overrides them: accepted. */
 const accepting = { proxy_on_vm_start: "onVmStart", proxy_on_configure: "onConfigure" };
 
 /** What asc calls the files of the SDK. */
 const SDK = "~lib/proxy-wasm/assembly/";
+
+/** Functions of the SDK that need callbacks, whether or not a class overrides them. */
+const needing = {
+  [`${SDK}queues/subscribeTexts`]: ["onQueueReady"],
+  [`${SDK}queues/subscribeBytes`]: ["onQueueReady"],
+  [`${SDK}http-call/startHttpCall`]: ["onHttpCallResponse"],
+  [`${SDK}grpc/startGrpcCall`]: ["onGrpcReceive", "onGrpcClose"],
+  [`${SDK}grpc/startGrpcStream`]: [
+    "onGrpcReceiveInitialMetadata",
+    "onGrpcReceive",
+    "onGrpcReceiveTrailingMetadata",
+    "onGrpcClose",
+  ],
+};
 
 /** The classes whose methods do nothing until they are overridden. */
 const bases = new Set(
@@ -55,12 +71,12 @@ export default class PruneExports {
     for (const [name, element] of instances) {
       const method = /#(on\w+)$/.exec(name)?.[1];
       if (method && isContext(element.parent) && !bases.has(element.parent.internalName)) overridden.add(method);
+      if (Object.hasOwn(needing, name)) for (const method of needing[name]) overridden.add(method);
     }
     const bothKinds = hasBothKinds(instances);
     if (bothKinds) overridden.add("onNewConnection");
     for (const [name, behind] of Object.entries(methods)) {
-      const needed = needing[name]?.some((user) => instances.has(`${SDK}${user}`));
-      if (!needed && ![behind].flat().some((method) => overridden.has(method))) module.removeExport(name);
+      if (![behind].flat().some((method) => overridden.has(method))) module.removeExport(name);
     }
     chooseAbi(module, this.program.options.globalAliases?.get("PROXY_WASM_ABI"));
     const { i32, createType } = this.binaryen;

@@ -2,13 +2,16 @@
 
 import { LogLevel } from "../assembly/abi.ts";
 import { byteString, toBytes } from "./bytes.ts";
+import type { Callout } from "./callouts.ts";
 import type { Clock } from "./clock.ts";
+import { type Clusters, pendingCallout, pendingGrpcCall } from "./clusters.ts";
 import { finishResponse } from "./connection.ts";
 import type { HostContext } from "./context.ts";
 import type { Refusal, Trap } from "./error.ts";
 import { type Fault, Faults } from "./faults.ts";
-import { exchange, type FilterResponse, type RequestInit, type Upstream } from "./exchange.ts";
+import { exchange, type FilterResponse, letPass, type RequestInit } from "./exchange.ts";
 import { FilterStream } from "./filter-stream.ts";
+import type { GrpcCallout } from "./grpc.ts";
 import { HttpStream, type Peer } from "./http-stream.ts";
 import { makeImports } from "./imports/index.ts";
 import { envFunctions } from "./imports/signatures.ts";
@@ -28,6 +31,7 @@ import { type TimeLimit, timeLimit } from "./time-limit.ts";
 import type { Thread } from "./thread.ts";
 import { type LogEntry, Trace } from "./trace.ts";
 import { trapReport } from "./trap-report.ts";
+import type { Upstream } from "./upstream.ts";
 import { Vm } from "./vm.ts";
 
 /** How a filter is loaded. */
@@ -74,6 +78,8 @@ export class Filter {
   readonly faults: Faults;
   /** Fills an array with random bytes, from the seed. */
   readonly random: (bytes: Uint8Array) => void;
+  /** Where its callouts go. @internal */
+  readonly clusters: Clusters;
   readonly #parts: FilterParts;
   readonly #thread: Thread;
   /** Those that follow it in a chain. */
@@ -84,6 +90,7 @@ export class Filter {
     this.proxy = parts.installation.proxy;
     this.clock = this.proxy.clock;
     this.random = this.proxy.random;
+    this.clusters = this.proxy.clusters;
     this.faults = parts.faults;
     this.#parts = parts;
     this.#thread = thread;
@@ -146,6 +153,38 @@ export class Filter {
     const { bufferBytes } = this.#parts.limits;
     const { dispatcher } = this.proxy;
     return new TcpStream(makers, { downstream, upstream, bufferBytes, dispatcher });
+  }
+
+  /** The HTTP callouts that wait for their answer, oldest first, whichever stream has sent them. */
+  get callouts(): readonly Callout[] {
+    return [...this.clusters.pending];
+  }
+
+  /** The oldest callout to a cluster that waits for its answer, to give it one; a `StreamError` when there is none. */
+  pending(cluster: string): Callout {
+    return pendingCallout(this.clusters.pending, cluster);
+  }
+
+  /** The gRPC calls and streams that are open, oldest first, whichever stream has begun them. */
+  get grpcCalls(): readonly GrpcCallout[] {
+    return [...this.clusters.openGrpc];
+  }
+
+  /** The oldest gRPC call or stream to a cluster that is open; a `StreamError` when there is none. */
+  pendingGrpc(cluster: string): GrpcCallout {
+    return pendingGrpcCall(this.clusters.openGrpc, cluster);
+  }
+
+  /**
+   * Waits until every callout has its answer that will have one by itself, and lets virtual time pass for it. Rejects
+   * with what the function of an upstream throws.
+   */
+  settle(): Promise<void> {
+    const { clusters } = this;
+    return letPass(
+      this,
+      () => ![...clusters.pending, ...clusters.openGrpc].some((call) => call.willEnd) && clusters.work.idle,
+    );
   }
 
   /** Why the filter has stopped for good, or null: message, places in the source, what it was doing. */
@@ -254,7 +293,7 @@ export async function loadFilter(
 function proxyOf(options: FilterOptions): ProxyState {
   const { proxy } = options;
   if (!proxy) return new ProxyState(options);
-  for (const name of ["clock", "now", "seed", "mainThread"] as const) {
+  for (const name of ["clock", "now", "seed", "mainThread", "upstreams", "grpc"] as const) {
     if (options[name] !== undefined)
       throw new TypeError(`${name} is an option of the proxy: new ProxyState({ ${name} })`);
   }
@@ -274,6 +313,7 @@ function install(
   const host: Host = {
     proxy,
     clock: proxy.clock,
+    clusters: proxy.clusters,
     limits,
     logLevel: options.logLevel ?? LogLevel.Trace,
     random: proxy.random,

@@ -4,6 +4,7 @@
 import { Action, DataAction, HeadersAction, PeerType, Status } from "../assembly/abi.ts";
 import { byteString, type ByteString, toBytes } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
+import type { Clusters } from "./clusters.ts";
 import type { HostContext } from "./context.ts";
 import { LoadError, Refusal, type Trap } from "./error.ts";
 import { failedReply, HttpContext } from "./http-context.ts";
@@ -47,6 +48,8 @@ export interface Host {
   readonly proxy: ProxyState;
   readonly clock: Clock;
   readonly limits: Limits;
+  /** Where callouts go. */
+  readonly clusters: Clusters;
   /** Lines below this level are dropped. */
   readonly logLevel: number;
   /** Why a host call is to fail, or undefined. */
@@ -169,7 +172,7 @@ export class Plugin {
 
   /** Lets go of a VM without a word to the filter. */
   dropVm(vm: Vm<HostContext>): void {
-    for (const context of vm.contexts.values()) if (context instanceof RootContext) context.setTickPeriod(0);
+    for (const context of vm.contexts.values()) if (context instanceof RootContext) context.stop();
     this.#place.thread.drop(this.#place.vmKey, vm);
   }
 
@@ -193,7 +196,7 @@ export class Plugin {
     const root = new RootContext(this, vm);
     const refusing = root.start();
     if (!vm.failed && !refusing) return root;
-    root.setTickPeriod(0);
+    root.stop();
     vm.contexts.delete(root.id);
     if (!vm.contexts.size) this.dropVm(vm);
     throw vm.failed

@@ -1,8 +1,12 @@
-// What the filters of one proxy have in common: time, metrics, shared data, queues, and the threads that they run on.
+// What the filters of one proxy have in common: time, clusters, metrics, shared data,
+// queues, and the threads that they run on.
 // Source: proxy-wasm-cpp-host src/wasm.cc, Envoy source/extensions/common/wasm/wasm.cc.
 
+import type { CalloutUpstreams } from "./callouts.ts";
 import { type Clock, VirtualClock } from "./clock.ts";
+import { Clusters } from "./clusters.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import type { GrpcUpstreams } from "./grpc.ts";
 import { Metrics } from "./metrics.ts";
 import { Queues } from "./queues.ts";
 import { seededRandom } from "./random.ts";
@@ -23,6 +27,13 @@ export interface ProxyOptions {
    * sees no streams. False by default, so that a test sees what one worker does.
    */
   readonly mainThread?: boolean;
+  /**
+   * The clusters that the filter can call, by name: a function answers for each. A callout to another is refused, as in
+   * Envoy; so is one to `null`, which stands for a cluster without a healthy host.
+   */
+  readonly upstreams?: CalloutUpstreams;
+  /** The clusters that the filter can call with gRPC, likewise. */
+  readonly grpc?: GrpcUpstreams;
 }
 
 /**
@@ -37,6 +48,8 @@ export class ProxyState {
   readonly random: (bytes: Uint8Array) => void;
   /** @internal */
   readonly dispatcher: Dispatcher = new Dispatcher();
+  /** Where callouts go. @internal */
+  readonly clusters: Clusters;
   /** @internal */
   readonly metrics: Metrics = new Metrics();
   /** @internal */
@@ -54,6 +67,7 @@ export class ProxyState {
   constructor(options: ProxyOptions = {}) {
     this.clock = options.clock ?? new VirtualClock(options.now);
     this.random = seededRandom(options.seed ?? 1);
+    this.clusters = new Clusters(options.upstreams ?? {}, options.grpc ?? {}, this.clock);
     this.mainThread = options.mainThread ? this.newThread() : undefined;
   }
 
