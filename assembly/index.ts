@@ -15,6 +15,7 @@ export { Body } from "./body";
 export { BodyContext } from "./body-context";
 export { currentTimeNanoseconds } from "./clock";
 export { Context, HttpContext, RootContext } from "./context";
+export { callForeignFunction, foreignFunctionStatus } from "./foreign";
 export { HeaderMap } from "./header-map";
 export { Header, Headers } from "./headers";
 export { isLogged, log, logCritical, logDebug, logError, logInfo, logTrace, logWarn } from "./log";

@@ -8,6 +8,7 @@ import type { HostContext } from "./context.ts";
 import type { Refusal, Trap } from "./error.ts";
 import { type Fault, Faults } from "./faults.ts";
 import { exchange, type FilterResponse, type RequestInit, type Upstream } from "./exchange.ts";
+import type { ForeignFunction } from "./foreign.ts";
 import { FilterStream } from "./filter-stream.ts";
 import { HttpStream, type Peer } from "./http-stream.ts";
 import { makeImports } from "./imports/index.ts";
@@ -55,6 +56,11 @@ export interface FilterOptions {
   readonly seed?: number;
   /** Host calls that are to fail, by name: `{ proxy_http_call: Status.InternalFailure }`. */
   readonly faults?: Readonly<Record<string, Fault>>;
+  /**
+   * Functions that the filter can call by name besides Envoy's (`proxy_call_foreign_function`), or in place of them:
+   * `{ my_fn: (bytes) => bytes }`.
+   */
+  readonly foreign?: Readonly<Record<string, ForeignFunction>>;
   /** Bounds other than Envoy's. */
   readonly limits?: Partial<Limits>;
   /** Hears every line of the filter's log. */
@@ -95,6 +101,7 @@ export class Filter {
         clock: this.clock,
         limits: this.#limits,
         logLevel: options.logLevel ?? LogLevel.Trace,
+        foreign: options.foreign ?? {},
         random: this.random,
         fault: (call) => this.faults.of(call),
         log: (entry, context) => options.onLog?.(entry, context?.logPrefix ?? "wasm log"),

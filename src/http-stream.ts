@@ -43,6 +43,8 @@ export interface HttpStreamOptions {
 export class HttpStream {
   readonly request: Direction;
   readonly response: Direction;
+  /** The objects that Envoy's parts and the filters leave to each other, as texts. */
+  readonly filterState: Map<string, string> = new Map();
   /** The reply that the proxy sent by itself, or undefined. */
   localReply: LocalReply | undefined;
   /** Why the response is what it is, as `%RESPONSE_CODE_DETAILS%`, or undefined while there is none. */

@@ -24,6 +24,7 @@ export {
 } from "./exchange.ts";
 export type { Fault, Faults } from "./faults.ts";
 export { Filter, type FilterOptions, loadFilter } from "./filter.ts";
+export type { ForeignFunction } from "./foreign.ts";
 export { FilterStream } from "./filter-stream.ts";
 export { type HeadersInit, HttpHeaders } from "./http-headers.ts";
 export type { Limits } from "./limits.ts";

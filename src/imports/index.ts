@@ -9,6 +9,7 @@ import { bufferCalls } from "./buffers.ts";
 import { clockCalls } from "./clock.ts";
 import { contextCalls } from "./contexts.ts";
 import type { HostCall } from "./families.ts";
+import { foreignCalls } from "./foreign.ts";
 import { headerCalls } from "./headers.ts";
 import { logCalls } from "./log.ts";
 import { propertyCalls } from "./properties.ts";
@@ -16,7 +17,16 @@ import { envFunctions, wasiFunctions } from "./signatures.ts";
 import { streamCalls } from "./stream.ts";
 import { wasiCalls } from "./wasi.ts";
 
-const families = [logCalls, clockCalls, contextCalls, bufferCalls, headerCalls, propertyCalls, streamCalls];
+const families = [
+  logCalls,
+  clockCalls,
+  contextCalls,
+  bufferCalls,
+  headerCalls,
+  propertyCalls,
+  streamCalls,
+  foreignCalls,
+];
 
 /** What may be called from the start functions and from an allocator; everything else fails the VM there. */
 const allowed: Record<"start" | "malloc", ReadonlySet<string>> = {
