@@ -32,6 +32,9 @@ const accepting = { proxy_on_vm_start: "onVmStart", proxy_on_configure: "onConfi
 /** What asc calls the files of the SDK. */
 const SDK = "~lib/proxy-wasm/assembly/";
 
+/** What in the SDK needs an export when it is used, and the method behind that, whether or not a class overrides it. */
+const users = { "timers/startTimer": "onTick" };
+
 /** The classes whose methods do nothing until they are overridden. */
 const bases = new Set(
   [
@@ -54,6 +57,7 @@ export default class PruneExports {
     }
     const bothKinds = hasBothKinds(instances);
     if (bothKinds) overridden.add("onNewConnection");
+    for (const [user, method] of Object.entries(users)) if (instances.has(SDK + user)) overridden.add(method);
     for (const [name, behind] of Object.entries(methods)) {
       if (![behind].flat().some((method) => overridden.has(method))) module.removeExport(name);
     }

@@ -8,6 +8,7 @@ import { Context, HttpContext, requestFlow, responseFlow, RootContext } from "./
 import { beginFlow, endFlow, endFlows, isContinued } from "./flow";
 import { beginConnection, create, find, remove } from "./registry";
 import { StreamContext } from "./stream-context";
+import { forgetTimersOf, runTimers } from "./timers";
 
 export { malloc, malloc as proxy_on_memory_allocate } from "./memory";
 
@@ -42,6 +43,7 @@ export function proxy_on_log(contextId: u32): void {
 export function proxy_on_delete(contextId: u32): void {
   enter(contextId);
   changetype<Context>(find(contextId)).onDelete();
+  forgetTimersOf(contextId);
   remove(contextId);
   leave();
 }
@@ -68,7 +70,8 @@ export function proxy_on_configure(contextId: u32, configurationSize: u32): bool
 
 export function proxy_on_tick(contextId: u32): void {
   enter(contextId);
-  changetype<RootContext>(find(contextId)).onTick();
+  const context = find(contextId);
+  if (!runTimers(contextId, context)) changetype<RootContext>(context).onTick();
   leave();
 }
 
