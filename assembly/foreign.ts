@@ -3,6 +3,15 @@
 import { Status } from "./abi";
 import { proxy_call_foreign_function } from "./env";
 import { answerBytes, answerData, answerSize, beginCall, write, written } from "./memory";
+import { checked } from "./status";
+
+/** What Envoy's functions answer when they are used as they should. */
+const EXPECTED: u32 =
+  (1 << Status.Ok) |
+  (1 << Status.NotFound) |
+  (1 << Status.BadArgument) |
+  (1 << Status.SerializationFailure) |
+  (1 << Status.InternalFailure);
 
 let lastStatus: u32 = Status.Ok;
 
@@ -31,5 +40,5 @@ export function callForeign(name: usize, argument: usize, size: usize): Status {
   beginCall();
   const at = write(name);
   lastStatus = proxy_call_foreign_function(at, written, argument, size, answerData, answerSize);
-  return lastStatus as Status;
+  return checked(changetype<usize>("proxy_call_foreign_function"), lastStatus, EXPECTED, memory.data(4));
 }

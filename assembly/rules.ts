@@ -96,13 +96,14 @@ export class Rules<T> {
 
   /**
    * The configuration for the request whose callback is running; `null` when none is for it. For `onRequestHeaders`: it
-   * reads `:authority` and `x-mse-consumer`, which are gone later, and the properties `route_name` and `cluster_name`.
+   * reads `:authority` and `x-mse-consumer`, which are gone later, and the properties `xds.route_name` and
+   * `xds.cluster_name`.
    */
   match(): T | null {
     if (this.rules.length) {
       const headers = HeaderMap.of(MapType.HttpRequestHeaders);
-      const route = property("route_name");
-      const service = property("cluster_name");
+      const route = property("xds\0route_name", "route_name");
+      const service = property("xds\0cluster_name", "cluster_name");
       const domain = withoutPort(headers.get(":authority") || "");
       const consumer = headers.get("x-mse-consumer") || "";
       for (let i = 0; i < this.rules.length; i++) {
@@ -130,10 +131,16 @@ function names(json: JsonValue, member: string): string[] {
   return found;
 }
 
-function property(name: string): string {
+/** A property by its name of today, or by that of Envoy before 1.33, which Higress' own build has kept. */
+function property(path: string, old: string): string {
+  const answered = ask(changetype<usize>(path)) || ask(changetype<usize>(old));
+  return answered ? answerText() : "";
+}
+
+function ask(path: usize): bool {
   beginCall();
-  const path = write(changetype<usize>(name));
-  return proxy_get_property(path, written, answerData, answerSize) == Status.Ok ? answerText() : "";
+  const at = write(path);
+  return proxy_get_property(at, written, answerData, answerSize) == Status.Ok;
 }
 
 function withoutPort(authority: string): string {

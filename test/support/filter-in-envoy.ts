@@ -1,7 +1,13 @@
-// The configuration of an Envoy whose only route answers by itself, with one filter before it.
+// The configuration of an Envoy with one filter. Its route `answer` answers by itself, `/other` does so without a name,
+// `/cluster` leads to a cluster without a host.
 
-/** The configuration as YAML. `configuration` is the plugin's: a text, or an Any as JSON. */
-export function filterInEnvoy(port: number, module: string, configuration: string | object = ""): string {
+/** The configuration as YAML. `configuration` is the plugin's: a text, or an Any as JSON; `cluster` the cluster's name. */
+export function filterInEnvoy(
+  port: number,
+  module: string,
+  configuration: string | object = "",
+  cluster = "nowhere",
+): string {
   const http = "type.googleapis.com/envoy.extensions.filters.http";
   const plugin =
     typeof configuration === "string"
@@ -22,7 +28,15 @@ export function filterInEnvoy(port: number, module: string, configuration: strin
     route_config: {
       name: "routes",
       virtual_hosts: [
-        { name: "all", domains: ["*"], routes: [{ name: "answer", match: { prefix: "/" }, direct_response: answer }] },
+        {
+          name: "all",
+          domains: ["*"],
+          routes: [
+            { match: { prefix: "/other" }, direct_response: answer },
+            { match: { prefix: "/cluster" }, route: { cluster } },
+            { name: "answer", match: { prefix: "/" }, direct_response: answer },
+          ],
+        },
       ],
     },
     http_filters: [
@@ -32,5 +46,7 @@ export function filterInEnvoy(port: number, module: string, configuration: strin
   };
   const address = { socket_address: { address: "127.0.0.1", port_value: port } };
   const listener = { name: "main", address, filter_chains: [{ filters: [{ name: "http", typed_config: manager }] }] };
-  return JSON.stringify({ static_resources: { listeners: [listener] } });
+  return JSON.stringify({
+    static_resources: { listeners: [listener], clusters: [{ name: cluster, connect_timeout: "1s" }] },
+  });
 }
