@@ -1,6 +1,8 @@
 // The objects of a stream's filter state that Envoy makes from a text, with what it makes of the text.
 // Source: a running Envoy 1.40, asked for every name in it; Envoy's "Well Known Filter State Objects".
 
+import { type ByteString, decodeText, toBytes } from "./bytes.ts";
+
 /** What Envoy makes of a text, as it reads back; undefined when the text is none of that object. */
 type Factory = (text: string) => string | undefined;
 
@@ -50,8 +52,28 @@ export function makeFilterState(name: string, text: string): { readonly text: st
   return factory ? (made === undefined ? "bad" : { text: made }) : "unknown";
 }
 
-/** The names that Envoy knows. */
-export const filterStateNames: readonly string[] = Object.keys(factories);
+/** The objects that have no text in Envoy, so that they cannot be read back. */
+const unreadable: ReadonlySet<string> = new Set([
+  "envoy.network.application_protocols",
+  "envoy.network.transport_socket.http_11_proxy.info",
+  "envoy.router.debug_config",
+]);
+
+/** The objects that Envoy's parts and the filters leave to each other in a stream. */
+export class FilterState {
+  readonly #texts = new Map<string, string>();
+
+  /** Sets an object by its text. */
+  set(name: string, text: string): void {
+    if (!unreadable.has(name)) this.#texts.set(name, text);
+  }
+
+  /** The property at `filter_state.<name>`; undefined when that is not the path, or there is none. */
+  property([first, name = "", more]: readonly ByteString[]): Uint8Array | undefined {
+    const text = first === "filter_state" && more === undefined ? this.#texts.get(decodeText(name)) : undefined;
+    return text === undefined ? undefined : toBytes(text);
+  }
+}
 
 function endpoint(text: string): string | undefined {
   const [, six, four, port] = /^(?:\[(.*)\]|([\d.]*)):(\d{1,5})$/.exec(text) ?? [];

@@ -3,7 +3,7 @@
 
 import { Action, BufferType, DataAction, HeadersAction, MapType, Status } from "../assembly/abi.ts";
 import { Body } from "./body.ts";
-import { type ByteString, decodeText, toBytes } from "./bytes.ts";
+import type { ByteString } from "./bytes.ts";
 import { type Buffer, HostContext, mapNames } from "./context.ts";
 import type { Half } from "./direction.ts";
 import { EnvoyFault, Refusal } from "./error.ts";
@@ -243,10 +243,8 @@ export class HttpContext extends HostContext implements StreamFilter {
     const logging = this.phase === "on_log";
     const request = logging ? this.#stream.request.message : this.#maps[MapType.HttpRequestHeaders];
     const response = logging ? this.#stream.response.message : this.#maps[MapType.HttpResponseHeaders];
-    const [first, name, more] = path;
-    const state =
-      first === "filter_state" && more === undefined ? this.#stream.filterState.get(decodeText(name ?? "")) : undefined;
-    if (state !== undefined) return toBytes(state);
+    const state = this.#stream.filterState.property(path);
+    if (state) return state;
     return requestProperty(path, { request, response, phase: this.phase }) ?? super.property(path);
   }
 

@@ -5,6 +5,7 @@
 import { Body } from "./body.ts";
 import { Direction, type DirectionEvents, type Half, type Sink } from "./direction.ts";
 import { EnvoyFault } from "./error.ts";
+import { FilterState } from "./filter-state.ts";
 import type { HeaderMap } from "./header-map.ts";
 import { type LocalReply, localReplyMessage, proxyReply } from "./local-reply.ts";
 import { refuseRequest, refuseResponse } from "./router.ts";
@@ -43,8 +44,8 @@ export interface HttpStreamOptions {
 export class HttpStream {
   readonly request: Direction;
   readonly response: Direction;
-  /** The objects that Envoy's parts and the filters leave to each other, as texts. */
-  readonly filterState: Map<string, string> = new Map();
+  /** What its filters leave to each other. */
+  readonly filterState: FilterState = new FilterState();
   /** The reply that the proxy sent by itself, or undefined. */
   localReply: LocalReply | undefined;
   /** Why the response is what it is, as `%RESPONSE_CODE_DETAILS%`, or undefined while there is none. */

@@ -91,6 +91,7 @@ test("what is set in the filter state can be read in the stream, and nowhere els
   expect(await set("envoy.ratelimit.hits_addend", "007")).toBe("7");
   expect(await set("envoy.network.ip", "1.2.3.4")).toBe("1.2.3.4:0");
   expect(await set("envoy.ratelimit.hits_addend", "x")).toBe("none");
+  expect(await set("envoy.network.application_protocols", "h2")).toBe("none");
 });
 
 describe("pointers", () => {
@@ -132,4 +133,29 @@ describe("pointers", () => {
     const filter = await load(call(64, 68), `(func (export "malloc") (param i32) (result i32) ${body})`);
     await expect(filter.request("/", { upstream: () => ({}) })).rejects.toThrow(EnvoyFault);
   });
+});
+
+test("a connection's upstream can be chosen; a root context has no stream", async () => {
+  const { bytes } = await compileSource(`
+    import { Action, logInfo, registerRootContext, RootContext, StreamContext } from "proxy-wasm/assembly";
+    import { setEnvoyFilterState } from "proxy-wasm/assembly/envoy";
+    class Root extends RootContext {
+      override onConfigure(_size: u32): bool {
+        logInfo(setEnvoyFilterState("envoy.tcp_proxy.cluster", "blue").toString());
+        return true;
+      }
+      override createStreamContext(): StreamContext { return new Connection(); }
+    }
+    class Connection extends StreamContext {
+      override onNewConnection(): Action {
+        logInfo(setEnvoyFilterState("envoy.tcp_proxy.cluster", "blue").toString());
+        return Action.Continue;
+      }
+    }
+    registerRootContext("", () => new Root());`);
+  const filter = await loadFilter(bytes);
+  expect(filter.rootTrace.logs.map(({ message }) => message)).toEqual(["1"]);
+  const connection = filter.connection();
+  connection.connect();
+  expect(connection.trace.logs.map(({ message }) => message)).toEqual(["0"]);
 });
