@@ -110,7 +110,7 @@ export function parseJson(bytes: Uint8Array | null, name: string = "configuratio
   if (rest) return new JsonValue(text, at, typeAt(at), null, null, 0);
   text.failed = true;
   text.note("", wrongAt, changetype<string>(wanted), foundAt(wrongAt, end));
-  if (load<u8>(start) == 0x0a && wrongAt <= start + 2) {
+  if (mayBeStruct(start, end)) {
     text.mistakes.push(
       name +
         ": these bytes may be a google.protobuf.Struct, as Envoy hands it on: configure a StringValue, or read " +
@@ -118,6 +118,13 @@ export function parseJson(bytes: Uint8Array | null, name: string = "configuratio
     );
   }
   return missing(text);
+}
+
+/** Whether these bytes begin as a Struct does with its first member, and hold the tag of a member's value. */
+function mayBeStruct(at: usize, end: usize): bool {
+  if (load<u8>(at) != 0x0a) return false;
+  while (at < end && load<u8>(at) != 0x12) at++;
+  return at < end;
 }
 
 function missing(text: JsonText): JsonValue {
