@@ -40,6 +40,7 @@ const SDK = "~lib/proxy-wasm/assembly/";
 
 /** Functions of the SDK that need callbacks, whether or not a class overrides them. */
 const needing = {
+  [`${SDK}timers/startTimer`]: ["onTick"],
   [`${SDK}queues/subscribeTexts`]: ["onQueueReady"],
   [`${SDK}queues/subscribeBytes`]: ["onQueueReady"],
   [`${SDK}http-call/startHttpCall`]: ["onHttpCallResponse"],

@@ -5,7 +5,7 @@ export default defineConfig({
     include: ["test/*.test.ts"],
     globalSetup: ["test/support/cleanup.ts"],
     testTimeout: 30_000,
-    hookTimeout: 30_000,
+    hookTimeout: 60_000,
     reporters: process.env["CI"] ? ["default", ["json", { outputFile: "build/vitest.json" }]] : ["default"],
   },
 });

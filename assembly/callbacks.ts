@@ -12,6 +12,7 @@ import { deliverHttpCall } from "./http-call";
 import { forgetCallsOf } from "./pending-calls";
 import { beginConnection, create, find, remove } from "./registry";
 import { StreamContext } from "./stream-context";
+import { forgetTimersOf, runTimers } from "./timers";
 
 export { malloc, malloc as proxy_on_memory_allocate } from "./memory";
 
@@ -48,6 +49,7 @@ export function proxy_on_delete(contextId: u32): void {
   changetype<Context>(find(contextId)).onDelete();
   forgetSubscriptions(contextId);
   forgetCallsOf(contextId);
+  forgetTimersOf(contextId);
   remove(contextId);
   leave();
 }
@@ -74,7 +76,8 @@ export function proxy_on_configure(contextId: u32, configurationSize: u32): bool
 
 export function proxy_on_tick(contextId: u32): void {
   enter(contextId);
-  changetype<RootContext>(find(contextId)).onTick();
+  const context = find(contextId);
+  if (!runTimers(contextId, context)) changetype<RootContext>(context).onTick();
   leave();
 }
 

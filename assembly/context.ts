@@ -22,6 +22,7 @@ import { countHttpCalls, HttpCall, HttpCallHandler, HttpCallResponse, startHttpC
 import { checked, DONE } from "./status";
 import { closeStream, continueStream, sendLocalResponse, sendLocalResponseBytes } from "./stream";
 import { StreamContext } from "./stream-context";
+import { startTimer, stopTimer } from "./timers";
 
 /** The id that the next context takes; set by the registry around an author's factory. */
 let nextId: u32 = 0;
@@ -171,7 +172,10 @@ export class RootContext extends Context {
     return true;
   }
 
-  /** The tick period has passed. Envoy ticks in every worker and in the main thread; `Lease` lets one of them do a thing. */
+  /**
+   * The tick period has passed. Envoy ticks in every worker and in the main thread; `Lease` lets one of them do a thing.
+   * Not called while timers of `setTimer` wait, since the tick is theirs then.
+   */
   onTick(): void {}
 
   /**
@@ -248,6 +252,37 @@ export class RootContext extends Context {
   /** The VM's configuration as bytes: none when there is none. Envoy gives it at any time. */
   get vmConfigurationBytes(): Uint8Array | null {
     return configurationBytes(BufferType.VmConfiguration);
+  }
+
+  /**
+   * Calls `handle` with this context once, after so many milliseconds, and gives a number for `cancelTimer`:
+   * `this.setTimer<Plugin>(500, (self) => self.refresh())`. `handle` is a plain function without variables from around
+   * it; what it needs are fields of the context. It runs in the name of the root context, so a stream is reached by its
+   * own methods. 0 milliseconds are taken for 1.
+   *
+   * Any number of timers share the one tick of the context: `setTickPeriodMs` and `onTick` are not for a context that
+   * has some. They go with the context. Envoy runs one VM for each worker and one in the main thread, so with W workers
+   * a timer fires in W + 1 places, each with its own state; let a lock in shared data decide where something is to
+   * happen once. A VM that only tries out a configuration runs `onConfigure` too and never ticks.
+   */
+  setTimer<T extends RootContext>(milliseconds: u32, handle: (self: T) => void): u32 {
+    return this.startTimer<T>(milliseconds, handle, false);
+  }
+
+  /** As `setTimer`, again and again, until it is cancelled. What a busy proxy missed is left out, not made up for. */
+  setRepeatingTimer<T extends RootContext>(milliseconds: u32, handle: (self: T) => void): u32 {
+    return this.startTimer<T>(milliseconds, handle, true);
+  }
+
+  /** Takes a timer back; `false` when it has fired, was cancelled, or is another context's. */
+  cancelTimer(timer: u32): bool {
+    return stopTimer(this.id, timer);
+  }
+
+  private startTimer<T extends RootContext>(milliseconds: u32, handle: (self: T) => void, repeats: bool): u32 {
+    // @ts-ignore: a type parameter has a value in asc
+    assert(this instanceof T, "setTimer<" + nameof<T>() + "> was called on another class");
+    return startTimer(this.id, milliseconds, changetype<usize>(handle), repeats);
   }
 
   /** Calls `onTick` every so many milliseconds, first after one period; 0 stops it. */

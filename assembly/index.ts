@@ -16,6 +16,7 @@ export { BodyContext } from "./body-context";
 export { currentTimeNanoseconds } from "./clock";
 export { Context, HttpContext, RootContext } from "./context";
 export { GrpcCall, GrpcCallHandler, GrpcRequest, GrpcResponse, GrpcStream, GrpcStreamHandler } from "./grpc";
+export { callForeignFunction, foreignFunctionStatus } from "./foreign";
 export { HeaderMap } from "./header-map";
 export { Header, Headers } from "./headers";
 export { Lease } from "./lease";

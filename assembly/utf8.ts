@@ -55,7 +55,8 @@ export function encode(text: usize, out: usize): usize {
   return out;
 }
 
-function encodePoint(point: u32, out: usize): usize {
+/** Writes a code point to `out` and gives the address behind it. */
+export function encodePoint(point: u32, out: usize): usize {
   let more = point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
   // 110xxxxx, 1110xxxx or 11110xxx, then 10xxxxxx for each further byte; the store keeps the low eight bits.
   store<u8>(out++, (0xff00 >> (more + 1)) | (point >> (6 * more)));

@@ -6,6 +6,7 @@ import { BufferType, MapType, Status } from "../assembly/abi.ts";
 import type { Body } from "./body.ts";
 import type { ByteString } from "./bytes.ts";
 import { Refusal } from "./error.ts";
+import type { ForeignCaller, PropertyDeclaration } from "./foreign.ts";
 import type { HeaderMap } from "./header-map.ts";
 import type { LocalReply } from "./local-reply.ts";
 import type { Plugin } from "./plugin.ts";
@@ -17,13 +18,15 @@ import type { Vm } from "./vm.ts";
 export type Buffer = Body | Uint8Array;
 
 /** A context in a VM, with what every kind answers. */
-export abstract class HostContext {
+export abstract class HostContext implements ForeignCaller {
   readonly id: number;
   readonly vm: Vm<HostContext>;
   readonly plugin: Plugin;
   abstract readonly trace: Trace;
   /** Who answers what belongs to the plugin as a whole: configuration, timers, callouts. */
   abstract readonly root: RootContext;
+  /** What it has said about properties. */
+  declaredProperties: ReadonlyMap<string, PropertyDeclaration> = noProperties;
 
   constructor(plugin: Plugin, vm: Vm<HostContext>) {
     this.plugin = plugin;
@@ -74,6 +77,20 @@ export abstract class HostContext {
     return this.plugin.property(path);
   }
 
+  /** Puts an object into the stream's filter state. */
+  setFilterState(_name: string, _value: string): Refusal | undefined {
+    return new Refusal(Status.NotFound, "a root context has no stream to keep filter state with");
+  }
+
+  /** Says what a property is, before it is set. What a stream declares is never looked at. */
+  declareProperty(name: string, declaration: PropertyDeclaration): Refusal | undefined {
+    if (this.declaredProperties.has(name)) {
+      return new Refusal(Status.BadArgument, `the property ${JSON.stringify(name)} is declared already`);
+    }
+    this.declaredProperties = new Map([...this.declaredProperties, [name, declaration]]);
+    return undefined;
+  }
+
   /** Lets the request go on. Without a stream there is nothing to do, which is no error. */
   continueRequest(): void {}
 
@@ -92,6 +109,8 @@ export abstract class HostContext {
   /** Answers the request from the proxy. */
   sendLocalReply(_reply: LocalReply): void {}
 }
+
+const noProperties: ReadonlyMap<string, PropertyDeclaration> = new Map();
 
 /** The names of the header maps, as sentences have them. */
 export const mapNames: Record<MapType, string> = {

@@ -10,6 +10,7 @@ import type { HostContext } from "./context.ts";
 import type { Refusal, Trap } from "./error.ts";
 import { type Fault, Faults } from "./faults.ts";
 import { exchange, type FilterResponse, letPass, type RequestInit } from "./exchange.ts";
+import type { ForeignFunction } from "./foreign.ts";
 import { FilterStream } from "./filter-stream.ts";
 import type { GrpcCallout } from "./grpc.ts";
 import { HttpStream, type Peer } from "./http-stream.ts";
@@ -60,6 +61,11 @@ export interface FilterOptions extends ProxyOptions {
   readonly logLevel?: LogLevel;
   /** Host calls that are to fail, by name: `{ proxy_http_call: Status.InternalFailure }`. */
   readonly faults?: Readonly<Record<string, Fault>>;
+  /**
+   * Functions that the filter can call by name besides Envoy's (`proxy_call_foreign_function`), or in place of them:
+   * `{ my_fn: (bytes) => bytes }`.
+   */
+  readonly foreign?: Readonly<Record<string, ForeignFunction>>;
   /** Bounds other than Envoy's. */
   readonly limits?: Partial<Limits>;
   /** Hears every line of the filter's log. */
@@ -314,6 +320,7 @@ function install(
     proxy,
     clock: proxy.clock,
     clusters: proxy.clusters,
+    foreign: options.foreign ?? {},
     limits,
     logLevel: options.logLevel ?? LogLevel.Trace,
     random: proxy.random,

@@ -246,7 +246,13 @@ export class HttpContext extends HostContext implements StreamFilter {
     const logging = this.phase === "on_log";
     const request = logging ? this.#stream.request.message : this.#maps[MapType.HttpRequestHeaders];
     const response = logging ? this.#stream.response.message : this.#maps[MapType.HttpResponseHeaders];
+    const state = this.#stream.filterState.property(path);
+    if (state) return state;
     return requestProperty(path, { request, response, phase: this.phase }) ?? super.property(path);
+  }
+
+  override setFilterState(name: string, value: string): undefined {
+    this.#stream.filterState.set(name, value);
   }
 
   override continueRequest(): void {

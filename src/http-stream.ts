@@ -6,6 +6,7 @@ import { Body } from "./body.ts";
 import { Direction, type DirectionEvents, type Half, type Sink } from "./direction.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { EnvoyFault } from "./error.ts";
+import { FilterState } from "./filter-state.ts";
 import type { HeaderMap } from "./header-map.ts";
 import { type LocalReply, localReplyMessage, proxyReply, upstreamFailureReply } from "./local-reply.ts";
 import { refuseRequest, refuseResponse } from "./router.ts";
@@ -46,6 +47,8 @@ export interface HttpStreamOptions {
 export class HttpStream {
   readonly request: Direction;
   readonly response: Direction;
+  /** What its filters leave to each other. */
+  readonly filterState: FilterState = new FilterState();
   /** The reply that the proxy sent by itself, or undefined. */
   localReply: LocalReply | undefined;
   /** Why the response is what it is, as `%RESPONSE_CODE_DETAILS%`, or undefined while there is none. */

@@ -26,6 +26,7 @@ export type { Fault, Faults } from "./faults.ts";
 export { Filter, type FilterOptions, loadFilter } from "./filter.ts";
 export { chain, type FilterChain } from "./filter-chain.ts";
 export { FilterStream } from "./filter-stream.ts";
+export type { ForeignFunction } from "./foreign.ts";
 export type { GrpcAnswer, GrpcCallout, GrpcUpstream, GrpcUpstreams } from "./grpc.ts";
 export { type HeadersInit, HttpHeaders } from "./http-headers.ts";
 export type { Limits } from "./limits.ts";

@@ -7,6 +7,7 @@ import type { Clock } from "./clock.ts";
 import type { Clusters } from "./clusters.ts";
 import type { HostContext } from "./context.ts";
 import { LoadError, Refusal, type Trap } from "./error.ts";
+import type { ForeignFunction } from "./foreign.ts";
 import { failedReply, HttpContext } from "./http-context.ts";
 import type { HttpStream, StreamFilter } from "./http-stream.ts";
 import type { Limits } from "./limits.ts";
@@ -54,6 +55,8 @@ export interface Host {
   readonly logLevel: number;
   /** Why a host call is to fail, or undefined. */
   fault(call: string): Refusal | undefined;
+  /** Foreign functions besides Envoy's. */
+  readonly foreign: Readonly<Record<string, ForeignFunction>>;
   /** Fills an array with random bytes. */
   random(bytes: Uint8Array): void;
   /** A line of the filter's log. */

@@ -4,8 +4,10 @@
 
 import { Action, BufferType, type MapType, PeerType, Status } from "../assembly/abi.ts";
 import type { Body } from "./body.ts";
+import type { ByteString } from "./bytes.ts";
 import { type Buffer, HostContext, mapNames } from "./context.ts";
 import { Refusal } from "./error.ts";
+import { FilterState } from "./filter-state.ts";
 import type { HeaderMap } from "./header-map.ts";
 import type { RootContext } from "./root-context.ts";
 import type { ConnectionFilter, TcpStream } from "./tcp-stream.ts";
@@ -20,6 +22,7 @@ export class TcpContext extends HostContext implements ConnectionFilter {
   #downstream: Body | undefined;
   #upstream: Body | undefined;
   #created = false;
+  readonly #filterState = new FilterState();
 
   constructor(root: RootContext, stream: TcpStream, trace: Trace) {
     super(root.plugin, root.vm);
@@ -27,6 +30,14 @@ export class TcpContext extends HostContext implements ConnectionFilter {
     root.retain();
     this.#stream = stream;
     this.trace = trace;
+  }
+
+  override property(path: readonly ByteString[]): Uint8Array | Refusal {
+    return this.#filterState.property(path) ?? super.property(path);
+  }
+
+  override setFilterState(name: string, value: string): undefined {
+    this.#filterState.set(name, value);
   }
 
   newConnection(): Action {

@@ -71,6 +71,11 @@ export class Vm<Context extends VmContext> {
     return this.#effective ?? this.#current;
   }
 
+  /** The context whose callback is running, whatever it has chosen. */
+  get running(): Context | undefined {
+    return this.#current;
+  }
+
   /** Chooses the context of the host calls to come, until the running callback ends; undefined unchooses it. */
   setEffectiveContext(context: Context | undefined): void {
     this.#effective = context;

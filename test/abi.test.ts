@@ -21,9 +21,8 @@ test.each(declared)("%s is declared as the host offers it", (name, signature) =>
   expect(envFunctions[name]?.signature).toBe(signature);
 });
 
-test("every host call of ABI 0.2.1 is declared", () => {
-  const names = Object.keys(envFunctions).filter(
-    (name) => name.startsWith("proxy_") && envFunctions[name]!.versions.includes("0.2.1"),
-  );
-  expect(declared.map(([name]) => name).sort()).toEqual(names.sort());
+test("every host call is declared, but for one that a foreign function does as well", () => {
+  const names = Object.keys(envFunctions).filter((name) => name.startsWith("proxy_"));
+  const rest = names.filter((name) => name !== "proxy_clear_route_cache");
+  expect(declared.map(([name]) => name).sort()).toEqual(rest.sort());
 });

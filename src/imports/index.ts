@@ -11,6 +11,7 @@ import { clockCalls } from "./clock.ts";
 import { contextCalls } from "./contexts.ts";
 import type { HostCall } from "./families.ts";
 import { grpcCalls } from "./grpc.ts";
+import { foreignCalls } from "./foreign.ts";
 import { headerCalls } from "./headers.ts";
 import { logCalls } from "./log.ts";
 import { metricCalls } from "./metrics.ts";
@@ -34,6 +35,7 @@ const families = [
   queueCalls,
   calloutCalls,
   grpcCalls,
+  foreignCalls,
 ];
 
 /** What may be called from the start functions and from an allocator; everything else fails the VM there. */

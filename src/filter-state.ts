@@ -1,0 +1,96 @@
+// The objects of a stream's filter state that Envoy makes from a text, with what it makes of the text.
+// Source: a running Envoy 1.40, asked for every name in it; Envoy's "Well Known Filter State Objects".
+
+import { type ByteString, decodeText, toBytes } from "./bytes.ts";
+
+/** What Envoy makes of a text, as it reads back; undefined when the text is none of that object. */
+type Factory = (text: string) => string | undefined;
+
+const any: Factory = (text) => text;
+const flag: Factory = (text) => (text === "true" ? "true" : "false");
+const some: Factory = (text) => text || undefined;
+
+function unsigned(bits: number): Factory {
+  return (text) => {
+    const digits = /^\s*\+?(\d+)\s*$/.exec(text)?.[1];
+    const value = digits === undefined ? -1n : BigInt(digits);
+    return value >= 0n && value < 1n << BigInt(bits) ? String(value) : undefined;
+  };
+}
+
+const address: Factory = (text) => (endpoint(text) === undefined ? undefined : text);
+/** The host that a proxy is asked for, and the proxy's address. */
+const proxied: Factory = (text) => (address(/,(.*)/s.exec(text)?.[1] ?? "") === undefined ? undefined : text);
+const ip: Factory = (text) => (isIPv4(text) ? `${text}:0` : isIPv6(text) ? `[${text}]:0` : undefined);
+
+const factories: Readonly<Record<string, Factory>> = {
+  "envoy.ai.model.request": some,
+  "envoy.filters.listener.original_dst.local_ip": address,
+  "envoy.filters.listener.original_dst.remote_ip": address,
+  "envoy.hashable_string": any,
+  "envoy.network.application_protocols": any,
+  "envoy.network.ip": ip,
+  "envoy.network.network_namespace": any,
+  "envoy.network.transport_socket.http_11_proxy.info": proxied,
+  "envoy.network.transport_socket.original_dst_address": address,
+  "envoy.network.upstream_server_name": any,
+  "envoy.network.upstream_subject_alt_names": any,
+  "envoy.ratelimit.hits_addend": unsigned(32),
+  "envoy.router.debug_config": any,
+  "envoy.string": any,
+  "envoy.tcp_proxy.cluster": any,
+  "envoy.tcp_proxy.disable_tunneling": flag,
+  "envoy.tcp_proxy.per_connection_idle_timeout_ms": unsigned(64),
+  "envoy.upstream.dynamic_host": any,
+  "envoy.upstream.dynamic_port": unsigned(32),
+};
+
+/** What Envoy makes of this text: the object's own text, `bad` when it is none, `unknown` for a name it does not know. */
+export function makeFilterState(name: string, text: string): { readonly text: string } | "bad" | "unknown" {
+  const factory = Object.hasOwn(factories, name) ? factories[name] : undefined;
+  const made = factory?.(text);
+  return factory ? (made === undefined ? "bad" : { text: made }) : "unknown";
+}
+
+/** The objects that have no text in Envoy, so that they cannot be read back. */
+const unreadable: ReadonlySet<string> = new Set([
+  "envoy.network.application_protocols",
+  "envoy.network.transport_socket.http_11_proxy.info",
+  "envoy.router.debug_config",
+]);
+
+/** The objects that Envoy's parts and the filters leave to each other in a stream. */
+export class FilterState {
+  readonly #texts = new Map<string, string>();
+
+  /** Sets an object by its text. */
+  set(name: string, text: string): void {
+    if (!unreadable.has(name)) this.#texts.set(name, text);
+  }
+
+  /** The property at `filter_state.<name>`; undefined when that is not the path, or there is none. */
+  property([first, name = "", more]: readonly ByteString[]): Uint8Array | undefined {
+    const text = first === "filter_state" && more === undefined ? this.#texts.get(decodeText(name)) : undefined;
+    return text === undefined ? undefined : toBytes(text);
+  }
+}
+
+function endpoint(text: string): string | undefined {
+  const [, six, four, port] = /^(?:\[(.*)\]|([\d.]*)):(\d{1,5})$/.exec(text) ?? [];
+  if (Number(port ?? 65536) > 65535) return undefined;
+  return (four !== undefined ? isIPv4(four) : isIPv6(six ?? "")) ? text : undefined;
+}
+
+function isIPv4(text: string): boolean {
+  return /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/.test(text);
+}
+
+function isIPv6(text: string): boolean {
+  if (!/^[\da-f:.]{2,45}$/i.test(text)) return false;
+  const last = text.slice(text.lastIndexOf(":") + 1);
+  if (last.includes(".") && !isIPv4(last)) return false;
+  const halves = (last.includes(".") ? text.replace(last, "0:0") : text).split("::");
+  const groups = halves.flatMap((half) => (half ? half.split(":") : []));
+  if (groups.some((group) => !/^[\da-f]{1,4}$/i.test(group))) return false;
+  return halves.length === 1 ? groups.length === 8 : halves.length === 2 && groups.length < 8;
+}

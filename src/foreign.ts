@@ -1,0 +1,112 @@
+// Foreign functions: what a filter calls by name with bytes. Envoy's own, and those that an embedder adds.
+// Source: Envoy source/extensions/common/wasm/foreign.cc; a running Envoy 1.40.
+
+import { Status } from "../assembly/abi.ts";
+import { compress, uncompress } from "./compression.ts";
+import { Refusal } from "./error.ts";
+import { makeFilterState } from "./filter-state.ts";
+import { bytesField, decodeMessage, numberField, textField } from "./protobuf.ts";
+import { sign, verifySignature } from "./signatures.ts";
+
+/**
+ * A function of the embedder: gets the bytes that the filter gives, and answers bytes, nothing, or a `Refusal` with the
+ * status that the filter sees.
+ */
+export type ForeignFunction = (argument: Uint8Array) => Uint8Array | Refusal | void;
+
+/** What Envoy keeps of a property that was declared. */
+export interface PropertyDeclaration {
+  readonly type: "Bytes" | "String" | "FlatBuffers" | "Protobuf";
+  readonly readonly: boolean;
+  readonly lifeSpan: "FilterChain" | "Request" | "Connection";
+  readonly schema: Uint8Array;
+}
+
+/** The context that a foreign function works for. */
+export interface ForeignCaller {
+  /** Puts an object into the stream's filter state. */
+  setFilterState(name: string, value: string): Refusal | undefined;
+  /** Says what a property is. */
+  declareProperty(name: string, declaration: PropertyDeclaration): Refusal | undefined;
+}
+
+/** Who calls: the effective context, and the one whose callback is running, which some functions use instead. */
+interface Callers {
+  readonly effective: ForeignCaller;
+  readonly running: ForeignCaller;
+}
+
+type EnvoyFunction = (argument: Uint8Array, callers: Callers) => Uint8Array | Refusal | undefined;
+
+const envoyFunctions: Readonly<Record<string, EnvoyFunction>> = {
+  compress,
+  uncompress,
+  verify_signature: verifySignature,
+  sign,
+  // There is one route here, so the choice comes out the same.
+  clear_route_cache: () => undefined,
+  set_envoy_filter_state: (argument, { effective }) => setEnvoyFilterState(argument, effective),
+  declare_property: (argument, { running }) => declareProperty(argument, running),
+  expr_create: noExpressions,
+  expr_evaluate: noExpressions,
+  expr_delete: noExpressions,
+};
+
+/** The function of this name, the embedder's first; undefined when there is none. */
+export function findForeignFunction(
+  name: string,
+  own: Readonly<Record<string, ForeignFunction>>,
+): ((argument: Uint8Array, callers: Callers) => Uint8Array | Refusal | void) | undefined {
+  if (Object.hasOwn(own, name)) return own[name];
+  return Object.hasOwn(envoyFunctions, name) ? envoyFunctions[name] : undefined;
+}
+
+/** The refusal of a name that nobody knows. */
+export function unknownFunction(name: string, own: Readonly<Record<string, ForeignFunction>>): Refusal {
+  const names = [...Object.keys(own), ...Object.keys(envoyFunctions)].join(", ");
+  return new Refusal(Status.NotFound, `there is no foreign function ${JSON.stringify(name)}; there are ${names}`);
+}
+
+function setEnvoyFilterState(argument: Uint8Array, caller: ForeignCaller): Refusal | undefined {
+  const fields = decodeMessage(argument);
+  const name = fields && textField(fields, 1);
+  const value = fields && textField(fields, 2);
+  if (name === undefined || value === undefined)
+    return noMessage("set_envoy_filter_state", "SetEnvoyFilterStateArguments");
+  const made = makeFilterState(name, value);
+  const object = JSON.stringify(name);
+  if (made === "unknown") {
+    return new Refusal(
+      Status.NotFound,
+      `Envoy makes no filter state object ${object} ("Well Known Filter State Objects")`,
+    );
+  }
+  if (made === "bad") return new Refusal(Status.BadArgument, `${JSON.stringify(value)} is no text for ${object}`);
+  return caller.setFilterState(name, made.text);
+}
+
+const types = ["Bytes", "String", "FlatBuffers", "Protobuf"] as const;
+const lifeSpans = ["FilterChain", "Request", "Connection"] as const;
+
+function declareProperty(argument: Uint8Array, caller: ForeignCaller): Refusal | undefined {
+  const fields = decodeMessage(argument);
+  const name = fields && textField(fields, 1);
+  if (!fields || name === undefined) return noMessage("declare_property", "DeclarePropertyArguments");
+  return caller.declareProperty(name, {
+    type: types[Number(numberField(fields, 3))] ?? "Bytes",
+    readonly: numberField(fields, 2) !== 0n,
+    lifeSpan: lifeSpans[Number(numberField(fields, 5))] ?? "FilterChain",
+    schema: bytesField(fields, 4),
+  });
+}
+
+function noMessage(name: string, type: string): Refusal {
+  return new Refusal(Status.BadArgument, `the argument of ${name} is no message of Envoy's type ${type}`);
+}
+
+function noExpressions(): Refusal {
+  return new Refusal(
+    Status.Unimplemented,
+    "this host evaluates no CEL expressions yet (test/known-gaps.json); give functions of your own (foreign)",
+  );
+}
