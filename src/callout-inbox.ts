@@ -8,7 +8,7 @@ import { type Callout, type CalloutAnswer, type CalloutInit, refuseCallout } fro
 import { type HostContext, mapNames } from "./context.ts";
 import { Refusal } from "./error.ts";
 import { type GrpcCallout, grpcCluster, type GrpcInit, type GrpcListener, noHealthyUpstream } from "./grpc.ts";
-import type { HeaderMap } from "./header-map.ts";
+import { HeaderMap } from "./header-map.ts";
 
 // The kinds of callouts: the low two bits of their numbers.
 const HTTP_CALL = 0;
@@ -65,7 +65,7 @@ export class CalloutInbox {
     // Envoy says so from within the call, but for the end.
     const { metadata, status, message } = noHealthyUpstream(cluster, init);
     if (isStream) {
-      this.#metadata("initial", id, undefined);
+      this.#metadata("initial", id, new HeaderMap("response"));
       this.#metadata("trailing", id, metadata);
     }
     this.#soon(() => this.#close(id, status, message));
@@ -161,13 +161,13 @@ export class CalloutInbox {
     };
   }
 
-  #metadata(which: "initial" | "trailing", id: number, metadata: HeaderMap | undefined): void {
+  #metadata(which: "initial" | "trailing", id: number, metadata: HeaderMap): void {
     const name = which === "initial" ? "#initialMetadata" : "#trailingMetadata";
     const set = (map: HeaderMap | undefined): void => {
       if (name === "#initialMetadata") this.#initialMetadata = map;
       else this.#trailingMetadata = map;
     };
-    this.#tell(`proxy_on_grpc_receive_${which}_metadata`, [id, metadata?.size ?? 0], () => {
+    this.#tell(`proxy_on_grpc_receive_${which}_metadata`, [id, metadata.size], () => {
       set(metadata);
       return () => set(undefined);
     });

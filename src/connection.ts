@@ -4,6 +4,7 @@
 import { type ByteString, lowerCase, trimBlanks } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
 import { type HeaderEntry, HeaderMap } from "./header-map.ts";
+import { type LocalReply, proxyReply } from "./local-reply.ts";
 
 /** The head of a request as a client sends it. */
 export interface RequestHead {
@@ -17,40 +18,78 @@ export interface RequestHead {
 
 /** The headers of a request as the first filter sees them. */
 export function requestHeaders(head: RequestHead, requestId: string): HeaderMap {
+  const [, authority = head.authority, path = head.path] = /^https?:\/\/([^/?#]+)(.*)$/is.exec(head.path) ?? [];
   const map = new HeaderMap("request", [
-    [":authority", head.authority],
-    [":path", head.path],
+    [":authority", authority],
+    [":path", path || "/"],
     [":method", head.method],
-    [":scheme", head.scheme],
+    [":scheme", schemeOf(head)],
   ]);
   const hops = hopByHop(head.headers);
   for (const [name, value] of head.headers) {
     const key = lowerCase(name);
-    if (key === "te") {
-      if (/(^|,)[ \t]*trailers[ \t]*(,|$)/i.test(value)) map.append(key, "trailers");
-    } else if (key !== "host" && !hops.has(key)) {
-      map.append(key, trimBlanks(value));
-    }
+    // The proxy itself tells the client to go on.
+    const isAnswered = key === "expect" && /^100-continue$/i.test(value);
+    if (isAnswered || key === "host" || hops.has(key) || internal.has(key)) continue;
+    if (key !== "te") map.append(key, trimBlanks(value));
+    else if (/(^|,)[ \t]*trailers[ \t]*(,|$)/i.test(value)) map.append(key, "trailers");
   }
   if (map.get("x-forwarded-proto") === undefined) map.append("x-forwarded-proto", head.scheme);
   if (map.get("x-request-id") === undefined) map.append("x-request-id", requestId);
   return map;
 }
 
-/** The headers of an upstream's response as the first filter sees them. */
-export function responseHeaders(status: number, headers: readonly HeaderEntry[], serviceTimeMs: number): HeaderMap {
+/**
+ * The headers of an upstream's response as the first filter sees them. The time that it took is undefined when the
+ * request was not complete by then.
+ */
+export function responseHeaders(
+  status: number,
+  headers: readonly HeaderEntry[],
+  serviceTimeMs: number | undefined,
+): HeaderMap {
   const map = new HeaderMap("response", [[":status", String(status)], ...headers]);
-  map.set("x-envoy-upstream-service-time", String(serviceTimeMs));
+  if (serviceTimeMs !== undefined) map.set("x-envoy-upstream-service-time", String(serviceTimeMs));
   return map;
 }
 
-/** Makes a response ready for the client, when the filters have done with it. */
-export function finishResponse(headers: HeaderMap, clock: Clock): void {
-  for (const name of ["connection", "keep-alive", "proxy-connection", "transfer-encoding"]) headers.delete(name);
+/** The reply to a request that the proxy does not even show to its filters, or undefined. */
+export function refuseRequestHead(headers: HeaderMap): LocalReply | undefined {
+  const path = headers.get(":path") || "/";
+  if (!path.startsWith("/")) return proxyReply(404, "", "absolute_path_rejected");
+  return path.includes("#") ? proxyReply(400, "", "path_normalization_failed") : undefined;
+}
+
+/**
+ * Makes a response ready for the client, when the filters have done with it. Before the request is complete it ends the
+ * connection: nobody waits for the rest.
+ */
+export function finishResponse(headers: HeaderMap, clock: Clock, requestComplete: boolean): void {
+  for (const name of ["connection", "proxy-connection", "transfer-encoding", "upgrade"]) headers.delete(name);
   if (headers.get("date") === undefined) {
     headers.append("date", new Date(Number(clock.now() / 1_000_000n)).toUTCString());
   }
-  headers.set("server", "envoy");
+  headers.put("server", "envoy");
+  if (!requestComplete) headers.append("connection", "close");
+}
+
+/** The head of a request as HTTP/1.1 sends it. */
+export function requestHead(headers: HeaderMap, endOfStream: boolean): HeaderMap {
+  return framedHead(headers, endOfStream && !/^(GET|HEAD|DELETE|TRACE|CONNECT)$/.test(headers.get(":method") ?? ""));
+}
+
+/** The head of a response as HTTP/1.1 sends it. */
+export function responseHead(headers: HeaderMap, endOfStream: boolean, answersHead: boolean): HeaderMap {
+  return framedHead(headers, endOfStream && !answersHead && !/^(1..|204|304)$/.test(headers.get(":status") ?? ""));
+}
+
+/** Where there could be a body and is none, the codec says so. */
+function framedHead(headers: HeaderMap, isEmpty: boolean): HeaderMap {
+  if (!isEmpty || headers.get("content-length") !== undefined) return headers;
+  // The filters, which see the message once more in on_log, do not see this.
+  const framed = headers.clone();
+  framed.append("content-length", "0");
+  return framed;
 }
 
 /** An id as Envoy makes it: a UUID of version 4. */
@@ -62,6 +101,22 @@ export function requestId(random: (bytes: Uint8Array) => void): string {
   const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
+
+// What a proxy in front says of the client's connection counts more than one's own.
+function schemeOf({ scheme, headers }: RequestHead): ByteString {
+  const forwarded = headers.find(([name]) => lowerCase(name) === "x-forwarded-proto")?.[1];
+  return forwarded !== undefined && /^https?$/i.test(forwarded) ? lowerCase(forwarded) : scheme;
+}
+
+// What tells Envoy how to treat a request counts from nobody outside.
+const internal: ReadonlySet<string> = new Set(
+  (
+    "x-envoy-expected-rq-timeout-ms x-envoy-force-trace x-envoy-hedge-on-per-try-timeout x-envoy-internal " +
+    "x-envoy-ip-tags x-envoy-max-retries x-envoy-original-url x-envoy-retriable-header-names " +
+    "x-envoy-retriable-status-codes x-envoy-retry-grpc-on x-envoy-retry-on x-envoy-upstream-alt-stat-name " +
+    "x-envoy-upstream-rq-per-try-timeout-ms x-envoy-upstream-rq-timeout-alt-response x-envoy-upstream-rq-timeout-ms"
+  ).split(" "),
+);
 
 // Headers that mean the connection, not the message: these, and those that `connection` names.
 function hopByHop(headers: readonly HeaderEntry[]): ReadonlySet<string> {

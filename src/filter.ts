@@ -5,7 +5,7 @@ import { byteString, toBytes } from "./bytes.ts";
 import type { Callout } from "./callouts.ts";
 import type { Clock } from "./clock.ts";
 import { type Clusters, pendingCallout, pendingGrpcCall } from "./clusters.ts";
-import { finishResponse } from "./connection.ts";
+import { finishResponse, requestHead, responseHead } from "./connection.ts";
 import type { HostContext } from "./context.ts";
 import type { Refusal, Trap } from "./error.ts";
 import { type Fault, Faults } from "./faults.ts";
@@ -129,20 +129,28 @@ export class Filter {
     const { downstream, upstream, trace = new Trace() } = peers;
     const client: Peer = {
       headers: (headers, endOfStream) => {
-        finishResponse(headers, this.clock);
-        downstream.headers(headers, endOfStream);
+        finishResponse(headers, this.clock, stream.request.complete);
+        downstream.headers(responseHead(headers, endOfStream, stream.answersHead), endOfStream);
       },
       data: (data, endOfStream) => downstream.data(data, endOfStream),
       trailers: (trailers) => downstream.trailers(trailers),
       reset: (reason) => downstream.reset(reason),
       watermark: (above) => downstream.watermark?.(above),
     };
+    const server: Peer = {
+      headers: (headers, endOfStream) => upstream.headers(requestHead(headers, endOfStream), endOfStream),
+      data: (data, endOfStream) => upstream.data(data, endOfStream),
+      trailers: (trailers) => upstream.trailers(trailers),
+      reset: (reason) => upstream.reset(reason),
+      watermark: (above) => upstream.watermark?.(above),
+    };
     const makers = [this, ...this.#following].map(
-      (filter) => (stream: HttpStream) => filter.#plugin.newFilter(stream, this.#traceOf(filter, trace)),
+      (filter) => (made: HttpStream) => filter.#plugin.newFilter(made, this.#traceOf(filter, trace)),
     );
     const { bufferBytes } = this.#parts.limits;
     const { dispatcher } = this.proxy;
-    return new HttpStream(makers, { downstream: client, upstream, bufferBytes, dispatcher });
+    const stream = new HttpStream(makers, { downstream: client, upstream: server, bufferBytes, dispatcher });
+    return stream;
   }
 
   /** Opens a TCP connection to drive one event at a time. */

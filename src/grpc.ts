@@ -97,6 +97,8 @@ export class GrpcCallout {
   readonly #head: HeaderMap;
   readonly #listener: GrpcListener;
   readonly #work: UpstreamWork;
+  readonly #clock: Clock;
+  readonly #started: bigint;
   readonly #abort = new AbortController();
   readonly #cancelTimeout: (() => void) | undefined;
   #task: Task | undefined;
@@ -125,6 +127,8 @@ export class GrpcCallout {
     this.timeoutMs = init.timeoutMs ?? 0;
     this.signal = this.#abort.signal;
     this.#work = context.work;
+    this.#clock = context.clock;
+    this.#started = context.clock.now();
     const { trace } = context;
     this.#listener = {
       ...listener,
@@ -265,7 +269,11 @@ export class GrpcCallout {
     if (this.#headSent) return;
     this.#headSent = true;
     if (!this.isStream) return;
-    this.#listener.initialMetadata(new HeaderMap("response", [...responseHead, ...headerEntries(metadata)]));
+    const head = new HeaderMap("response", [...responseHead, ...headerEntries(metadata)]);
+    // Envoy measures from the end of the request.
+    if (this.halfClosed)
+      head.set("x-envoy-upstream-service-time", String((this.#clock.now() - this.#started) / 1_000_000n));
+    this.#listener.initialMetadata(head);
   }
 
   #timeout(): void {

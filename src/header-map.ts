@@ -6,21 +6,37 @@ import { type ByteString, lowerCase } from "./bytes.ts";
 /** Which message part a map belongs to: it decides which headers Envoy joins instead of repeating. */
 export type HeaderMapKind = "request" | "response" | "trailers";
 
-// Headers that Envoy keeps in a slot of their own ("inline"): a second value is joined to the first with a comma.
+const words = (text: string): string[] => text.trim().split(/\s+/);
+
+// Headers that Envoy keeps in a slot of their own ("inline"): a second value is joined to the first with a comma. What is
+// here was joined by a running Envoy 1.40, and what is not was not.
+const either = words(`
+  connection content-encoding content-length content-type keep-alive proxy-connection proxy-status transfer-encoding
+  upgrade via x-envoy-attempt-count x-envoy-decorator-operation x-request-id cache-control`);
 const joined: Record<HeaderMapKind, ReadonlySet<string>> = {
-  request: new Set(
-    (
-      ":authority :method :path :protocol :scheme accept accept-encoding authorization cache-control connection " +
-      "content-length content-type expect grpc-timeout keep-alive origin referer te transfer-encoding upgrade " +
-      "user-agent via x-forwarded-for x-forwarded-proto x-request-id"
-    ).split(" "),
-  ),
-  response: new Set(
-    (
-      ":status access-control-allow-origin cache-control connection content-encoding content-type date etag " +
-      "grpc-message grpc-status last-modified location proxy-status server transfer-encoding vary via x-request-id"
-    ).split(" "),
-  ),
+  request: new Set([
+    ...either,
+    ...words(`
+      :authority :method :path :protocol :scheme accept accept-encoding access-control-request-headers
+      access-control-request-method authorization cdn-loop expect grpc-accept-encoding grpc-timeout if-match
+      if-modified-since if-none-match if-range if-unmodified-since origin pragma referer te user-agent x-client-trace-id
+      x-envoy-downstream-service-cluster x-envoy-downstream-service-node x-envoy-expected-rq-timeout-ms
+      x-envoy-external-address x-envoy-force-trace x-envoy-hedge-on-per-try-timeout x-envoy-internal x-envoy-ip-tags
+      x-envoy-is-timeout-retry x-envoy-max-retries x-envoy-original-host x-envoy-original-path x-envoy-original-url
+      x-envoy-retriable-header-names x-envoy-retriable-status-codes x-envoy-retry-grpc-on x-envoy-retry-on
+      x-envoy-upstream-alt-stat-name x-envoy-upstream-rq-per-try-timeout-ms x-envoy-upstream-rq-timeout-alt-response
+      x-envoy-upstream-rq-timeout-ms x-envoy-upstream-stream-duration-ms x-forwarded-client-cert x-forwarded-for
+      x-forwarded-host x-forwarded-port x-forwarded-proto`),
+  ]),
+  response: new Set([
+    ...either,
+    ...words(`
+      :status access-control-allow-credentials access-control-allow-headers access-control-allow-methods
+      access-control-allow-origin access-control-expose-headers access-control-max-age age date etag expires
+      grpc-message grpc-status last-modified location server vary x-envoy-degraded x-envoy-immediate-health-check-fail
+      x-envoy-ratelimited x-envoy-upstream-canary x-envoy-upstream-healthchecked-cluster
+      x-envoy-upstream-service-time`),
+  ]),
   trailers: new Set(["grpc-message", "grpc-status"]),
 };
 
@@ -68,7 +84,7 @@ export class HeaderMap {
   /** Adds a value; those that Envoy keeps once are joined with a comma, in place. */
   add(name: ByteString, value: ByteString): void {
     const key = this.#key(name);
-    if (joined[this.kind].has(key) || (this.kind !== "trailers" && key.startsWith("x-envoy-"))) {
+    if (joined[this.kind].has(key)) {
       const at = this.#entries.findIndex((entry) => entry[0] === key);
       if (at >= 0) {
         this.#entries[at] = [key, `${this.#entries[at]![1]},${value}`];
@@ -82,6 +98,14 @@ export class HeaderMap {
   set(name: ByteString, value: ByteString): void {
     this.delete(name);
     this.append(this.#key(name), value);
+  }
+
+  /** Puts a value in the place of the first of this name, or adds it at the end. */
+  put(name: ByteString, value: ByteString): void {
+    const key = this.#key(name);
+    const at = this.#entries.findIndex((entry) => entry[0] === key);
+    if (at < 0) this.append(key, value);
+    else this.#entries[at] = [key, value];
   }
 
   /** Removes every value of this name. */

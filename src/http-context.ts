@@ -4,7 +4,7 @@
 import { Action, BufferType, DataAction, HeadersAction, MapType, Status } from "../assembly/abi.ts";
 import { Body } from "./body.ts";
 import type { ByteString } from "./bytes.ts";
-import { type Buffer, HostContext, mapNames } from "./context.ts";
+import { type Buffer, bufferNames, HostContext, mapNames } from "./context.ts";
 import type { Half } from "./direction.ts";
 import { EnvoyFault, Refusal } from "./error.ts";
 import { HeaderMap } from "./header-map.ts";
@@ -39,6 +39,8 @@ const mapRules: Partial<Record<MapType, { from: Phase; logged: boolean }>> = {
 interface Side {
   /** The body of the running or last body callback; undefined when it has gone on. */
   body: Body | undefined;
+  /** Whether the body was taken away when its callback held it without collecting it. */
+  taken: boolean;
   /** Whether the body is being collected in the stream's buffer. */
   buffering: boolean;
   /** Whether the filter was told that nothing more comes. */
@@ -127,10 +129,12 @@ export class HttpContext extends HostContext implements StreamFilter {
     // Held beyond the limit, a response whose head is gone has ended here; a request hears of it in this callback still.
     if (this.#stream.ended) return DataAction.StopIterationNoBuffer;
     side.body = data;
+    side.taken = false;
     side.endOfStream = endOfStream;
     const size = (side.buffering ? direction.held! : data).length;
     const answer = this.#call(`on_${which}_body`, [this.id, size, endOfStream ? 1 : 0]);
     side.buffering = false;
+    side.taken = answer === "stopped" || (typeof answer === "number" && answer > DataAction.StopIterationAndBuffer);
     if (answer === "failed") return this.#failed(DataAction.Continue, DataAction.StopIterationNoBuffer);
     if (answer === "stopped") return DataAction.StopIterationNoBuffer;
     if (answer === DataAction.Continue) side.body = undefined;
@@ -187,11 +191,15 @@ export class HttpContext extends HostContext implements StreamFilter {
   /** What a stream does whose filter has failed: goes on unfiltered (the deprecated `fail_open`), or ends with a 503. */
   #failed<T>(open: T, closed: T): T {
     if (this.plugin.options.failurePolicy === "fail_open") return open;
-    if (!this.#failureSent) {
-      this.#failureSent = true;
-      this.#stream.sendLocalReply(failedReply);
-    }
+    this.failing();
     return closed;
+  }
+
+  failing(): void {
+    const isOver = this.#ending || this.phase === "on_context_create";
+    if (isOver || this.#failureSent || this.plugin.options.failurePolicy === "fail_open") return;
+    this.#failureSent = true;
+    this.#stream.sendLocalReply(failedReply);
   }
 
   override headerMap(type: MapType, toChange: boolean): HeaderMap | Refusal {
@@ -238,6 +246,13 @@ export class HttpContext extends HostContext implements StreamFilter {
     if (type !== BufferType.HttpRequestBody && type !== BufferType.HttpResponseBody) return super.buffer(type);
     const which = type === BufferType.HttpRequestBody ? "request" : "response";
     const side = this.#sides[which];
+    if (side.taken) {
+      throw new EnvoyFault(
+        `${bufferNames[type]} is asked for in ${this.phase}, after on_${which}_body held it with another answer than ` +
+          "StopIterationAndBuffer: Envoy 1.40 reads memory that it has freed, and crashes (SIGSEGV) or gives junk. " +
+          "Hold a body that you want to see again with StopIterationAndBuffer.",
+      );
+    }
     // What was buffered and has gone on leaves Envoy an empty buffer behind: writing to it is Ok and goes nowhere.
     return side.buffering ? (this.#stream[which].held ?? new Body()) : (side.body ?? new Uint8Array());
   }
@@ -261,6 +276,7 @@ export class HttpContext extends HostContext implements StreamFilter {
     delete this.#maps[MapType.HttpRequestHeaders];
     delete this.#maps[MapType.HttpRequestTrailers];
     this.#sides.request.body = undefined;
+    this.#sides.request.taken = false;
   }
 
   override continueResponse(): void {
@@ -269,6 +285,7 @@ export class HttpContext extends HostContext implements StreamFilter {
     delete this.#maps[MapType.HttpRequestHeaders];
     delete this.#maps[MapType.HttpRequestTrailers];
     this.#sides.request.body = undefined;
+    this.#sides.request.taken = false;
   }
 
   override closeStream(): void {
@@ -294,5 +311,5 @@ export class HttpContext extends HostContext implements StreamFilter {
 export const failedReply: LocalReply = proxyReply(503, "", "wasm_fail_stream", 14);
 
 function newSide(): Side {
-  return { body: undefined, buffering: false, endOfStream: false };
+  return { body: undefined, taken: false, buffering: false, endOfStream: false };
 }

@@ -3,12 +3,14 @@
 // what arrives and receives what goes out.
 
 import { Body } from "./body.ts";
+import { refuseRequestHead } from "./connection.ts";
 import { Direction, type DirectionEvents, type Half, type Sink } from "./direction.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { EnvoyFault } from "./error.ts";
 import { FilterState } from "./filter-state.ts";
 import type { HeaderMap } from "./header-map.ts";
 import { type LocalReply, localReplyMessage, proxyReply, upstreamFailureReply } from "./local-reply.ts";
+import { MessageLength } from "./message-length.ts";
 import { refuseRequest, refuseResponse } from "./router.ts";
 
 /** A filter in the chain of a stream. */
@@ -53,6 +55,8 @@ export class HttpStream {
   localReply: LocalReply | undefined;
   /** Why the response is what it is, as `%RESPONSE_CODE_DETAILS%`, or undefined while there is none. */
   details: string | undefined;
+  /** Whether the client asked with HEAD, and so gets no body. */
+  answersHead = false;
   /** Whether the exchange is over. */
   ended = false;
 
@@ -64,6 +68,7 @@ export class HttpStream {
   #responseStarted = false;
   #responseFinished = false;
   #upstreamOpen = false;
+  #hadForwardedProto = false;
 
   /** Each maker gives a filter, in the order of the request, or undefined to be left out. */
   constructor(makers: readonly ((stream: HttpStream) => StreamFilter | undefined)[], options: HttpStreamOptions) {
@@ -86,7 +91,14 @@ export class HttpStream {
 
   /** The request's head arrives from the client. */
   requestHeaders(headers: HeaderMap, endOfStream: boolean): void {
-    this.#event(() => this.request.receiveHeaders(headers, endOfStream));
+    this.answersHead = headers.get(":method") === "HEAD";
+    this.#hadForwardedProto = headers.get("x-forwarded-proto") !== undefined;
+    const refusal = refuseRequestHead(headers);
+    if (!refusal) return this.#event(() => this.request.receiveHeaders(headers, endOfStream));
+    this.request.message = headers;
+    // What cannot be normalized Envoy refuses before it notes that the request is complete, and then ends the connection.
+    this.request.complete = endOfStream && refusal.status !== 400;
+    this.#event(() => this.sendLocalReply(refusal));
   }
 
   /** A piece of the request's body arrives. */
@@ -135,8 +147,10 @@ export class HttpStream {
     if (!this.#upstreamOpen) return;
     this.#upstreamOpen = false;
     this.#event(() => {
-      if (this.response.message) return this.reset("upstream_reset_after_response_started");
-      this.sendLocalReply(upstreamFailureReply(reason));
+      const reply = upstreamFailureReply(reason, this.response.message ? "after" : "before");
+      if (!this.#responseStarted) return this.sendLocalReply(reply);
+      this.details = reply.details;
+      this.reset(reply.details);
     });
   }
 
@@ -155,7 +169,11 @@ export class HttpStream {
   sendLocalReply(reply: LocalReply): void {
     if (this.ended || this.#responseFinished) return;
     if (!this.response.message) {
-      if (this.#pendingReply) return;
+      // Only one reply goes out, but the log has what was last said of it.
+      if (this.#pendingReply) {
+        this.#pendingReply = { ...this.#pendingReply, details: reply.details };
+        return;
+      }
       this.#answeredWhileHeld = !this.#requestCallbacks && this.request.isHeld;
       this.request.aborted = true;
       this.#pendingReply = reply;
@@ -171,7 +189,7 @@ export class HttpStream {
   /** Ends the exchange without a complete answer. */
   reset(details: string): void {
     if (this.ended) return;
-    this.details ??= details;
+    this.details = this.#pendingReply?.details ?? this.details ?? details;
     this.#resetUpstream("the stream was reset");
     this.#options.downstream.reset(details);
     this.#end();
@@ -212,6 +230,15 @@ export class HttpStream {
     if (body.length) this.response.receiveData(body, true);
   }
 
+  /** A reply that was asked for before the stream was reset still comes by the filters, when all is over. */
+  #loseReply(): void {
+    if (!this.#pendingReply) return;
+    const { headers, body } = localReplyMessage(this.#pendingReply, this.request.message);
+    this.#pendingReply = undefined;
+    this.response.message = headers;
+    for (const filter of this.#filters.toReversed()) filter.response.headers(headers, !body.length);
+  }
+
   #replaceResponse(reply: LocalReply): void {
     this.response.aborted = true;
     this.localReply = reply;
@@ -226,34 +253,52 @@ export class HttpStream {
 
   #toUpstream(): Sink {
     const { upstream } = this.#options;
+    const length = new MessageLength("request");
     return {
       headers: (headers, endOfStream) => {
-        const refusal = refuseRequest(headers);
+        const refusal = refuseRequest(headers, this.#hadForwardedProto);
         if (refusal) return this.sendLocalReply(refusal);
         this.#upstreamOpen = true;
+        const timeout = headers.get("x-envoy-upstream-rq-timeout-ms") ?? "";
+        headers.delete("x-envoy-upstream-rq-timeout-ms");
+        headers.put("x-envoy-expected-rq-timeout-ms", /^\d+$/.test(timeout) ? timeout : ROUTE_TIMEOUT_MS);
+        length.head(headers);
         upstream.headers(headers, endOfStream);
       },
-      data: (data, endOfStream) => upstream.data(data, endOfStream),
-      trailers: (trailers) => upstream.trailers(trailers),
+      data: (data, endOfStream) => {
+        length.data(data);
+        upstream.data(data, endOfStream);
+        if (endOfStream) length.end();
+      },
+      trailers: (trailers) => {
+        upstream.trailers(trailers);
+        length.end();
+      },
     };
   }
 
   #toDownstream(): Sink {
     const { downstream } = this.#options;
+    const length = new MessageLength("response");
     return {
       headers: (headers, endOfStream) => {
         const refusal = refuseResponse(headers);
         if (refusal) return this.#replaceResponse(refusal);
         this.#responseStarted = true;
+        length.head(headers);
         downstream.headers(headers, endOfStream);
         if (endOfStream) this.#finishResponse();
       },
       data: (data, endOfStream) => {
+        length.data(data);
         downstream.data(data, endOfStream);
-        if (endOfStream) this.#finishResponse();
+        if (!endOfStream) return;
+        if (!this.answersHead) length.end();
+        this.#finishResponse();
       },
       trailers: (trailers) => {
         downstream.trailers(trailers);
+        length.end();
         this.#finishResponse();
       },
     };
@@ -329,9 +374,13 @@ export class HttpStream {
     this.response.aborted = true;
     for (const filter of this.#filters) filter.log();
     for (const filter of this.#filters) filter.destroy();
+    this.#loseReply();
   }
 }
 
+/** How long an upstream may take: Envoy tells it what the route says, which is 15 seconds unless configured. */
+const ROUTE_TIMEOUT_MS = "15000";
+
 /** How an upstream fails, in Envoy's words. */
 export type UpstreamFailure =
-  "remote connection failure" | "connection termination" | "connection timeout" | "remote reset";
+  "remote connection failure" | "connection termination" | "connection timeout" | "remote reset" | "protocol error";

@@ -36,7 +36,7 @@ export function localReplyMessage(
     headers.delete("content-type");
     return { headers, body: reply.body };
   }
-  headers.set("content-length", String(reply.body.length));
+  headers.put("content-length", String(reply.body.length));
   if (headers.get("content-type") === undefined) headers.append("content-type", "text/plain");
   return { headers, body: request?.get(":method") === "HEAD" ? new Uint8Array() : reply.body };
 }
@@ -46,10 +46,12 @@ export function proxyReply(status: number, body: string, details: string, grpcSt
   return { status, details, headers: [], body: bytesOf(body), grpcStatus };
 }
 
-/** What Envoy answers in place of an upstream whose connection breaks before it has. */
-export function upstreamFailureReply(reason: string): LocalReply {
+/** What Envoy answers in place of an upstream whose connection breaks before, or after, its response has begun. */
+export function upstreamFailureReply(reason: string, when: "before" | "after" = "before"): LocalReply {
   const text = `upstream connect error or disconnect/reset before headers. reset reason: ${reason}`;
-  return proxyReply(503, text, `upstream_reset_before_response_started{${reason.replaceAll(" ", "_")}}`);
+  const transport = reason === "remote connection failure" ? "|delayed connect error: Connection refused" : "";
+  const details = `upstream_reset_${when}_response_started{${(reason + transport).replaceAll(" ", "_")}}`;
+  return proxyReply(reason === "protocol error" ? 502 : 503, text, details);
 }
 
 /** gRPC's "HTTP to gRPC Status Code Mapping", as in Envoy source/common/grpc/status.cc. */

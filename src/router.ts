@@ -7,10 +7,15 @@ import { EnvoyFault } from "./error.ts";
 import type { HeaderMap } from "./header-map.ts";
 import { type LocalReply, proxyReply } from "./local-reply.ts";
 
-/** The reply to a request that cannot be sent to an upstream, or undefined when it can. */
-export function refuseRequest(headers: HeaderMap): LocalReply | undefined {
+/**
+ * The reply to a request that cannot be sent to an upstream, or undefined when it can. `forwardedProto` says whether it
+ * came with `x-forwarded-proto`, without which Envoy looks for no route.
+ */
+export function refuseRequest(headers: HeaderMap, forwardedProto: boolean): LocalReply | undefined {
   // The one route there is begins with "/".
-  if (!headers.get(":path")?.startsWith("/")) return proxyReply(404, "", "route_not_found");
+  const routable = headers.get(":path")?.startsWith("/");
+  if (!routable || (forwardedProto && headers.get("x-forwarded-proto") === undefined))
+    return proxyReply(404, "", "route_not_found");
   const wrong = headers.get(":method") === undefined ? "missing required header: :method" : invalidHeader(headers);
   return wrong === undefined ? undefined : removed(503, "request", wrong);
 }

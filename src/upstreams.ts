@@ -94,8 +94,10 @@ function receive(feed: Feed, incoming: IncomingMessage, isHead: boolean, started
   const entries = pairs(incoming.rawHeaders);
   const length = entries.find(([name]) => name.toLowerCase() === "content-length")?.[1];
   const empty = isHead || status === 204 || status === 304 || length === "0";
-  const headers = responseHeaders(status, entries, Math.round(performance.now() - started));
-  feed((stream) => stream.responseHeaders(headers, empty));
+  const time = Math.round(performance.now() - started);
+  feed((stream) => {
+    stream.responseHeaders(responseHeaders(status, entries, stream.request.complete ? time : undefined), empty);
+  });
   incoming.on("data", (chunk: Buffer) => !empty && feed((stream) => stream.responseData(chunk, false)));
   incoming.on("end", () => {
     if (empty) return;

@@ -13,6 +13,8 @@ export interface VmContext {
   readonly id: number;
   /** Where what happens in its callbacks is written down. */
   readonly trace: Trace;
+  /** A callback of its own has trapped: called before what the callback has put off happens. */
+  failing?(): void;
 }
 
 /** Makes the imports of an instance. */
@@ -185,10 +187,13 @@ export class Vm<Context extends VmContext> {
   }
 
   #fail(error: unknown, callback: string, context: Context): void {
-    this.#afterCall.length = 0;
-    if (error instanceof EnvoyFault) throw error;
+    if (error instanceof EnvoyFault) {
+      this.#afterCall.length = 0;
+      throw error;
+    }
     this.failed = new Trap(messageOf(error), callback, context.trace, { cause: error });
     this.#allocatorError = undefined;
+    context.failing?.();
   }
 
   // A trap in here fails only the host call at first: the filter runs on until its callback returns.

@@ -18,7 +18,8 @@ const load = (functions: string, options = {}): Promise<Filter> =>
     filterWat({
       imports: `${hostCall("continue_stream", 1)} ${hostCall("close_stream", 1)} ${hostCall("set_buffer_bytes", 5)}
         ${hostCall("set_tick_period_milliseconds", 1)} ${hostCall("set_effective_context", 1)}
-        ${hostCall("add_header_map_value", 5)} ${hostCall("replace_header_map_value", 5)}`,
+        ${hostCall("add_header_map_value", 5)} ${hostCall("replace_header_map_value", 5)}
+        ${hostCall("get_buffer_status", 3)}`,
       data: "NEWx-t",
       functions,
     }),
@@ -195,8 +196,28 @@ describe("a body", () => {
   ])("takes new bytes %s", async (_where, start, size, result) => {
     const write = `(if (local.get $size) (then (drop (call $set_buffer_bytes (i32.const 0) (i32.const ${start}) (i32.const ${size}) (i32.const 16) (i32.const 3)))))`;
     const filter = await load(bodyCallback("request", `${write} (i32.const 0)`));
-    const response = await filter.request({ body: "abc" }, { upstream });
+    const response = await filter.request({ body: ["abc"] }, { upstream });
     expect(response.upstream!.text()).toBe(result);
+  });
+
+  test("that is not as long as its content-length says breaks the message, which a test hears of", async () => {
+    const write =
+      "(drop (call $set_buffer_bytes (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 16) (i32.const 3)))";
+    const filter = await load(bodyCallback("request", `(if (local.get $size) (then ${write})) (i32.const 0)`));
+    await expect(filter.request({ body: "abc" }, { upstream })).rejects.toThrow(
+      "the request's body has 6 bytes, and its content-length says 3",
+    );
+  });
+
+  test("held with StopIterationNoBuffer is not to be looked at afterwards", async () => {
+    const read = "(drop (call $get_buffer_status (i32.const 0) (i32.const 900) (i32.const 904)))";
+    const filter = await load(
+      bodyCallback("request", "(i32.const 3)") + `(func (export "proxy_on_log") (param i32) ${read})`,
+    );
+    const stream = filter.stream();
+    stream.requestHeaders({ ":method": "POST", ":path": "/" });
+    stream.requestBody("abc");
+    expect(() => stream.reset()).toThrow("reads memory that it has freed");
   });
 
   test("larger than the limit fails the request with 413 when it is buffered", async () => {

@@ -25,6 +25,8 @@ class Editor extends HttpContext {
     }
     if (command == "replace-all") {
       const headers = new Headers().append(":method", "GET").append(":path", "/new").append(":authority", "b");
+      // Without it Envoy looks for no route.
+      headers.append("x-forwarded-proto", "http");
       for (let i = 0; i < 40; i++) headers.append("x-many-" + i.toString(), "value ".repeat(20));
       headers.delete("x-many-7").set("x-many-8", "ü");
       map.replaceAll(headers);

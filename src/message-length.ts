@@ -1,0 +1,38 @@
+// Whether a body is as long as its head says. Envoy's HTTP/1 codec does not look.
+
+import type { Body } from "./body.ts";
+import { EnvoyFault } from "./error.ts";
+import type { HeaderMap } from "./header-map.ts";
+
+/** Counts the bytes of a message on its way out. */
+export class MessageLength {
+  readonly #what: "request" | "response";
+  #announced: number | undefined;
+  #sent = 0;
+
+  constructor(what: "request" | "response") {
+    this.#what = what;
+  }
+
+  /** The head goes out, with a body to follow. */
+  head(headers: HeaderMap): void {
+    const length = headers.get("content-length");
+    this.#announced = length === undefined ? undefined : Number(length);
+    this.#sent = 0;
+  }
+
+  /** A piece of the body goes out. */
+  data(data: Body): void {
+    this.#sent += data.length;
+  }
+
+  /** The message ends; an `EnvoyFault` when it does so too early or too late. */
+  end(): void {
+    if (this.#announced === undefined || this.#announced === this.#sent) return;
+    throw new EnvoyFault(
+      `the ${this.#what}'s body has ${this.#sent} bytes, and its content-length says ${this.#announced}: Envoy 1.40 sends ` +
+        "both as they are, and the other side waits for ever, or takes what is too much for the next message. " +
+        `Remove content-length in on_${this.#what}_headers when the body will be changed.`,
+    );
+  }
+}
