@@ -37,11 +37,12 @@ export class CalloutInbox {
 
   /** Sends an HTTP callout in the name of a context. */
   httpCall(init: CalloutInit, caller: HostContext): Callout | Refusal {
-    const { clusters, limits } = this.#root.plugin.host;
+    const { proxy, limits } = this.#root.plugin.host;
+    const { clusters } = proxy;
     const refusal = refuseCallout(init, clusters.upstreams);
     if (refusal) return refusal;
     const id = this.#root.vm.newCallId(HTTP_CALL);
-    const callout = clusters.httpCall(id, init, caller.trace, limits, (answer) => {
+    const callout = clusters.httpCall(id, init, { trace: caller.trace, limits }, (answer) => {
       if (callout instanceof Refusal || !this.#httpCalls.delete(callout)) return;
       this.#soon(() => this.#httpCallResponse(id, answer));
     });
@@ -51,13 +52,14 @@ export class CalloutInbox {
 
   /** Begins a gRPC call, or a stream when it has no message, and gives its number. */
   grpcCall(init: GrpcInit, caller: HostContext): number | Refusal {
-    const { clusters, limits } = this.#root.plugin.host;
+    const { proxy, limits } = this.#root.plugin.host;
+    const { clusters } = proxy;
     const cluster = grpcCluster(init, clusters.grpc);
     if (cluster instanceof Refusal) return cluster;
     const isStream = init.message === undefined;
     const id = this.#root.vm.newCallId(isStream ? GRPC_STREAM : GRPC_CALL);
     const listener = this.#listen(id);
-    const callout = clusters.grpcCall(id, cluster, init, caller.trace, limits, listener);
+    const callout = clusters.grpcCall(id, cluster, init, { trace: caller.trace, limits }, listener);
     if (callout) {
       this.#grpcCalls.set(id, callout);
       return id;

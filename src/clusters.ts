@@ -29,28 +29,27 @@ export class Clusters {
     this.#clock = clock;
   }
 
-  /** Sends an HTTP callout to a cluster that is known. `finish` hears of its end. */
+  /** Sends an HTTP callout to a cluster that is known. `finish` hears of its end; `from` is whose it is. */
   httpCall(
     id: number,
     init: CalloutInit,
-    trace: Trace,
-    limits: Limits,
+    from: { trace: Trace; limits: Limits },
     finish: (answer: CalloutAnswer | undefined) => void,
   ): Callout | Refusal {
     const name = decodeText(init.cluster);
     const upstream = this.upstreams[name];
     if (!upstream) return new Refusal(Status.InternalFailure, `the cluster ${name} has no healthy host`);
     const open = [...this.pending].filter((callout) => callout.cluster === name).length;
-    if (open >= limits.calloutsPerCluster) {
+    if (open >= from.limits.calloutsPerCluster) {
       return new Refusal(Status.InternalFailure, `${open} callouts to ${name} are under way, which is the most`);
     }
-    const context = { clock: this.#clock, limits, work: this.work, trace };
+    const context = { clock: this.#clock, work: this.work, ...from };
     const callout = new Callout(id, init, context, upstream, (answer) => {
       this.pending.delete(callout);
       finish(answer);
     });
     this.pending.add(callout);
-    trace.addCallout(callout);
+    from.trace.addCallout(callout);
     return callout;
   }
 
@@ -59,18 +58,17 @@ export class Clusters {
     id: number,
     cluster: string,
     init: GrpcInit,
-    trace: Trace,
-    limits: Limits,
+    from: { trace: Trace; limits: Limits },
     listener: GrpcListener,
   ): GrpcCallout | undefined {
     const upstream = Object.hasOwn(this.grpc, cluster) ? this.grpc[cluster] : undefined;
     const open = [...this.openGrpc].filter((call) => call.cluster === cluster).length;
-    if (!upstream || open >= limits.calloutsPerCluster) return undefined;
-    const context = { clock: this.#clock, work: this.work, trace };
+    if (!upstream || open >= from.limits.calloutsPerCluster) return undefined;
+    const context = { clock: this.#clock, work: this.work, trace: from.trace };
     const call = new GrpcCallout(id, cluster, init, context, upstream, listener);
     this.openGrpc.add(call);
     call.signal.addEventListener("abort", () => this.openGrpc.delete(call));
-    trace.addGrpcCall(call);
+    from.trace.addGrpcCall(call);
     return call;
   }
 }

@@ -279,7 +279,8 @@ function settle(filter: Filter, stream: HttpStream, done: () => boolean): Promis
 
 /** Lets time pass until something is so, while it may still come to be. */
 export async function letPass(filter: Filter, isSo: () => boolean): Promise<void> {
-  const { clock, clusters } = filter;
+  const { clock } = filter;
+  const { clusters } = filter.proxy;
   for (let waited = 0; !isSo() && waited <= PATIENCE_MS;) {
     if (clusters.work.busy || ((clusters.pending.size || clusters.openGrpc.size) && !(clock instanceof VirtualClock))) {
       await clusters.work.changed();

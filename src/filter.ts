@@ -2,9 +2,9 @@
 
 import { LogLevel } from "../assembly/abi.ts";
 import { byteString, toBytes } from "./bytes.ts";
-import type { Callout } from "./callouts.ts";
 import type { Clock } from "./clock.ts";
-import { type Clusters, pendingCallout, pendingGrpcCall } from "./clusters.ts";
+import type { Callout } from "./callouts.ts";
+import { pendingCallout, pendingGrpcCall } from "./clusters.ts";
 import { finishResponse, requestHead, responseHead } from "./connection.ts";
 import type { HostContext } from "./context.ts";
 import type { Refusal, Trap } from "./error.ts";
@@ -84,8 +84,6 @@ export class Filter {
   readonly faults: Faults;
   /** Fills an array with random bytes, from the seed. */
   readonly random: (bytes: Uint8Array) => void;
-  /** Where its callouts go. @internal */
-  readonly clusters: Clusters;
   readonly #parts: FilterParts;
   readonly #thread: Thread;
   /** Those that follow it in a chain. */
@@ -96,7 +94,6 @@ export class Filter {
     this.proxy = parts.installation.proxy;
     this.clock = this.proxy.clock;
     this.random = this.proxy.random;
-    this.clusters = this.proxy.clusters;
     this.faults = parts.faults;
     this.#parts = parts;
     this.#thread = thread;
@@ -169,24 +166,24 @@ export class Filter {
     return new TcpStream(makers, { downstream, upstream, bufferBytes, dispatcher });
   }
 
-  /** The HTTP callouts that wait for their answer, oldest first, whichever stream has sent them. */
+  /** The HTTP callouts that wait for their answer, oldest first, whichever filter of the proxy has sent them. */
   get callouts(): readonly Callout[] {
-    return [...this.clusters.pending];
+    return [...this.proxy.clusters.pending];
   }
 
   /** The oldest callout to a cluster that waits for its answer, to give it one; a `StreamError` when there is none. */
   pending(cluster: string): Callout {
-    return pendingCallout(this.clusters.pending, cluster);
+    return pendingCallout(this.proxy.clusters.pending, cluster);
   }
 
-  /** The gRPC calls and streams that are open, oldest first, whichever stream has begun them. */
+  /** The gRPC calls and streams that are open, oldest first, whichever filter of the proxy has begun them. */
   get grpcCalls(): readonly GrpcCallout[] {
-    return [...this.clusters.openGrpc];
+    return [...this.proxy.clusters.openGrpc];
   }
 
   /** The oldest gRPC call or stream to a cluster that is open; a `StreamError` when there is none. */
   pendingGrpc(cluster: string): GrpcCallout {
-    return pendingGrpcCall(this.clusters.openGrpc, cluster);
+    return pendingGrpcCall(this.proxy.clusters.openGrpc, cluster);
   }
 
   /**
@@ -194,7 +191,7 @@ export class Filter {
    * with what the function of an upstream throws.
    */
   settle(): Promise<void> {
-    const { clusters } = this;
+    const { clusters } = this.proxy;
     return letPass(
       this,
       () => ![...clusters.pending, ...clusters.openGrpc].some((call) => call.willEnd) && clusters.work.idle,
@@ -327,7 +324,6 @@ function install(
   const host: Host = {
     proxy,
     clock: proxy.clock,
-    clusters: proxy.clusters,
     foreign: options.foreign ?? {},
     limits,
     logLevel: options.logLevel ?? LogLevel.Trace,

@@ -4,7 +4,6 @@
 import { Action, DataAction, HeadersAction, PeerType, Status } from "../assembly/abi.ts";
 import { byteString, type ByteString, toBytes } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
-import type { Clusters } from "./clusters.ts";
 import type { HostContext } from "./context.ts";
 import { LoadError, Refusal, type Trap } from "./error.ts";
 import type { ForeignFunction } from "./foreign.ts";
@@ -49,8 +48,6 @@ export interface Host {
   readonly proxy: ProxyState;
   readonly clock: Clock;
   readonly limits: Limits;
-  /** Where callouts go. */
-  readonly clusters: Clusters;
   /** Lines below this level are dropped. */
   readonly logLevel: number;
   /** Why a host call is to fail, or undefined. */

@@ -1,9 +1,8 @@
-// What the filters of one proxy have in common: time, clusters, metrics, shared data,
-// queues, and the threads that they run on.
+// What the filters of one proxy have in common: time, metrics, shared data, queues, and the threads that they run on.
 // Source: proxy-wasm-cpp-host src/wasm.cc, Envoy source/extensions/common/wasm/wasm.cc.
 
-import type { CalloutUpstreams } from "./callouts.ts";
 import { type Clock, VirtualClock } from "./clock.ts";
+import type { CalloutUpstreams } from "./callouts.ts";
 import { Clusters } from "./clusters.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { GrpcUpstreams } from "./grpc.ts";
@@ -22,18 +21,18 @@ export interface ProxyOptions {
   /** The seed of request ids and of `random_get`; 1 by default. */
   readonly seed?: number;
   /**
+   * The clusters that filters can call, by name: a function answers for each. A callout to another is refused, as in
+   * Envoy; so is one to `null`, which stands for a cluster without a healthy host.
+   */
+  readonly upstreams?: CalloutUpstreams;
+  /** The clusters that filters can call with gRPC, likewise. */
+  readonly grpc?: GrpcUpstreams;
+  /**
    * Whether filters also run where Envoy runs them beside its workers: a configuration is tried out in a VM that is
    * dropped thereafter, the canary, and a VM stays on the main thread, which ticks, registers queues and counts, and
    * sees no streams. False by default, so that a test sees what one worker does.
    */
   readonly mainThread?: boolean;
-  /**
-   * The clusters that the filter can call, by name: a function answers for each. A callout to another is refused, as in
-   * Envoy; so is one to `null`, which stands for a cluster without a healthy host.
-   */
-  readonly upstreams?: CalloutUpstreams;
-  /** The clusters that the filter can call with gRPC, likewise. */
-  readonly grpc?: GrpcUpstreams;
 }
 
 /**
@@ -46,10 +45,10 @@ export class ProxyState {
   readonly clock: Clock;
   /** Fills an array with random bytes, from the seed. */
   readonly random: (bytes: Uint8Array) => void;
-  /** @internal */
-  readonly dispatcher: Dispatcher = new Dispatcher();
   /** Where callouts go. @internal */
   readonly clusters: Clusters;
+  /** @internal */
+  readonly dispatcher: Dispatcher = new Dispatcher();
   /** @internal */
   readonly metrics: Metrics = new Metrics();
   /** @internal */

@@ -74,10 +74,17 @@ export class RootContext extends HostContext {
     return undefined;
   }
 
+  /** Nothing happens to it any more. */
+  stop(): void {
+    this.setTickPeriod(0);
+    this.inbox.cancel();
+  }
+
   #delete(): void {
-    this.stop();
+    this.setTickPeriod(0);
     this.vm.call("proxy_on_delete", this, [this.id]);
     this.vm.contexts.delete(this.id);
+    this.stop();
     this.#dropVmIfUnused();
   }
 
@@ -85,11 +92,5 @@ export class RootContext extends HostContext {
   #dropVmIfUnused(): void {
     const left = [...this.vm.contexts.values()];
     if (left.every((context) => context instanceof RootContext && context.#donePending)) this.plugin.dropVm(this.vm);
-  }
-
-  /** No tick and no answer to a callout reaches it any more. */
-  stop(): void {
-    this.setTickPeriod(0);
-    this.inbox.cancel();
   }
 }

@@ -48,8 +48,14 @@ export class Trace {
       push(event);
       this.push(event);
     };
-    part.addCallout = (callout) => this.addCallout(callout);
-    part.addGrpcCall = (call) => this.addGrpcCall(call);
+    part.addCallout = (callout) => {
+      part.callouts.push(callout);
+      this.addCallout(callout);
+    };
+    part.addGrpcCall = (call) => {
+      part.grpcCalls.push(call);
+      this.addGrpcCall(call);
+    };
     return part;
   }
 
