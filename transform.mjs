@@ -25,10 +25,22 @@ const methods = {
   proxy_on_upstream_data: "onUpstreamData",
   proxy_on_downstream_connection_close: "onDownstreamClose",
   proxy_on_upstream_connection_close: "onUpstreamClose",
+  proxy_on_http_call_response: "onHttpCallResponse",
+  proxy_on_grpc_receive_initial_metadata: "onGrpcReceiveInitialMetadata",
+  proxy_on_grpc_receive: "onGrpcReceive",
+  proxy_on_grpc_receive_trailing_metadata: "onGrpcReceiveTrailingMetadata",
+  proxy_on_grpc_close: "onGrpcClose",
 };
 
 /** Functions of the SDK that need an export, whether or not a class overrides its method. */
-const needing = { proxy_on_queue_ready: ["queues/subscribeTexts", "queues/subscribeBytes"] };
+const needing = {
+  proxy_on_queue_ready: ["queues/subscribeTexts", "queues/subscribeBytes"],
+  proxy_on_http_call_response: ["http-call/startHttpCall"],
+  proxy_on_grpc_receive_initial_metadata: ["grpc/startGrpcStream"],
+  proxy_on_grpc_receive: ["grpc/startGrpcCall", "grpc/startGrpcStream"],
+  proxy_on_grpc_receive_trailing_metadata: ["grpc/startGrpcStream"],
+  proxy_on_grpc_close: ["grpc/startGrpcCall", "grpc/startGrpcStream"],
+};
 
 /** Exports that some hosts insist on (ngx_wasm_module), with what they mean when no class overrides them: accepted. */
 const accepting = { proxy_on_vm_start: "onVmStart", proxy_on_configure: "onConfigure" };

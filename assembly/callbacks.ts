@@ -6,6 +6,9 @@ import { enter, leave } from "./callback";
 import { setConfiguring } from "./configuration";
 import { Context, HttpContext, requestFlow, responseFlow, RootContext } from "./context";
 import { beginFlow, endFlow, endFlows, isContinued } from "./flow";
+import { deliverGrpc, GrpcEvent } from "./grpc";
+import { deliverHttpCall } from "./http-call";
+import { forgetCallsOf } from "./pending-calls";
 import { deliverItems, forgetSubscriptions, Queue } from "./queues";
 import { beginConnection, create, find, remove } from "./registry";
 import { StreamContext } from "./stream-context";
@@ -44,6 +47,7 @@ export function proxy_on_delete(contextId: u32): void {
   enter(contextId);
   changetype<Context>(find(contextId)).onDelete();
   forgetSubscriptions(contextId);
+  forgetCallsOf(contextId);
   remove(contextId);
   leave();
 }
@@ -199,4 +203,48 @@ function endRequest(contextId: u32, action: u32): u32 {
 
 function endResponse(contextId: u32, action: u32): u32 {
   return isContinued() ? endFlow(responseFlow(find(contextId)), action) : action;
+}
+
+// Callouts
+
+export function proxy_on_http_call_response(
+  contextId: u32,
+  callId: u32,
+  headers: u32,
+  bodySize: u32,
+  trailers: u32,
+): void {
+  enter(contextId);
+  if (!deliverHttpCall(callId, headers, bodySize, trailers)) {
+    changetype<RootContext>(find(contextId)).onHttpCallResponse(callId, headers, bodySize, trailers);
+  }
+  leave();
+}
+
+export function proxy_on_grpc_receive_initial_metadata(contextId: u32, callId: u32, count: u32): void {
+  enter(contextId);
+  if (!deliverGrpc(GrpcEvent.InitialMetadata, callId, count))
+    changetype<RootContext>(find(contextId)).onGrpcReceiveInitialMetadata(callId, count);
+  leave();
+}
+
+export function proxy_on_grpc_receive(contextId: u32, callId: u32, size: u32): void {
+  enter(contextId);
+  if (!deliverGrpc(GrpcEvent.Message, callId, size))
+    changetype<RootContext>(find(contextId)).onGrpcReceive(callId, size);
+  leave();
+}
+
+export function proxy_on_grpc_receive_trailing_metadata(contextId: u32, callId: u32, count: u32): void {
+  enter(contextId);
+  if (!deliverGrpc(GrpcEvent.TrailingMetadata, callId, count))
+    changetype<RootContext>(find(contextId)).onGrpcReceiveTrailingMetadata(callId, count);
+  leave();
+}
+
+export function proxy_on_grpc_close(contextId: u32, callId: u32, status: u32): void {
+  enter(contextId);
+  if (!deliverGrpc(GrpcEvent.Close, callId, status))
+    changetype<RootContext>(find(contextId)).onGrpcClose(callId, status);
+  leave();
 }

@@ -1,13 +1,23 @@
 // What an author extends: one class for a plugin's configuration and timers, one for each HTTP stream.
 
-import { Action, BufferType, GRPC_STATUS_UNSET, MapType, Status, StreamType } from "./abi";
+import { Action, BufferType, GRPC_STATUS_UNSET, GrpcStatus, MapType, Status, StreamType } from "./abi";
 import { Body, bodyOf } from "./body";
 import { focus } from "./callback";
 import { configurationBytes, configurationText } from "./configuration";
 import { proxy_set_tick_period_milliseconds } from "./env";
-import { mayAnswer, mayContinue } from "./flow";
+import { isWaiting, mayAnswer, mayContinue } from "./flow";
+import {
+  GrpcCall,
+  GrpcCallHandler,
+  GrpcResponse,
+  GrpcStream,
+  GrpcStreamHandler,
+  startGrpcCall,
+  startGrpcStream,
+} from "./grpc";
 import { HeaderMap } from "./header-map";
 import { Headers } from "./headers";
+import { countHttpCalls, HttpCall, HttpCallHandler, HttpCallResponse, startHttpCall } from "./http-call";
 import { Queue, subscribeBytes, subscribeTexts } from "./queues";
 import { checked, DONE } from "./status";
 import { closeStream, continueStream, sendLocalResponse, sendLocalResponseBytes } from "./stream";
@@ -64,6 +74,83 @@ export abstract class Context {
 
   /** The last call of this context. */
   onDelete(): void {}
+
+  /**
+   * Sends a callout. `handle` is called with this context and what came of it, which `httpCall<Auth>(call, (self,
+   * response) => …)` sees as an `Auth`: the filter stops when it is none. `handle` is a plain function without variables
+   * from around it; what it needs are fields of the context, or of a handler (`httpCallWith`).
+   *
+   * `Ok` means that `handle` will be called, unless this context goes before: not in `onLog` and later, where a root
+   * context has to call. Otherwise the host has refused and `handle` is never called: `BadArgument` for a cluster that it
+   * does not know, `InternalFailure` for one without a healthy host or with too many requests under way. In
+   * `onConfigure` Envoy may not know its clusters yet.
+   */
+  httpCall<T extends Context>(call: HttpCall, handle: (self: T, response: HttpCallResponse) => void): Status {
+    // @ts-ignore: a type parameter has a value in asc
+    assert(this instanceof T, "httpCall<" + nameof<T>() + "> was called on another class");
+    return this.httpCallWith(call, new HttpCallFunction<T>(changetype<T>(this), handle));
+  }
+
+  /** As `httpCall`, with a handler of your own class instead of a function. */
+  httpCallWith(call: HttpCall, handler: HttpCallHandler): Status {
+    return startHttpCall(call, this.id, handler);
+  }
+
+  /**
+   * Sends a gRPC request. As `httpCall`; `ParseFailure` stands for a cluster that Envoy does not know. A call whose
+   * context goes is cancelled.
+   */
+  grpcCall<T extends Context>(call: GrpcCall, handle: (self: T, response: GrpcResponse) => void): Status {
+    // @ts-ignore: a type parameter has a value in asc
+    assert(this instanceof T, "grpcCall<" + nameof<T>() + "> was called on another class");
+    return this.grpcCallWith(call, new GrpcCallFunction<T>(changetype<T>(this), handle));
+  }
+
+  /** As `grpcCall`, with a handler of your own class instead of a function. */
+  grpcCallWith(call: GrpcCall, handler: GrpcCallHandler): Status {
+    return startGrpcCall(call, this.id, handler);
+  }
+
+  /**
+   * Opens a gRPC stream. `Ok` means that the handler will hear of its end, unless this context goes before, which
+   * cancels the stream. Otherwise the host has refused and the handler hears nothing.
+   */
+  grpcStream(stream: GrpcStream, handler: GrpcStreamHandler): Status {
+    return startGrpcStream(stream, this.id, handler);
+  }
+
+  /** How many HTTP callouts of this context wait for their answer. In the handler of the last one it is 0. */
+  get pendingHttpCalls(): i32 {
+    return countHttpCalls(this.id);
+  }
+}
+
+/** Calls a function with the context that has started the call. */
+class GrpcCallFunction<T extends Context> extends GrpcCallHandler {
+  constructor(
+    private readonly self: T,
+    private readonly handle: (self: T, response: GrpcResponse) => void,
+  ) {
+    super();
+  }
+
+  override onResponse(response: GrpcResponse): void {
+    this.handle(this.self, response);
+  }
+}
+
+/** Calls a function with the context that has started the callout. */
+class HttpCallFunction<T extends Context> extends HttpCallHandler {
+  constructor(
+    private readonly self: T,
+    private readonly handle: (self: T, response: HttpCallResponse) => void,
+  ) {
+    super();
+  }
+
+  override onResponse(response: HttpCallResponse): void {
+    this.handle(this.self, response);
+  }
 }
 
 /**
@@ -114,6 +201,24 @@ export class RootContext extends Context {
     focus(this.id);
     return subscribeBytes(name, this.id, changetype<usize>(handle));
   }
+
+  /**
+   * An answer to a callout that was sent with `HttpCall.send`. Maps and buffer are those of `HttpCallResponse`; all three
+   * numbers are 0 when there is none. Answers to `httpCall` go to their handlers and not here.
+   */
+  onHttpCallResponse(callId: u32, headers: u32, bodySize: u32, trailers: u32): void {}
+
+  /** The first metadata of a stream that was opened with `GrpcStream.open`: `count` entries. */
+  onGrpcReceiveInitialMetadata(callId: u32, count: u32): void {}
+
+  /** A message of such a stream, or the answer to a call that was sent with `GrpcCall.send`: `size` bytes. */
+  onGrpcReceive(callId: u32, size: u32): void {}
+
+  /** The last metadata of such a stream: `count` entries. */
+  onGrpcReceiveTrailingMetadata(callId: u32, count: u32): void {}
+
+  /** Such a stream is over, or such a call has failed. Envoy says so of those that it has refused as well. */
+  onGrpcClose(callId: u32, status: GrpcStatus): void {}
 
   /** Makes the context of a new HTTP stream; `null` leaves the stream alone. */
   createHttpContext(): HttpContext | null {
@@ -255,6 +360,28 @@ export class HttpContext extends Context {
   /** As `continueRequest`, for the response. */
   continueResponse(): Status {
     return this.continueFlow(responseFlow(changetype<usize>(this)), StreamType.HttpResponse);
+  }
+
+  /**
+   * Lets go on what the filter holds of the stream: the response, or else the request. For what `pauseFor` has held; as
+   * `continueRequest`.
+   */
+  resume(): Status {
+    return isWaiting(responseFlow(changetype<usize>(this))) ? this.continueResponse() : this.continueRequest();
+  }
+
+  /**
+   * Holds the stream for a callout: `return this.pauseFor(this.httpCall<Auth>(call, …))`. When the callout was refused,
+   * the request is answered with a 503 (details `callout_refused`), so that nothing passes unseen.
+   */
+  pauseFor(started: Status): Action {
+    if (started != Status.Ok) this.sendLocalResponse(503, "", null, GRPC_STATUS_UNSET, "callout_refused");
+    return Action.Pause;
+  }
+
+  /** As `pauseFor`, but lets the stream go on when the callout was refused: for what is not needed. */
+  pauseOrContinue(started: Status): Action {
+    return started == Status.Ok ? Action.Pause : Action.Continue;
   }
 
   private continueFlow(flow: usize, stream: StreamType): Status {

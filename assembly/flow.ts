@@ -73,6 +73,11 @@ export function mayContinue(state: usize): Status {
   return Status.BadArgument;
 }
 
+/** Whether the direction whose state is at `state` is held, or in a callback that may hold it. */
+export function isWaiting(state: usize): bool {
+  return (load<u8>(state) as u32) - HELD <= LET_GO - HELD;
+}
+
 /** Whether the stream whose states are at `states` can still be answered or closed; it counts as answered then. */
 export function mayAnswer(states: usize): bool {
   if (load<u8>(states) == OVER) {

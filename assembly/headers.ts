@@ -69,6 +69,20 @@ export class Headers {
     return this;
   }
 
+  /** Adds every entry of another list at the end. */
+  appendAll(other: Headers): this {
+    const from = changetype<usize>(other.block);
+    const size = endOf(from) - from - HEAD_SIZE;
+    const block = withRoom(this.block, changetype<usize>(""), size);
+    this.block = block;
+    const to = changetype<usize>(block);
+    const end = endOf(to);
+    memory.copy(end, from + HEAD_SIZE, size);
+    store<u32>(to, load<u32>(to) + load<u32>(from));
+    endAt(to, end + size);
+    return this;
+  }
+
   /** Removes every entry of this name and adds one at the end; changes nothing when that is to be left out. */
   set(name: string, value: string): this {
     const count = this.size;

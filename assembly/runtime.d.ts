@@ -4,6 +4,8 @@
 declare function __new(size: usize, id: u32): usize;
 /** Tells the garbage collector that `parent` now holds `child`. */
 declare function __link(parent: usize, child: usize, expectMultiple: bool): void;
+/** Keeps an object that nothing holds, and gives it back. */
+declare function __pin(object: usize): usize;
 /** Collects what nothing holds. */
 declare function __collect(): void;
 /** Calls `__visit` for every reference in a global. */

@@ -9,6 +9,7 @@ import { Refusal } from "./error.ts";
 import type { HeaderMap } from "./header-map.ts";
 import type { LocalReply } from "./local-reply.ts";
 import type { Plugin } from "./plugin.ts";
+import type { RootContext } from "./root-context.ts";
 import type { Trace } from "./trace.ts";
 import type { Vm } from "./vm.ts";
 
@@ -22,7 +23,7 @@ export abstract class HostContext {
   readonly plugin: Plugin;
   abstract readonly trace: Trace;
   /** Who answers what belongs to the plugin as a whole: configuration, timers, callouts. */
-  abstract readonly root: HostContext;
+  abstract readonly root: RootContext;
 
   constructor(plugin: Plugin, vm: Vm<HostContext>) {
     this.plugin = plugin;
@@ -31,18 +32,24 @@ export abstract class HostContext {
     vm.contexts.set(this.id, this);
   }
 
+  get #isRoot(): boolean {
+    const root: HostContext = this.root;
+    return root === this;
+  }
+
   /** The prefix of its log lines in Envoy. */
   get logPrefix(): string {
     const { name, rootId, vmId } = this.plugin.options;
-    const parts = this === this.root ? [rootId, vmId] : [name, rootId, vmId];
+    const parts = this.#isRoot ? [rootId, vmId] : [name, rootId, vmId];
     return ["wasm log", ...parts.filter((part) => part)].join(" ");
   }
 
   /** The header map of this type, to be read or changed; a refusal when it cannot be now. */
-  headerMap(type: MapType, _toChange: boolean): HeaderMap | Refusal {
+  headerMap(type: MapType, toChange: boolean): HeaderMap | Refusal {
+    if (type >= MapType.GrpcReceiveInitialMetadata) return this.root.inbox.headerMap(type, toChange);
     return new Refusal(
       Status.BadArgument,
-      `${mapNames[type]} cannot be used here: ${this === this.root ? "a root context has no stream" : "not available"}`,
+      `${mapNames[type]} cannot be used here: ${this.#isRoot ? "a root context has no stream" : "not available"}`,
     );
   }
 
@@ -54,7 +61,9 @@ export abstract class HostContext {
       case BufferType.PluginConfiguration:
         return this.plugin.configurationNow ?? absent(type, "Envoy gives it in on_configure only: keep what you need");
       case BufferType.HttpCallResponseBody:
-        return absent(type, "it is there in on_http_call_response only");
+        return this.root.inbox.buffer(type) ?? absent(type, "it is there in on_http_call_response only");
+      case BufferType.GrpcReceiveBuffer:
+        return this.root.inbox.buffer(type) ?? new Uint8Array();
       default:
         return new Uint8Array();
     }

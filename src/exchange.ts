@@ -1,18 +1,25 @@
 // A whole exchange in one call: a request goes in, what the client would get comes out, and an upstream is a function.
 
 import { decodeText, encodeText, toBytes, toText } from "./bytes.ts";
+import type { Callout } from "./callouts.ts";
 import { VirtualClock } from "./clock.ts";
 import { requestHeaders, requestId, responseHeaders } from "./connection.ts";
 import { StreamError } from "./error.ts";
 import type { Filter } from "./filter.ts";
+import type { GrpcCallout } from "./grpc.ts";
 import { type HeaderEntry, HeaderMap } from "./header-map.ts";
 import { headerEntries, type HeadersInit, HttpHeaders } from "./http-headers.ts";
-import type { HttpStream, Peer, UpstreamFailure } from "./http-stream.ts";
+import type { HttpStream, Peer } from "./http-stream.ts";
 import type { LocalReply } from "./local-reply.ts";
 import { type LogEntry, Trace } from "./trace.ts";
-
-/** Text (as UTF-8), bytes, or several pieces of either, each of which arrives by itself. */
-export type BodyInit = string | Uint8Array | Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>;
+import {
+  type BodyInit,
+  describeRequest,
+  type Upstream,
+  UpstreamError,
+  type UpstreamRequest,
+  type UpstreamResponse,
+} from "./upstream.ts";
 
 /** A request as a client sends it. */
 export interface RequestInit {
@@ -27,41 +34,6 @@ export interface RequestInit {
   readonly headers?: HeadersInit;
   readonly body?: BodyInit;
   readonly trailers?: HeadersInit;
-}
-
-/** A request as the upstream sees it, complete. */
-export interface UpstreamRequest {
-  readonly method: string;
-  readonly path: string;
-  readonly authority: string;
-  readonly headers: HttpHeaders;
-  readonly body: Uint8Array;
-  readonly trailers: HttpHeaders;
-  /** The body as text. */
-  text(): string;
-}
-
-/** What an upstream answers. */
-export interface UpstreamResponse {
-  /** 200 by default. */
-  readonly status?: number;
-  readonly headers?: HeadersInit;
-  readonly body?: BodyInit;
-  readonly trailers?: HeadersInit;
-}
-
-/** Answers requests that the filter lets through; a thrown `UpstreamError` is a broken connection. */
-export type Upstream = (request: UpstreamRequest) => UpstreamResponse | Promise<UpstreamResponse>;
-
-/** Thrown by an upstream to fail in one of Envoy's ways. */
-export class UpstreamError extends Error {
-  override name = "UpstreamError";
-  readonly reason: UpstreamFailure;
-
-  constructor(reason: UpstreamFailure = "remote connection failure") {
-    super(reason);
-    this.reason = reason;
-  }
 }
 
 /** What the client would get, and what happened on the way. */
@@ -80,6 +52,10 @@ export class FilterResponse {
   readonly localReply: { readonly status: number; readonly details: string; readonly body: string } | null;
   /** Why the response is what it is, as `%RESPONSE_CODE_DETAILS%`. */
   readonly details: string;
+  /** The HTTP callouts that the filter sent during this exchange, oldest first. */
+  readonly callouts: readonly Callout[];
+  /** The gRPC calls and streams that the filter began during this exchange, oldest first. */
+  readonly grpcCalls: readonly GrpcCallout[];
   /** The lines that the filter logged during this exchange. */
   readonly logs: readonly LogEntry[];
   /** Every callback and host call of this exchange. */
@@ -95,6 +71,8 @@ export class FilterResponse {
     this.upstream = request;
     this.localReply = stream.localReply ? describeReply(stream.localReply) : null;
     this.details = decodeText(stream.details ?? "");
+    this.callouts = trace.callouts;
+    this.grpcCalls = trace.grpcCalls;
     this.logs = trace.logs;
     this.trace = trace;
   }
@@ -174,13 +152,22 @@ export async function exchange(
   try {
     const flow = (sender: Client) => () => awaitFlow(filter, stream, sender, trace);
     await sendRequest(filter, stream, request, flow(client));
-    settle(filter, stream, () => server.complete);
-    const seen = server.complete && !stream.ended && !stream.response.message ? describeRequest(server) : null;
+    await settle(filter, stream, () => server.complete);
+    const seen =
+      server.complete && !stream.ended && !stream.response.message
+        ? describeRequest(server.head, server.body(), server.trailing)
+        : null;
     if (seen) await sendResponse(stream, seen, upstream ?? noUpstream, request, flow(server));
-    settle(filter, stream, () => false);
+    await settle(filter, stream, () => false);
     if (!stream.ended) throw stuck(stream, trace);
+    await letPass(filter, () => ![...trace.callouts, ...trace.grpcCalls].some((call) => call.willEnd));
     if (!client.head) throw new StreamError(`the exchange ended without an answer: ${client.resetReason}\n${trace}`);
-    return new FilterResponse(client, seen ?? (server.complete ? describeRequest(server) : null), stream, trace);
+    return new FilterResponse(
+      client,
+      seen ?? (server.complete ? describeRequest(server.head, server.body(), server.trailing) : null),
+      stream,
+      trace,
+    );
   } finally {
     // When something went wrong, the filter shall not keep the stream.
     if (!stream.ended) stream.requestReset();
@@ -194,7 +181,12 @@ function noUpstream({ method, path }: UpstreamRequest): never {
   );
 }
 
-async function sendRequest(filter: Filter, stream: HttpStream, request: RequestInit, flow: () => void): Promise<void> {
+async function sendRequest(
+  filter: Filter,
+  stream: HttpStream,
+  request: RequestInit,
+  flow: () => Promise<void>,
+): Promise<void> {
   const { body, trailers } = request;
   const headers = headerEntries(request.headers);
   const size = typeof body === "string" || body instanceof Uint8Array ? toBytes(body).length : undefined;
@@ -224,7 +216,7 @@ async function sendResponse(
   request: UpstreamRequest,
   upstream: Upstream,
   init: RequestInit,
-  flow: () => void,
+  flow: () => Promise<void>,
 ): Promise<void> {
   let response: UpstreamResponse;
   try {
@@ -258,18 +250,18 @@ async function sendResponse(
 async function sendBody(
   body: BodyInit | undefined,
   send: (bytes: Uint8Array) => void,
-  flow: () => void,
+  flow: () => Promise<void>,
 ): Promise<void> {
   const chunks = body === undefined || typeof body === "string" || body instanceof Uint8Array ? [body ?? ""] : body;
   for await (const chunk of chunks) {
     if (chunk.length) send(toBytes(chunk));
-    flow();
+    await flow();
   }
 }
 
 /** Lets time pass while a sender is to send nothing; a proxy that is never ready to read again is an error. */
-function awaitFlow(filter: Filter, stream: HttpStream, sender: Client, trace: Trace): void {
-  if (sender.above) settle(filter, stream, () => !sender.above);
+async function awaitFlow(filter: Filter, stream: HttpStream, sender: Client, trace: Trace): Promise<void> {
+  if (sender.above) await settle(filter, stream, () => !sender.above);
   if (!sender.above || stream.ended) return;
   throw new StreamError(
     "the filter holds more of a body than the limit (limits.bufferBytes), so the proxy reads no more of it, and " +
@@ -281,13 +273,22 @@ function awaitFlow(filter: Filter, stream: HttpStream, sender: Client, trace: Tr
 const PATIENCE_MS = 300_000;
 
 /** Lets time pass until the stream is over or done with, while something may still happen to it. */
-function settle(filter: Filter, stream: HttpStream, done: () => boolean): void {
+function settle(filter: Filter, stream: HttpStream, done: () => boolean): Promise<void> {
+  return letPass(filter, () => stream.ended || done());
+}
+
+/** Lets time pass until something is so, while it may still come to be. */
+export async function letPass(filter: Filter, isSo: () => boolean): Promise<void> {
   const { clock } = filter;
-  if (!(clock instanceof VirtualClock)) return;
-  for (let waited = 0; !stream.ended && !done() && waited <= PATIENCE_MS;) {
-    const next = clock.untilNext();
+  const { clusters } = filter.proxy;
+  for (let waited = 0; !isSo() && waited <= PATIENCE_MS;) {
+    if (clusters.work.busy || ((clusters.pending.size || clusters.openGrpc.size) && !(clock instanceof VirtualClock))) {
+      await clusters.work.changed();
+      continue;
+    }
+    const next = clock instanceof VirtualClock ? clock.untilNext() : undefined;
     if (next === undefined) return;
-    clock.advance(next);
+    (clock as VirtualClock).advance(next);
     waited += Math.max(next, 1);
   }
 }
@@ -304,20 +305,6 @@ function stuck(stream: HttpStream, trace: Trace): StreamError {
 function authorityIn(headers: readonly HeaderEntry[]): string | undefined {
   const host = headers.find(([name]) => name.toLowerCase() === "host");
   return host && decodeText(host[1]);
-}
-
-function describeRequest(server: Client): UpstreamRequest {
-  const headers = new HttpHeaders(server.head);
-  const body = server.body();
-  return {
-    method: headers.get(":method") ?? "",
-    path: headers.get(":path") ?? "",
-    authority: headers.get(":authority") ?? "",
-    headers,
-    body,
-    trailers: new HttpHeaders(server.trailing),
-    text: () => toText(body),
-  };
 }
 
 function describeReply(reply: LocalReply): { status: number; details: string; body: string } {

@@ -1,8 +1,11 @@
 // A stream one callback at a time: the test is the client and the upstream, and decides what arrives when.
 
 import { toBytes } from "./bytes.ts";
+import type { Callout } from "./callouts.ts";
+import { pendingCallout, pendingGrpcCall } from "./clusters.ts";
 import { Client } from "./exchange.ts";
 import type { Filter } from "./filter.ts";
+import type { GrpcCallout } from "./grpc.ts";
 import { HeaderMap, type HeaderMapKind } from "./header-map.ts";
 import { headerEntries, type HeadersInit, HttpHeaders } from "./http-headers.ts";
 import type { HttpStream } from "./http-stream.ts";
@@ -81,6 +84,32 @@ export class FilterStream {
   /** What has reached the client so far. */
   get response(): { headers: HttpHeaders; body: Uint8Array; trailers: HttpHeaders; complete: boolean } {
     return describe(this.#client);
+  }
+
+  /** The HTTP callouts that the filter has sent in the name of this stream, oldest first. */
+  get callouts(): readonly Callout[] {
+    return this.trace.callouts;
+  }
+
+  /**
+   * The oldest callout of this stream to a cluster that waits for its answer; a `StreamError` when there is none.
+   * `stream.pending("auth").respond({ status: 401 })` answers it; `fail()` and `reset()` break its connection.
+   */
+  pending(cluster: string): Callout {
+    return pendingCallout(this.trace.callouts, cluster);
+  }
+
+  /** The gRPC calls and streams that the filter has begun in the name of this stream, oldest first. */
+  get grpcCalls(): readonly GrpcCallout[] {
+    return this.trace.grpcCalls;
+  }
+
+  /**
+   * The oldest gRPC call or stream of this stream to a cluster that is open; a `StreamError` when there is none.
+   * `stream.pendingGrpc("limits").end({ message })` answers it.
+   */
+  pendingGrpc(cluster: string): GrpcCallout {
+    return pendingGrpcCall(this.trace.grpcCalls, cluster);
   }
 
   /** The reply that the filter or the proxy gave by itself, or null. */

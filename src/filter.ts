@@ -3,12 +3,15 @@
 import { LogLevel } from "../assembly/abi.ts";
 import { byteString, toBytes } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
+import type { Callout } from "./callouts.ts";
+import { pendingCallout, pendingGrpcCall } from "./clusters.ts";
 import { finishResponse } from "./connection.ts";
 import type { HostContext } from "./context.ts";
 import type { Refusal, Trap } from "./error.ts";
 import { type Fault, Faults } from "./faults.ts";
-import { exchange, type FilterResponse, type RequestInit, type Upstream } from "./exchange.ts";
+import { exchange, type FilterResponse, letPass, type RequestInit } from "./exchange.ts";
 import { FilterStream } from "./filter-stream.ts";
+import type { GrpcCallout } from "./grpc.ts";
 import { HttpStream, type Peer } from "./http-stream.ts";
 import { makeImports } from "./imports/index.ts";
 import { envFunctions } from "./imports/signatures.ts";
@@ -28,6 +31,7 @@ import { type TimeLimit, timeLimit } from "./time-limit.ts";
 import type { Thread } from "./thread.ts";
 import { type LogEntry, Trace } from "./trace.ts";
 import { trapReport } from "./trap-report.ts";
+import type { Upstream } from "./upstream.ts";
 import { Vm } from "./vm.ts";
 
 /** How a filter is loaded. */
@@ -148,6 +152,38 @@ export class Filter {
     return new TcpStream(makers, { downstream, upstream, bufferBytes, dispatcher });
   }
 
+  /** The HTTP callouts that wait for their answer, oldest first, whichever filter of the proxy has sent them. */
+  get callouts(): readonly Callout[] {
+    return [...this.proxy.clusters.pending];
+  }
+
+  /** The oldest callout to a cluster that waits for its answer, to give it one; a `StreamError` when there is none. */
+  pending(cluster: string): Callout {
+    return pendingCallout(this.proxy.clusters.pending, cluster);
+  }
+
+  /** The gRPC calls and streams that are open, oldest first, whichever filter of the proxy has begun them. */
+  get grpcCalls(): readonly GrpcCallout[] {
+    return [...this.proxy.clusters.openGrpc];
+  }
+
+  /** The oldest gRPC call or stream to a cluster that is open; a `StreamError` when there is none. */
+  pendingGrpc(cluster: string): GrpcCallout {
+    return pendingGrpcCall(this.proxy.clusters.openGrpc, cluster);
+  }
+
+  /**
+   * Waits until every callout has its answer that will have one by itself, and lets virtual time pass for it. Rejects
+   * with what the function of an upstream throws.
+   */
+  settle(): Promise<void> {
+    const { clusters } = this.proxy;
+    return letPass(
+      this,
+      () => ![...clusters.pending, ...clusters.openGrpc].some((call) => call.willEnd) && clusters.work.idle,
+    );
+  }
+
   /** Why the filter has stopped for good, or null: message, places in the source, what it was doing. */
   get trap(): string | null {
     const trap: Trap | undefined = this.#plugin.failed;
@@ -254,7 +290,7 @@ export async function loadFilter(
 function proxyOf(options: FilterOptions): ProxyState {
   const { proxy } = options;
   if (!proxy) return new ProxyState(options);
-  for (const name of ["clock", "now", "seed", "mainThread"] as const) {
+  for (const name of ["clock", "now", "seed", "mainThread", "upstreams", "grpc"] as const) {
     if (options[name] !== undefined)
       throw new TypeError(`${name} is an option of the proxy: new ProxyState({ ${name} })`);
   }

@@ -196,6 +196,7 @@ export class HttpContext extends HostContext implements StreamFilter {
 
   override headerMap(type: MapType, toChange: boolean): HeaderMap | Refusal {
     if (this.phase === "on_log") return this.#loggedMap(type, toChange);
+    if (type >= MapType.GrpcReceiveInitialMetadata) return super.headerMap(type, toChange);
     const map = this.#maps[type] ?? (toChange ? this.#newTrailers(type) : undefined);
     return map ?? new Refusal(Status.BadArgument, this.#whyNoMap(type));
   }

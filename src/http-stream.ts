@@ -7,7 +7,7 @@ import { Direction, type DirectionEvents, type Half, type Sink } from "./directi
 import type { Dispatcher } from "./dispatcher.ts";
 import { EnvoyFault } from "./error.ts";
 import type { HeaderMap } from "./header-map.ts";
-import { type LocalReply, localReplyMessage, proxyReply } from "./local-reply.ts";
+import { type LocalReply, localReplyMessage, proxyReply, upstreamFailureReply } from "./local-reply.ts";
 import { refuseRequest, refuseResponse } from "./router.ts";
 
 /** A filter in the chain of a stream. */
@@ -133,10 +133,7 @@ export class HttpStream {
     this.#upstreamOpen = false;
     this.#event(() => {
       if (this.response.message) return this.reset("upstream_reset_after_response_started");
-      const text = `upstream connect error or disconnect/reset before headers. reset reason: ${reason}`;
-      this.sendLocalReply(
-        proxyReply(503, text, `upstream_reset_before_response_started{${reason.replaceAll(" ", "_")}}`),
-      );
+      this.sendLocalReply(upstreamFailureReply(reason));
     });
   }
 

@@ -11,21 +11,22 @@ export {
   PeerType,
   Status,
 } from "../assembly/abi.ts";
+export type {
+  Callout,
+  CalloutRequest,
+  CalloutResponse,
+  CalloutState,
+  CalloutUpstream,
+  CalloutUpstreams,
+} from "./callouts.ts";
 export { type Clock, SystemClock, VirtualClock } from "./clock.ts";
 export { EnvoyFault, LoadError, Refusal, StreamError, Trap } from "./error.ts";
-export {
-  type BodyInit,
-  FilterResponse,
-  type RequestInit,
-  type Upstream,
-  UpstreamError,
-  type UpstreamRequest,
-  type UpstreamResponse,
-} from "./exchange.ts";
+export { FilterResponse, type RequestInit } from "./exchange.ts";
 export type { Fault, Faults } from "./faults.ts";
 export { Filter, type FilterOptions, loadFilter } from "./filter.ts";
 export { chain, type FilterChain } from "./filter-chain.ts";
 export { FilterStream } from "./filter-stream.ts";
+export type { GrpcAnswer, GrpcCallout, GrpcUpstream, GrpcUpstreams } from "./grpc.ts";
 export { type HeadersInit, HttpHeaders } from "./http-headers.ts";
 export type { Limits } from "./limits.ts";
 export type { LocalReply } from "./local-reply.ts";
@@ -37,3 +38,10 @@ export type { SharedDataView } from "./shared-data.ts";
 export { Step } from "./step.ts";
 export { type Received, TcpConnection } from "./tcp-connection.ts";
 export { type LogEntry, Trace, type TraceEvent } from "./trace.ts";
+export {
+  type BodyInit,
+  type Upstream,
+  UpstreamError,
+  type UpstreamRequest,
+  type UpstreamResponse,
+} from "./upstream.ts";

@@ -10,6 +10,10 @@ export interface Limits {
   readonly headerBytes: number;
   /** Pages of 64 KiB that a filter's memory may have. Envoy: 16384, which is 1 GiB. */
   readonly memoryPages: number;
+  /** Bytes of the answer to a callout; a longer one counts as a broken connection. Envoy: 32 MiB. */
+  readonly calloutBytes: number;
+  /** Callouts under way to one cluster; one more is refused. Envoy's default circuit breaker: 1024. */
+  readonly calloutsPerCluster: number;
   /** Bytes that one `random_get` may ask for. proxy-wasm-cpp-host: 64 KiB. */
   readonly randomBytes: number;
   /**
@@ -25,6 +29,8 @@ export const envoyLimits: Limits = {
   headerPairs: 1024,
   headerBytes: 1024 * 1024,
   memoryPages: 16384,
+  calloutBytes: 32 * 1024 * 1024,
+  calloutsPerCluster: 1024,
   randomBytes: 65536,
   callbackMs: undefined,
 };

@@ -46,8 +46,14 @@ export function proxyReply(status: number, body: string, details: string, grpcSt
   return { status, details, headers: [], body: bytesOf(body), grpcStatus };
 }
 
-// Source: gRPC's "HTTP to gRPC Status Code Mapping", as in Envoy source/common/grpc/status.cc.
-function grpcStatusOf(status: number): GrpcStatus {
+/** What Envoy answers in place of an upstream whose connection breaks before it has. */
+export function upstreamFailureReply(reason: string): LocalReply {
+  const text = `upstream connect error or disconnect/reset before headers. reset reason: ${reason}`;
+  return proxyReply(503, text, `upstream_reset_before_response_started{${reason.replaceAll(" ", "_")}}`);
+}
+
+/** gRPC's "HTTP to gRPC Status Code Mapping", as in Envoy source/common/grpc/status.cc. */
+export function grpcStatusOf(status: number): GrpcStatus {
   switch (status) {
     case 400:
       return GrpcStatus.Internal;
@@ -67,8 +73,8 @@ function grpcStatusOf(status: number): GrpcStatus {
   }
 }
 
-// Like gRPC's own rule, but Envoy counts `~` among what is to be encoded.
-function percentEncode(bytes: Uint8Array): ByteString {
+/** The form of a status message on the wire. Like gRPC's own rule, but Envoy counts `~` among what is to be encoded. */
+export function percentEncode(bytes: Uint8Array): ByteString {
   let text = "";
   for (const byte of bytes) {
     const plain = byte >= 0x20 && byte < 0x7e && byte !== 0x25;

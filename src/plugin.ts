@@ -169,7 +169,7 @@ export class Plugin {
 
   /** Lets go of a VM without a word to the filter. */
   dropVm(vm: Vm<HostContext>): void {
-    for (const context of vm.contexts.values()) if (context instanceof RootContext) context.setTickPeriod(0);
+    for (const context of vm.contexts.values()) if (context instanceof RootContext) context.stop();
     this.#place.thread.drop(this.#place.vmKey, vm);
   }
 
@@ -193,7 +193,7 @@ export class Plugin {
     const root = new RootContext(this, vm);
     const refusing = root.start();
     if (!vm.failed && !refusing) return root;
-    root.setTickPeriod(0);
+    root.stop();
     vm.contexts.delete(root.id);
     if (!vm.contexts.size) this.dropVm(vm);
     throw vm.failed

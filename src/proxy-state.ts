@@ -2,7 +2,10 @@
 // Source: proxy-wasm-cpp-host src/wasm.cc, Envoy source/extensions/common/wasm/wasm.cc.
 
 import { type Clock, VirtualClock } from "./clock.ts";
+import type { CalloutUpstreams } from "./callouts.ts";
+import { Clusters } from "./clusters.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import type { GrpcUpstreams } from "./grpc.ts";
 import { Metrics } from "./metrics.ts";
 import { Queues } from "./queues.ts";
 import { seededRandom } from "./random.ts";
@@ -17,6 +20,13 @@ export interface ProxyOptions {
   readonly now?: Date;
   /** The seed of request ids and of `random_get`; 1 by default. */
   readonly seed?: number;
+  /**
+   * The clusters that filters can call, by name: a function answers for each. A callout to another is refused, as in
+   * Envoy; so is one to `null`, which stands for a cluster without a healthy host.
+   */
+  readonly upstreams?: CalloutUpstreams;
+  /** The clusters that filters can call with gRPC, likewise. */
+  readonly grpc?: GrpcUpstreams;
   /**
    * Whether filters also run where Envoy runs them beside its workers: a configuration is tried out in a VM that is
    * dropped thereafter, the canary, and a VM stays on the main thread, which ticks, registers queues and counts, and
@@ -35,6 +45,8 @@ export class ProxyState {
   readonly clock: Clock;
   /** Fills an array with random bytes, from the seed. */
   readonly random: (bytes: Uint8Array) => void;
+  /** Where callouts go. @internal */
+  readonly clusters: Clusters;
   /** @internal */
   readonly dispatcher: Dispatcher = new Dispatcher();
   /** @internal */
@@ -54,6 +66,7 @@ export class ProxyState {
   constructor(options: ProxyOptions = {}) {
     this.clock = options.clock ?? new VirtualClock(options.now);
     this.random = seededRandom(options.seed ?? 1);
+    this.clusters = new Clusters(options.upstreams ?? {}, options.grpc ?? {}, this.clock);
     this.mainThread = options.mainThread ? this.newThread() : undefined;
   }
 

@@ -1,6 +1,7 @@
 // The root context of a plugin: its configuration, its timer, its life. Source: proxy-wasm-cpp-host src/context.cc.
 
 import { Status } from "../assembly/abi.ts";
+import { CalloutInbox } from "./callout-inbox.ts";
 import { HostContext } from "./context.ts";
 import { Refusal } from "./error.ts";
 import { Trace } from "./trace.ts";
@@ -9,6 +10,7 @@ import { Trace } from "./trace.ts";
 export class RootContext extends HostContext {
   readonly trace: Trace = new Trace();
   readonly root: RootContext = this;
+  readonly inbox: CalloutInbox = new CalloutInbox(this);
   #cancelTick: (() => void) | undefined;
   #donePending = false;
   /** How many plugins and streams use it. */
@@ -72,10 +74,17 @@ export class RootContext extends HostContext {
     return undefined;
   }
 
+  /** Nothing happens to it any more. */
+  stop(): void {
+    this.setTickPeriod(0);
+    this.inbox.cancel();
+  }
+
   #delete(): void {
     this.setTickPeriod(0);
     this.vm.call("proxy_on_delete", this, [this.id]);
     this.vm.contexts.delete(this.id);
+    this.stop();
     this.#dropVmIfUnused();
   }
 

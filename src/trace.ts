@@ -1,6 +1,8 @@
 // What happened between the proxy and the filter, in order: for tests that fail, for `serve --trace`, for a reader.
 
 import { LogLevel, Status } from "../assembly/abi.ts";
+import type { Callout } from "./callouts.ts";
+import type { GrpcCallout } from "./grpc.ts";
 
 /** One thing that happened. */
 export type TraceEvent = (
@@ -21,10 +23,16 @@ export type TraceEvent = (
 
 /** The most events that a trace keeps; beyond it the older half goes. A root context ticks for as long as it lives. */
 const MOST_EVENTS = 10_000;
+const MOST_CALLOUTS = 1000;
 
 /** Events in order, the last ones when there are very many. */
 export class Trace {
   readonly events: TraceEvent[] = [];
+  /** The HTTP callouts that were sent, oldest first. */
+  readonly callouts: Callout[] = [];
+
+  /** The gRPC calls and streams that were begun, oldest first. */
+  readonly grpcCalls: GrpcCallout[] = [];
 
   /** Adds an event. */
   push(event: TraceEvent): void {
@@ -40,7 +48,25 @@ export class Trace {
       push(event);
       this.push(event);
     };
+    part.addCallout = (callout) => {
+      part.callouts.push(callout);
+      this.addCallout(callout);
+    };
+    part.addGrpcCall = (call) => {
+      part.grpcCalls.push(call);
+      this.addGrpcCall(call);
+    };
     return part;
+  }
+
+  /** Adds a callout. */
+  addCallout(callout: Callout): void {
+    if (this.callouts.push(callout) > MOST_CALLOUTS) this.callouts.splice(0, MOST_CALLOUTS / 2);
+  }
+
+  /** Adds a gRPC call. */
+  addGrpcCall(call: GrpcCallout): void {
+    if (this.grpcCalls.push(call) > MOST_CALLOUTS) this.grpcCalls.splice(0, MOST_CALLOUTS / 2);
   }
 
   /** The lines that the filter logged. */

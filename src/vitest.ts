@@ -3,15 +3,29 @@
 import { expect } from "vitest";
 
 import { LogLevel } from "../assembly/abi.ts";
+import type { Callout } from "./callouts.ts";
 import { FilterResponse } from "./exchange.ts";
 import { Filter } from "./filter.ts";
 import { FilterStream } from "./filter-stream.ts";
+import type { GrpcCallout } from "./grpc.ts";
 import type { HttpHeaders } from "./http-headers.ts";
 import { Step } from "./step.ts";
 import type { LogEntry, Trace } from "./trace.ts";
 
 /** The name of a log level. */
 export type LogLevelName = "trace" | "debug" | "info" | "warn" | "error" | "critical";
+
+/** What a callout is expected to be. What is left out may be anything. */
+export interface CalloutLike {
+  readonly method?: string;
+  /** Path and query; `/<service>/<method>` of a gRPC call. */
+  readonly path?: string | RegExp;
+  readonly authority?: string;
+  /** These among its headers. */
+  readonly headers?: Readonly<Record<string, string | RegExp>>;
+  /** The body as text; the last message of a gRPC call. */
+  readonly body?: string | RegExp;
+}
 
 /** What can be expected of a response, a stream, a step of it, or a filter. */
 export interface FilterMatchers<R = unknown> {
@@ -25,6 +39,8 @@ export interface FilterMatchers<R = unknown> {
   toHaveRepliedLocally(status?: number): R;
   /** The filter logged a line of this level that is this text, or matches it. */
   toHaveLogged(level: LogLevelName, text?: string | RegExp): R;
+  /** The filter has sent a callout to this cluster; with a description, one that fits it. Of a filter: one that waits. */
+  toHaveCalled(cluster: string, like?: CalloutLike): R;
   /** The filter holds this step's direction back. */
   toPause(): R;
   /** The filter let this step pass. */
@@ -78,6 +94,15 @@ expect.extend({
     return result(pass, wanted, logs.map(({ message }) => JSON.stringify(message)).join(", ") || "none", trace);
   },
 
+  toHaveCalled(received: unknown, cluster: string, like: CalloutLike = {}): Result {
+    const { callouts, grpcCalls, trace } = received as CallingThing;
+    const calls: Called[] = [...callouts.map(({ request }) => request), ...grpcCalls.map(asCalled)];
+    const pass = calls.some((call) => call.cluster === cluster && isLike(call, like));
+    const details = Object.keys(like).length ? ` like ${describeLike(like)}` : "";
+    const found = calls.map(({ cluster, method, path }) => `${cluster} ${method} ${path}`).join(", ");
+    return result(pass, `a callout to ${cluster}${details}`, found || "none", trace);
+  },
+
   toPause(received: unknown): Result {
     const { paused, trace } = needs(received, Step, "toPause", "a step of filter.stream() or filter.connection()");
     return result(paused, "to pause", paused ? "paused" : "went on", trace);
@@ -95,6 +120,44 @@ expect.extend({
     return result(pass, `a trap${text === undefined ? "" : ` with ${String(text)}`}`, trap ?? "none", undefined);
   },
 });
+
+/** A callout of either kind, as far as a test may ask for it. */
+interface Called {
+  readonly cluster: string;
+  readonly method: string;
+  readonly path: string;
+  readonly authority: string;
+  readonly headers: HttpHeaders;
+  text(): string;
+}
+
+/** A response, a stream, a filter or a trace. */
+interface CallingThing {
+  readonly callouts: readonly Callout[];
+  readonly grpcCalls: readonly GrpcCallout[];
+  readonly trace?: Trace;
+}
+
+function asCalled(call: GrpcCallout): Called {
+  const { cluster, service, method, metadata } = call;
+  const [path, authority] = [`/${service}/${method}`, metadata.get(":authority") ?? ""];
+  return { cluster, method: "POST", path, authority, headers: metadata, text: () => call.text() };
+}
+
+function isLike(call: Called, like: CalloutLike): boolean {
+  const { method, path, authority, headers = {}, body } = like;
+  return (
+    (method === undefined || call.method === method) &&
+    (path === undefined || matches(call.path, path)) &&
+    (authority === undefined || call.authority === authority) &&
+    (body === undefined || matches(call.text(), body)) &&
+    Object.entries(headers).every(([name, value]) => call.headers.getAll(name).some((one) => matches(one, value)))
+  );
+}
+
+function describeLike(like: CalloutLike): string {
+  return JSON.stringify(like, (_key, value: unknown) => (value instanceof RegExp ? String(value) : value));
+}
 
 function matches(value: string, wanted: string | RegExp): boolean {
   return typeof wanted === "string" ? value === wanted : wanted.test(value);

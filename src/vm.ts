@@ -38,6 +38,7 @@ export class Vm<Context extends VmContext> {
   readonly #timeLimit: TimeLimit | undefined;
   readonly #dispatcher: Dispatcher;
   readonly #afterCall: (() => void)[] = [];
+  readonly #calls: [number, number, number] = [0, 0, 0];
   #nextId = 1;
   #current: Context | undefined;
   #effective: Context | undefined;
@@ -81,6 +82,11 @@ export class Vm<Context extends VmContext> {
     const id = this.#nextId;
     this.#nextId = (this.#nextId + 1) >>> 0;
     return id;
+  }
+
+  /** A number for a callout of this kind, which stands in its low two bits. */
+  newCallId(kind: 0 | 1 | 2): number {
+    return (++this.#calls[kind] << 2) | kind;
   }
 
   /** Does something when the outermost callback has returned. */

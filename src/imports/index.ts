@@ -6,9 +6,11 @@ import { LoadError, Refusal } from "../error.ts";
 import type { Host, Plugin } from "../plugin.ts";
 import type { Vm } from "../vm.ts";
 import { bufferCalls } from "./buffers.ts";
+import { calloutCalls } from "./callouts.ts";
 import { clockCalls } from "./clock.ts";
 import { contextCalls } from "./contexts.ts";
 import type { HostCall } from "./families.ts";
+import { grpcCalls } from "./grpc.ts";
 import { headerCalls } from "./headers.ts";
 import { logCalls } from "./log.ts";
 import { metricCalls } from "./metrics.ts";
@@ -30,6 +32,8 @@ const families = [
   metricCalls,
   sharedDataCalls,
   queueCalls,
+  calloutCalls,
+  grpcCalls,
 ];
 
 /** What may be called from the start functions and from an allocator; everything else fails the VM there. */

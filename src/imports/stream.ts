@@ -62,9 +62,4 @@ export const streamCalls: Family = ({ vm, host }) => ({
     vm.stopped = true;
     return undefined;
   },
-
-  proxy_get_status(returnCode: number, returnMessage: number, returnMessageSize: number) {
-    // No callouts yet, so none has failed.
-    return vm.memory.writeNumber(returnCode, 0) ?? vm.memory.give("", returnMessage, returnMessageSize);
-  },
 });

@@ -1,0 +1,273 @@
+// HTTP callouts: requests that a filter sends by itself, to a cluster. What Envoy makes of them on the way out, and of
+// the answer, of a broken connection, of time that is over.
+// Source: Envoy source/extensions/common/wasm/context.cc, source/common/http/async_client_impl.cc; a running Envoy 1.40.
+
+import { Status } from "../assembly/abi.ts";
+import { decodeText, toBytes, toText } from "./bytes.ts";
+import type { Clock } from "./clock.ts";
+import { responseHeaders } from "./connection.ts";
+import { Refusal, StreamError } from "./error.ts";
+import { type HeaderEntry, HeaderMap } from "./header-map.ts";
+import { headerEntries, HttpHeaders } from "./http-headers.ts";
+import type { UpstreamFailure } from "./http-stream.ts";
+import type { Limits } from "./limits.ts";
+import { type LocalReply, localReplyMessage, proxyReply, upstreamFailureReply } from "./local-reply.ts";
+import type { Trace } from "./trace.ts";
+import { describeRequest, UpstreamError, type UpstreamRequest, type UpstreamResponse } from "./upstream.ts";
+import type { Task, UpstreamWork } from "./upstream-work.ts";
+
+/** A callout as the upstream sees it. */
+export interface CalloutRequest extends UpstreamRequest {
+  /** The cluster that it was sent to. */
+  readonly cluster: string;
+  /** Milliseconds that the filter gives it; 0 is no limit. */
+  readonly timeoutMs: number;
+  /** Aborted when nobody waits for the answer any more: time is over, or the filter has gone. */
+  readonly signal: AbortSignal;
+  /** Lets so many milliseconds of the filter's time pass. */
+  wait(milliseconds: number): Promise<void>;
+}
+
+/**
+ * Answers callouts to a cluster. A thrown `UpstreamError` is a broken connection: before the answer, which Envoy makes a
+ * 503 of, or from within the body, which the filter hears of as a reset. `null` gives no answer: the callout's time
+ * runs out, or a test answers by hand.
+ */
+export type CalloutUpstream = (request: CalloutRequest) => UpstreamResponse | null | Promise<UpstreamResponse | null>;
+
+/** The clusters that callouts can go to, by name; `null` stands for one without a healthy host. */
+export type CalloutUpstreams = Readonly<Record<string, CalloutUpstream | null>>;
+
+/** What a filter hands over. */
+export interface CalloutInit {
+  readonly cluster: string;
+  readonly headers: readonly HeaderEntry[];
+  readonly body: Uint8Array;
+  /** As a signed number. */
+  readonly timeoutMs: number;
+}
+
+/** What comes back. */
+export interface CalloutAnswer {
+  readonly headers: HeaderMap;
+  readonly body: Uint8Array;
+  readonly trailers: HeaderMap | undefined;
+}
+
+/** An answer given by hand. */
+export interface CalloutResponse extends UpstreamResponse {
+  readonly body?: string | Uint8Array;
+}
+
+/** What became of a callout. `cancelled`: the plugin has gone. */
+export type CalloutState = "pending" | "answered" | "reset" | "cancelled";
+
+/** A callout that a filter has sent. */
+export class Callout {
+  /** The number that the filter knows it by. */
+  readonly id: number;
+  readonly cluster: string;
+  readonly request: CalloutRequest;
+  /** What became of it. */
+  state: CalloutState = "pending";
+  /** What the filter got, Envoy's own 503 or 504 included; null while there is nothing, and for a reset. */
+  response: { status: number; headers: HttpHeaders; body: Uint8Array; trailers: HttpHeaders; text(): string } | null =
+    null;
+
+  readonly #head: HeaderMap;
+  readonly #abort = new AbortController();
+  readonly #clock: Clock;
+  readonly #started: bigint;
+  readonly #finish: (answer: CalloutAnswer | undefined) => void;
+  readonly #cancelTimeout: (() => void) | undefined;
+  #headReceived = false;
+  #silent = false;
+
+  /** @internal */
+  constructor(
+    id: number,
+    init: CalloutInit,
+    context: { clock: Clock; limits: Limits; work: UpstreamWork; trace: Trace },
+    upstream: CalloutUpstream,
+    finish: (answer: CalloutAnswer | undefined) => void,
+  ) {
+    const { clock, work, trace } = context;
+    this.id = id;
+    this.cluster = decodeText(init.cluster);
+    this.#head = outgoingHeaders(init);
+    this.#clock = clock;
+    this.#started = clock.now();
+    this.#finish = (answer) => {
+      const what = answer ? `answered: ${answer.headers.get(":status")}` : this.state;
+      trace.push({ kind: "note", text: `callout ${this.id} to ${this.cluster} was ${what}` });
+      finish(answer);
+    };
+    let task: Task | undefined;
+    this.request = {
+      ...describeRequest(this.#head, init.body, undefined),
+      cluster: this.cluster,
+      timeoutMs: init.timeoutMs,
+      signal: this.#abort.signal,
+      wait: (milliseconds) => task!.wait(milliseconds),
+    };
+    if (init.timeoutMs) this.#cancelTimeout = clock.after(init.timeoutMs, () => this.#timeout());
+    const { method, path } = this.request;
+    const limit = init.timeoutMs ? `, ${init.timeoutMs} ms` : "";
+    trace.push({ kind: "note", text: `callout ${id} to ${this.cluster}: ${method} ${path}${limit}` });
+    work.start(async (running) => {
+      task = running;
+      await this.#ask(upstream, context.limits.calloutBytes);
+    });
+  }
+
+  /** Whether something will come of it without anybody's help. */
+  get willEnd(): boolean {
+    return this.state === "pending" && (!this.#silent || this.request.timeoutMs > 0);
+  }
+
+  /** Answers it by hand. The filter hears of it at once. */
+  respond(response: CalloutResponse = {}): void {
+    this.#needsPending();
+    this.#receive(response, toBytes(response.body ?? ""));
+  }
+
+  /** Breaks the connection before an answer; Envoy makes a 503 of its own of that. */
+  fail(reason: UpstreamFailure = "remote connection failure"): void {
+    this.#needsPending();
+    this.#reply(upstreamFailureReply(reason));
+  }
+
+  /** Breaks the connection in the middle of the answer: the filter gets nothing of it. */
+  reset(): void {
+    this.#needsPending();
+    this.#end("reset", undefined);
+  }
+
+  /** Nobody waits for it any more. @internal */
+  cancel(): void {
+    if (this.state === "pending") this.#end("cancelled", undefined);
+  }
+
+  async #ask(upstream: CalloutUpstream, mostBytes: number): Promise<void> {
+    if (this.state !== "pending") return;
+    try {
+      const response = await upstream(this.request);
+      this.#silent = response === null;
+      if (!response || this.state !== "pending") return;
+      this.#headReceived = true;
+      const body = await collect(response.body, mostBytes);
+      if (this.state === "pending") this.#receive(response, body);
+    } catch (error) {
+      // What a function does whose callout is over is nobody's concern.
+      if (this.state !== "pending") return;
+      if (!(error instanceof UpstreamError)) throw error;
+      if (this.#headReceived) this.#end("reset", undefined);
+      else this.#reply(upstreamFailureReply(error.reason));
+    }
+  }
+
+  #timeout(): void {
+    if (this.#headReceived) this.#end("reset", undefined);
+    else this.#reply(proxyReply(504, "upstream request timeout", "response_timeout"));
+  }
+
+  #receive(response: UpstreamResponse, body: Uint8Array): void {
+    const { status = 200, trailers } = response;
+    const bodiless = this.request.method === "HEAD" || status === 204 || status === 304;
+    const entries = headerEntries(response.headers);
+    const framed = entries.some(([name]) => /^(content-length|transfer-encoding)$/i.test(name));
+    if (!framed && !bodiless && !trailers) entries.push(["content-length", String(body.length)]);
+    const serviceTime = Number((this.#clock.now() - this.#started) / 1_000_000n);
+    this.#end("answered", {
+      headers: responseHeaders(status, entries, serviceTime),
+      body: bodiless ? new Uint8Array() : body,
+      trailers: trailers && new HeaderMap("trailers", headerEntries(trailers)),
+    });
+  }
+
+  #reply(reply: LocalReply): void {
+    this.#end("answered", { ...localReplyMessage(reply, this.#head), trailers: undefined });
+  }
+
+  #end(state: CalloutState, answer: CalloutAnswer | undefined): void {
+    this.state = state;
+    this.#cancelTimeout?.();
+    this.#abort.abort();
+    if (answer) {
+      const { headers, body, trailers } = answer;
+      this.response = {
+        status: Number(headers.get(":status")),
+        headers: new HttpHeaders(headers),
+        body,
+        trailers: new HttpHeaders(trailers),
+        text: () => toText(body),
+      };
+    }
+    this.#finish(answer);
+  }
+
+  #needsPending(): void {
+    if (this.state === "pending") return;
+    throw new StreamError(`callout ${this.id} to ${this.cluster} is not pending any more: ${this.state}`);
+  }
+}
+
+/** Why Envoy does not take a callout; undefined when it does. */
+export function refuseCallout(init: CalloutInit, upstreams: CalloutUpstreams): Refusal | undefined {
+  const { cluster, timeoutMs } = init;
+  if (timeoutMs < 0) return bad(`the timeout ${timeoutMs >>> 0} is beyond 2147483647 milliseconds`);
+  const name = decodeText(cluster);
+  if (!Object.hasOwn(upstreams, name)) return bad(unknownCluster(name, Object.keys(upstreams)));
+  const head = requestHead(init);
+  const missing = [":method", ":path", ":authority"].filter((header) => head.get(header) === undefined);
+  if (!missing.length) return undefined;
+  return bad(`the callout to ${name} has no ${missing.join(" and no ")}: Envoy wants :method, :path and :authority`);
+}
+
+/** The sentence for a cluster that is not there. */
+export function unknownCluster(name: string, known: readonly string[]): string {
+  const names = known.length ? `known are: ${known.join(", ")}` : "none is known";
+  return (
+    `there is no cluster ${JSON.stringify(name)}; ${names}. ` +
+    `In a test: loadFilter(…, { upstreams: { ${/^\w+$/.test(name) ? name : JSON.stringify(name)}: (request) => ({ status: 200 }) } })`
+  );
+}
+
+function bad(reason: string): Refusal {
+  return new Refusal(Status.BadArgument, reason);
+}
+
+function requestHead({ headers }: CalloutInit): HeaderMap {
+  const map = new HeaderMap("request");
+  for (const [name, value] of headers) map.add(name, value);
+  return map;
+}
+
+/** The head that arrives at the upstream. */
+function outgoingHeaders(init: CalloutInit): HeaderMap {
+  const { body, timeoutMs } = init;
+  const map = requestHead(init);
+  if (body.length) map.set("content-length", String(body.length));
+  map.set("x-envoy-internal", "true");
+  if (timeoutMs) map.set("x-envoy-expected-rq-timeout-ms", String(timeoutMs));
+  return map;
+}
+
+/** All of a body; breaks the connection when it is longer than Envoy takes. */
+async function collect(body: UpstreamResponse["body"], most: number): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of typeof body === "string" || body instanceof Uint8Array ? [body] : (body ?? [])) {
+    const bytes = toBytes(piece);
+    size += bytes.length;
+    if (size > most) throw new UpstreamError("remote reset");
+    pieces.push(bytes);
+  }
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}

@@ -1,0 +1,106 @@
+// The clusters that a filter can call, and the callouts under way to them.
+
+import { Status } from "../assembly/abi.ts";
+import { decodeText } from "./bytes.ts";
+import { Callout, type CalloutAnswer, type CalloutInit, type CalloutUpstreams } from "./callouts.ts";
+import type { Clock } from "./clock.ts";
+import { Refusal, StreamError } from "./error.ts";
+import { GrpcCallout, type GrpcInit, type GrpcListener, type GrpcUpstreams } from "./grpc.ts";
+import type { Limits } from "./limits.ts";
+import type { Trace } from "./trace.ts";
+import { UpstreamWork } from "./upstream-work.ts";
+
+/** What a host knows of the world behind the proxy. */
+export class Clusters {
+  readonly upstreams: CalloutUpstreams;
+  readonly grpc: GrpcUpstreams;
+  /** The functions that are answering. */
+  readonly work: UpstreamWork;
+  /** The callouts that wait for their answer, oldest first. */
+  readonly pending: Set<Callout> = new Set();
+  /** The gRPC calls and streams that are open, oldest first. */
+  readonly openGrpc: Set<GrpcCallout> = new Set();
+  readonly #clock: Clock;
+
+  constructor(upstreams: CalloutUpstreams, grpc: GrpcUpstreams, clock: Clock) {
+    this.upstreams = upstreams;
+    this.grpc = grpc;
+    this.work = new UpstreamWork(clock);
+    this.#clock = clock;
+  }
+
+  /** Sends an HTTP callout to a cluster that is known. `finish` hears of its end; `from` is whose it is. */
+  httpCall(
+    id: number,
+    init: CalloutInit,
+    from: { trace: Trace; limits: Limits },
+    finish: (answer: CalloutAnswer | undefined) => void,
+  ): Callout | Refusal {
+    const name = decodeText(init.cluster);
+    const upstream = this.upstreams[name];
+    if (!upstream) return new Refusal(Status.InternalFailure, `the cluster ${name} has no healthy host`);
+    const open = [...this.pending].filter((callout) => callout.cluster === name).length;
+    if (open >= from.limits.calloutsPerCluster) {
+      return new Refusal(Status.InternalFailure, `${open} callouts to ${name} are under way, which is the most`);
+    }
+    const context = { clock: this.#clock, work: this.work, ...from };
+    const callout = new Callout(id, init, context, upstream, (answer) => {
+      this.pending.delete(callout);
+      finish(answer);
+    });
+    this.pending.add(callout);
+    from.trace.addCallout(callout);
+    return callout;
+  }
+
+  /** Begins a gRPC call or stream; undefined when the cluster has no healthy host, or cannot take one more. */
+  grpcCall(
+    id: number,
+    cluster: string,
+    init: GrpcInit,
+    from: { trace: Trace; limits: Limits },
+    listener: GrpcListener,
+  ): GrpcCallout | undefined {
+    const upstream = Object.hasOwn(this.grpc, cluster) ? this.grpc[cluster] : undefined;
+    const open = [...this.openGrpc].filter((call) => call.cluster === cluster).length;
+    if (!upstream || open >= from.limits.calloutsPerCluster) return undefined;
+    const context = { clock: this.#clock, work: this.work, trace: from.trace };
+    const call = new GrpcCallout(id, cluster, init, context, upstream, listener);
+    this.openGrpc.add(call);
+    call.signal.addEventListener("abort", () => this.openGrpc.delete(call));
+    from.trace.addGrpcCall(call);
+    return call;
+  }
+}
+
+/** The oldest of these callouts to a cluster that waits for its answer; a `StreamError` when there is none. */
+export function pendingCallout(callouts: Iterable<Callout>, cluster: string): Callout {
+  const pending = [...callouts].filter((callout) => callout.state === "pending");
+  return (
+    pending.find((callout) => callout.cluster === cluster) ??
+    nothingPending(
+      "callout",
+      cluster,
+      pending.map((one) => `${one.cluster} (${one.request.method} ${one.request.path})`),
+    )
+  );
+}
+
+/** The oldest of these gRPC calls to a cluster that is open; a `StreamError` when there is none. */
+export function pendingGrpcCall(calls: Iterable<GrpcCallout>, cluster: string): GrpcCallout {
+  const open = [...calls].filter((call) => call.state === "open");
+  return (
+    open.find((call) => call.cluster === cluster) ??
+    nothingPending(
+      "gRPC call",
+      cluster,
+      open.map((one) => `${one.cluster} (${one.service}/${one.method})`),
+    )
+  );
+}
+
+function nothingPending(what: string, cluster: string, pending: string[]): never {
+  throw new StreamError(
+    `no ${what} to ${JSON.stringify(cluster)} is pending; ${pending.length ? `pending are: ${pending.join(", ")}` : "none is"}`,
+  );
+}
