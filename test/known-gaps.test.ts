@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 
 import { envFunctions } from "../src/imports/signatures.ts";
-import { loadFilter, Status } from "../src/index.ts";
+import { EnvoyFault, loadFilter, Status } from "../src/index.ts";
 import { filterWat } from "./support/compile.ts";
 import gaps from "./known-gaps.json" with { type: "json" };
 
@@ -25,7 +25,12 @@ test.each(calls)("%s answers Unimplemented just when it is a known gap", async (
     }),
   );
   const stream = filter.stream();
-  stream.requestHeaders({ ":method": "GET" });
+  try {
+    stream.requestHeaders({ ":method": "GET" });
+  } catch (error) {
+    // Where Envoy crashes, the host says so: it knows the call.
+    if (!(error instanceof EnvoyFault)) throw error;
+  }
   const call = stream.trace.events.find((event) => event.kind === "call");
   const answered = call?.kind === "call" ? call.status : Status.Ok;
   expect(answered === Status.Unimplemented).toBe(name in gaps);

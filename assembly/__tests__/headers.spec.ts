@@ -245,3 +245,23 @@ describe("decode", () => {
     expect(encoded(decoded(TWO))).toBe(TWO);
   });
 });
+
+describe("appendAll", () => {
+  test("adds every entry of the other list, and leaves it as it was", () => {
+    const other = cookies();
+    const headers = new Headers().append("first", "1").appendAll(other);
+    expect(listed(headers)).toBe("first=1,Cookie=a,x-other=b,cookie=,COOKIE=c");
+    expect(headers.size).toBe(5);
+    expect(other.size).toBe(4);
+  });
+
+  test("makes room for what does not fit, and takes nothing from an empty list", () => {
+    const headers = new Headers().append("a", "1");
+    const other = new Headers();
+    for (let i = 0; i < 40; i++) other.append("name-" + i.toString(), "a value of some length");
+    headers.appendAll(other).appendAll(new Headers()).append("z", "2");
+    expect(headers.size).toBe(42);
+    expect(headers.get("name-39")).toBe("a value of some length");
+    expect(headers.get("z")).toBe("2");
+  });
+});

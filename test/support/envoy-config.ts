@@ -42,3 +42,61 @@ export async function freePorts(count: number): Promise<number[]> {
 function vmId(name: string): string {
   return `vm-${name}`;
 }
+
+/** A cluster that a filter can call. */
+export interface CalledCluster {
+  /** The port on the loopback address; undefined leaves the cluster without a host. */
+  readonly port: number | undefined;
+  readonly http2?: boolean;
+}
+
+/** What differs between configurations. */
+export interface CallingOptions {
+  readonly port: number;
+  /** The path of the module. */
+  readonly module: string;
+  /** The configuration of the plugin, as text. */
+  readonly configuration?: string;
+  /** `upstream` among them is where requests go. */
+  readonly clusters: Readonly<Record<string, CalledCluster>>;
+}
+
+/** An Envoy with one filter, named `filter`, in front of an upstream, and clusters that it can call, as JSON. */
+export function callingConfig({ port, module, configuration = "", clusters }: CallingOptions): string {
+  const wasm = {
+    ...type("envoy.extensions.filters.http.wasm.v3.Wasm"),
+    config: {
+      name: "filter",
+      vm_config: { runtime: "envoy.wasm.runtime.v8", code: { local: { filename: module } } },
+      configuration: { ...type("google.protobuf.StringValue"), value: configuration },
+    },
+  };
+  const routes = [{ match: { prefix: "/" }, route: { cluster: "upstream" } }];
+  const manager = {
+    ...type("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
+    stat_prefix: "main",
+    route_config: { virtual_hosts: [{ name: "all", domains: ["*"], routes }] },
+    http_filters: [
+      { name: "wasm", typed_config: wasm },
+      { name: "router", typed_config: type("envoy.extensions.filters.http.router.v3.Router") },
+    ],
+  };
+  const filters = [{ name: "http", typed_config: manager }];
+  const listeners = [{ name: "main", address: address(port), filter_chains: [{ filters }] }];
+  return JSON.stringify({ static_resources: { listeners, clusters: Object.entries(clusters).map(calledCluster) } });
+}
+
+function calledCluster([name, { port, http2 }]: [string, CalledCluster]): object {
+  const options = type("envoy.extensions.upstreams.http.v3.HttpProtocolOptions");
+  // Without the option Envoy drops the trailers of HTTP/1.
+  const protocol = http2 ? { http2_protocol_options: {} } : { http_protocol_options: { enable_trailers: true } };
+  const typed_extension_protocol_options = {
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": { ...options, explicit_http_config: protocol },
+  };
+  if (port !== undefined) return cluster(name, port, { typed_extension_protocol_options });
+  return {
+    name,
+    load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [] }] },
+    typed_extension_protocol_options,
+  };
+}
