@@ -3,8 +3,9 @@
 
 import { EnvoyFault } from "./error.ts";
 
-/** The most that one event may lead to. */
-const MOST_ACTIONS = 10_000;
+/** The most that one event may lead to: so much, and this many times what it posts itself. */
+const MOST_ACTIONS = 1000;
+const MOST_GROWTH = 10;
 
 /** Runs what is posted to it after the event in which it was posted. */
 export class Dispatcher {
@@ -34,11 +35,12 @@ export class Dispatcher {
   }
 
   #drain(): void {
+    const most = MOST_ACTIONS + MOST_GROWTH * this.#posted.length;
     for (let done = 0; this.#posted.length; done++) {
-      if (done === MOST_ACTIONS) {
+      if (done === most) {
         this.#posted.length = 0;
         throw new EnvoyFault(
-          `one event led to ${MOST_ACTIONS} notices of items in queues, each to another: a worker of Envoy would be busy ` +
+          `one event led to ${most} notices of items in queues, each to another: a worker of Envoy would be busy ` +
             "with it for ever. Whoever takes an item out of a queue must not put one in each time.",
         );
       }

@@ -2,24 +2,27 @@
 // Source: proxy-wasm-cpp-host src/shared_queue.cc; what a running Envoy 1.40 did.
 
 import { Status } from "../assembly/abi.ts";
-import { type ByteString, bytesOf, decodeText, encodeText, toText } from "./bytes.ts";
+import { type ByteString, decodeText, encodeText, toBytes, toText } from "./bytes.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { Refusal } from "./error.ts";
 import { vmName } from "./shared-data.ts";
 
 interface Queue {
   readonly id: number;
-  readonly vmId: string;
-  readonly name: ByteString;
-  readonly items: ByteString[];
+  readonly items: Uint8Array[];
   /** Tells whoever registered it last that an item has come. */
   ready: () => void;
 }
+
+/** The most names that a sentence lists. */
+const MOST_NAMES = 10;
 
 /** The queues of a proxy. */
 export class Queues {
   readonly #dispatcher: Dispatcher;
   readonly #queues = new Map<number, Queue>();
+  /** By vm_id, then by name. */
+  readonly #named = new Map<string, Map<ByteString, Queue>>();
   #lastId = 0;
 
   constructor(dispatcher: Dispatcher) {
@@ -31,8 +34,11 @@ export class Queues {
     let queue = this.#find(vmId, name);
     if (!queue) {
       this.#lastId = (this.#lastId + 1) >>> 0 || 1;
-      queue = { id: this.#lastId, vmId, name, items: [], ready: () => {} };
+      queue = { id: this.#lastId, items: [], ready: () => {} };
       this.#queues.set(queue.id, queue);
+      let named = this.#named.get(vmId);
+      if (!named) this.#named.set(vmId, (named = new Map<ByteString, Queue>()));
+      named.set(name, queue);
     }
     const { id } = queue;
     queue.ready = () => ready(id);
@@ -43,7 +49,7 @@ export class Queues {
   resolve(vmId: string, name: ByteString): number | Refusal {
     const queue = this.#find(vmId, name);
     if (queue) return queue.id;
-    const names = this.list(vmId).map((known) => JSON.stringify(known));
+    const names = this.#names(vmId).map((known) => JSON.stringify(known));
     const known = names.length ? `; registered are: ${names.join(", ")}` : "";
     return new Refusal(
       Status.NotFound,
@@ -51,13 +57,8 @@ export class Queues {
     );
   }
 
-  /** The names of the queues of this vm_id. */
-  list(vmId: string): string[] {
-    return [...this.#queues.values()].filter((queue) => queue.vmId === vmId).map((queue) => decodeText(queue.name));
-  }
-
   /** Puts an item at the end; its registrant hears of it when what happens now is over. */
-  enqueue(id: number, item: ByteString): Refusal | undefined {
+  enqueue(id: number, item: Uint8Array): Refusal | undefined {
     const queue = this.#queues.get(id);
     if (!queue) return unknown(id);
     queue.items.push(item);
@@ -66,25 +67,34 @@ export class Queues {
   }
 
   /** Takes the first item out. */
-  dequeue(id: number): ByteString | Refusal {
+  dequeue(id: number): Uint8Array | Refusal {
     const items = this.items(id);
     if (items instanceof Refusal) return items;
     return items.shift() ?? new Refusal(Status.Empty, `the queue ${id} is empty`);
   }
 
   /** The items of a queue, the first one first. */
-  items(id: number): ByteString[] | Refusal {
+  items(id: number): Uint8Array[] | Refusal {
     return this.#queues.get(id)?.items ?? unknown(id);
   }
 
   /** Forgets what belongs to this vm_id: its last VM has gone. */
   forget(vmId: string): void {
-    for (const queue of this.#queues.values()) if (queue.vmId === vmId) this.#queues.delete(queue.id);
+    for (const queue of this.#named.get(vmId)?.values() ?? []) this.#queues.delete(queue.id);
+    this.#named.delete(vmId);
+  }
+
+  /** Some of the names of this vm_id. */
+  #names(vmId: string): string[] {
+    const names: string[] = [];
+    for (const name of this.#named.get(vmId)?.keys() ?? []) {
+      if (names.push(decodeText(name)) === MOST_NAMES) break;
+    }
+    return names;
   }
 
   #find(vmId: string, name: ByteString): Queue | undefined {
-    for (const queue of this.#queues.values()) if (queue.vmId === vmId && queue.name === name) return queue;
-    return undefined;
+    return this.#named.get(vmId)?.get(name);
   }
 }
 
@@ -109,23 +119,22 @@ export class SharedQueue {
 
   /** The items that wait in it as text, the first one first. */
   texts(): string[] {
-    return this.#items().map(decodeText);
+    return this.#items().map(toText);
   }
 
   /** The items that wait in it, byte for byte. */
   items(): Uint8Array[] {
-    return this.#items().map(bytesOf);
+    return [...this.#items()];
   }
 
   /** Puts an item in, as another VM would: the filter that registered the queue last hears of it before this returns. */
   push(item: string | Uint8Array): void {
-    this.#queues.enqueue(this.id, encodeText(item));
+    this.#queues.enqueue(this.id, toBytes(item).slice());
   }
 
   /** Takes the first item out, byte for byte; `null` when there is none. */
   shift(): Uint8Array | null {
-    const item = this.#items().shift();
-    return item === undefined ? null : bytesOf(item);
+    return this.#items().shift() ?? null;
   }
 
   /** Takes the first item out as text; `null` when there is none. */
@@ -134,7 +143,7 @@ export class SharedQueue {
     return item && toText(item);
   }
 
-  #items(): ByteString[] {
+  #items(): Uint8Array[] {
     const items = this.#queues.items(this.id);
     return items instanceof Refusal ? [] : items;
   }

@@ -2,12 +2,12 @@
 // Source: proxy-wasm-cpp-host src/shared_data.cc; what a running Envoy 1.40 did.
 
 import { Status } from "../assembly/abi.ts";
-import { type ByteString, bytesOf, decodeText, encodeText } from "./bytes.ts";
+import { type ByteString, decodeText, encodeText, toBytes, toText } from "./bytes.ts";
 import { Refusal } from "./error.ts";
 
 /** A shared value. */
 export interface SharedValue {
-  readonly value: ByteString;
+  readonly value: Uint8Array;
   /** Tells this value from the one before and the one after; never 0. */
   readonly cas: number;
 }
@@ -27,7 +27,7 @@ export class SharedData {
    * Sets a value. With a `cas` other than 0, only when the value is still the one of that number; where there is none
    * yet, whatever the number.
    */
-  set(vmId: string, key: ByteString, value: ByteString, cas: number): Refusal | undefined {
+  set(vmId: string, key: ByteString, value: Uint8Array, cas: number): Refusal | undefined {
     let values = this.#data.get(vmId);
     if (!values) this.#data.set(vmId, (values = new Map<ByteString, SharedValue>()));
     const current = values.get(key);
@@ -68,13 +68,13 @@ export class SharedDataView {
   /** The value under this key as text, bytes that are no UTF-8 as U+FFFD; `null` when there is none. */
   get(key: string): string | null {
     const found = this.#find(key);
-    return found ? decodeText(found.value) : null;
+    return found ? toText(found.value) : null;
   }
 
   /** The value under this key, byte for byte; `null` when there is none. */
   getBytes(key: string): Uint8Array | null {
     const found = this.#find(key);
-    return found ? bytesOf(found.value) : null;
+    return found ? found.value.slice() : null;
   }
 
   /** The number of the value under this key, which changes with it; `null` when there is none. */
@@ -84,7 +84,7 @@ export class SharedDataView {
 
   /** Sets the value under this key, as another VM would. */
   set(key: string, value: string | Uint8Array): void {
-    this.#data.set(this.#vmId, encodeText(key), encodeText(value), 0);
+    this.#data.set(this.#vmId, encodeText(key), toBytes(value).slice(), 0);
   }
 
   /** The keys, in the order in which they came. */

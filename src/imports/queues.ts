@@ -29,7 +29,7 @@ export const queueCalls: Family = ({ vm, host }) => {
 
     proxy_enqueue_shared_queue(queue: number, item: number, itemSize: number) {
       if (!vm.memory.has(item, itemSize)) return vm.memory.outside("the item", item, itemSize);
-      return queues.enqueue(queue, vm.memory.text(item, itemSize));
+      return queues.enqueue(queue, vm.memory.copy(item, itemSize));
     },
 
     proxy_dequeue_shared_queue(queue: number, returnItem: number, returnItemSize: number) {

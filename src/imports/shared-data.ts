@@ -22,7 +22,7 @@ export const sharedDataCalls: Family = ({ vm, host }) => {
       if (!vm.memory.has(key, keySize)) return vm.memory.outside("the key", key, keySize);
       if (!vm.memory.has(value, valueSize)) return vm.memory.outside("the value", value, valueSize);
       const { vmId } = vm.context!.plugin.options;
-      return data.set(vmId, vm.memory.text(key, keySize), vm.memory.text(value, valueSize), cas);
+      return data.set(vmId, vm.memory.text(key, keySize), vm.memory.copy(value, valueSize), cas);
     },
   };
 };
