@@ -46,10 +46,11 @@ export function proxyReply(status: number, body: string, details: string, grpcSt
   return { status, details, headers: [], body: bytesOf(body), grpcStatus };
 }
 
-/** What Envoy answers in place of an upstream whose connection breaks before it has. */
-export function upstreamFailureReply(reason: string): LocalReply {
+/** What Envoy answers in place of an upstream whose connection breaks before it has; `transport` says more of why. */
+export function upstreamFailureReply(reason: string, transport = ""): LocalReply {
   const text = `upstream connect error or disconnect/reset before headers. reset reason: ${reason}`;
-  return proxyReply(503, text, `upstream_reset_before_response_started{${reason.replaceAll(" ", "_")}}`);
+  const why = (transport ? `${reason}|${transport}` : reason).replaceAll(" ", "_");
+  return proxyReply(503, text, `upstream_reset_before_response_started{${why}}`);
 }
 
 /** gRPC's "HTTP to gRPC Status Code Mapping", as in Envoy source/common/grpc/status.cc. */

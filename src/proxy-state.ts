@@ -50,6 +50,8 @@ export class ProxyState {
   readonly dispatcher: Dispatcher = new Dispatcher();
   /** Where callouts go. @internal */
   readonly clusters: Clusters;
+  /** How many connections there were: the number of the next one. @internal */
+  connections = 0;
   /** @internal */
   readonly metrics: Metrics = new Metrics();
   /** @internal */
