@@ -19,6 +19,8 @@ import { HeaderMap } from "./header-map";
 import { Headers } from "./headers";
 import { Queue, subscribeBytes, subscribeTexts } from "./queues";
 import { countHttpCalls, HttpCall, HttpCallHandler, HttpCallResponse, startHttpCall } from "./http-call";
+import { Request } from "./request";
+import { Response } from "./response";
 import { checked, DONE } from "./status";
 import { closeStream, continueStream, sendLocalResponse, sendLocalResponseBytes } from "./stream";
 import { StreamContext } from "./stream-context";
@@ -298,6 +300,16 @@ export class RootContext extends Context {
  * then: it is not even exported.
  */
 export class HttpContext extends Context {
+  /** The request in the web's words: `method`, `path`, `query`, `cookies`, …. */
+  get request(): Request {
+    return Request.of(this.requestHeaders);
+  }
+
+  /** The response in the web's words: `status`, `contentType`, …. */
+  get response(): Response {
+    return Response.of(this.responseHeaders);
+  }
+
   /** The request's headers, pseudo headers (`:method`, `:path`, `:authority`, `:scheme`) included. */
   get requestHeaders(): HeaderMap {
     return mapOf(this.id, MapType.HttpRequestHeaders);

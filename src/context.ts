@@ -4,13 +4,15 @@
 
 import { BufferType, MapType, Status } from "../assembly/abi.ts";
 import type { Body } from "./body.ts";
-import type { ByteString } from "./bytes.ts";
+import { type ByteString, decodeText } from "./bytes.ts";
 import { Refusal } from "./error.ts";
 import type { ForeignCaller, PropertyDeclaration } from "./foreign.ts";
 import type { HeaderMap } from "./header-map.ts";
 import type { LocalReply } from "./local-reply.ts";
 import type { Plugin } from "./plugin.ts";
 import type { RootContext } from "./root-context.ts";
+import { property } from "./properties.ts";
+import type { PropertyValue } from "./property-value.ts";
 import type { Trace } from "./trace.ts";
 import type { Vm } from "./vm.ts";
 
@@ -73,8 +75,22 @@ export abstract class HostContext implements ForeignCaller {
   }
 
   /** A property by its path; a refusal when there is none. */
-  property(path: readonly ByteString[]): Uint8Array | Refusal {
-    return this.plugin.property(path);
+  property(path: readonly ByteString[]): PropertyValue | Refusal {
+    const { options } = this.plugin;
+    return property(path, { plugin: options, given: options.properties, stream: undefined });
+  }
+
+  /** Sets a property of the filter's own. */
+  setProperty(name: ByteString, _value: ByteString): Refusal | undefined {
+    return new Refusal(
+      Status.NotFound,
+      `the property ${name} cannot be set in a root context: a property is kept with a stream`,
+    );
+  }
+
+  /** Whether this property was declared to be set only once. */
+  protected isReadOnly(name: ByteString): boolean {
+    return this.root.declaredProperties.get(decodeText(name))?.readonly ?? false;
   }
 
   /** Puts an object into the stream's filter state. */

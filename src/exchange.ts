@@ -11,6 +11,7 @@ import { type HeaderEntry, HeaderMap } from "./header-map.ts";
 import { headerEntries, type HeadersInit, HttpHeaders } from "./http-headers.ts";
 import type { HttpStream, Peer } from "./http-stream.ts";
 import type { LocalReply } from "./local-reply.ts";
+import type { PropertyOptions } from "./property-options.ts";
 import { type LogEntry, Trace } from "./trace.ts";
 import {
   type BodyInit,
@@ -145,10 +146,11 @@ export async function exchange(
   filter: Filter,
   init: string | RequestInit,
   upstream: Upstream | undefined,
+  properties?: PropertyOptions,
 ): Promise<FilterResponse> {
   const request = typeof init === "string" ? { path: init } : init;
   const [client, server, trace] = [new Client(), new Client(), new Trace()];
-  const stream = filter.open({ downstream: client, upstream: server, trace });
+  const stream = filter.open({ downstream: client, upstream: server, trace, ...(properties && { properties }) });
   try {
     const flow = (sender: Client) => () => awaitFlow(filter, stream, sender, trace);
     await sendRequest(filter, stream, request, flow(client));

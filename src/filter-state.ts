@@ -1,7 +1,10 @@
 // The objects of a stream's filter state that Envoy makes from a text, with what it makes of the text.
 // Source: a running Envoy 1.40, asked for every name in it; Envoy's "Well Known Filter State Objects".
 
-import { type ByteString, decodeText, toBytes } from "./bytes.ts";
+import { Status } from "../assembly/abi.ts";
+import { type ByteString, encodeText } from "./bytes.ts";
+import { Refusal } from "./error.ts";
+import type { PropertyMap } from "./property-value.ts";
 
 /** What Envoy makes of a text, as it reads back; undefined when the text is none of that object. */
 type Factory = (text: string) => string | undefined;
@@ -60,18 +63,34 @@ const unreadable: ReadonlySet<string> = new Set([
 ]);
 
 /** The objects that Envoy's parts and the filters leave to each other in a stream. */
-export class FilterState {
-  readonly #texts = new Map<string, string>();
+export class FilterState implements PropertyMap {
+  readonly #values: Map<ByteString, ByteString>;
+  readonly #readOnly = new Set<ByteString>();
+
+  /** Begins with these objects. */
+  constructor(values: Iterable<readonly [ByteString, ByteString]> = []) {
+    this.#values = new Map(values);
+  }
 
   /** Sets an object by its text. */
   set(name: string, text: string): void {
-    if (!unreadable.has(name)) this.#texts.set(name, text);
+    if (!unreadable.has(name)) this.#values.set(encodeText(name), encodeText(text));
   }
 
-  /** The property at `filter_state.<name>`; undefined when that is not the path, or there is none. */
-  property([first, name = "", more]: readonly ByteString[]): Uint8Array | undefined {
-    const text = first === "filter_state" && more === undefined ? this.#texts.get(decodeText(name)) : undefined;
-    return text === undefined ? undefined : toBytes(text);
+  /** Sets a property of a filter's own, which may be declared to be set only once. */
+  setProperty(name: ByteString, value: ByteString, readOnly: boolean): Refusal | undefined {
+    const key = `wasm.${name}`;
+    if (this.#readOnly.has(key)) {
+      return new Refusal(Status.BadArgument, `the property ${name} is declared read-only and is set already`);
+    }
+    this.#values.set(key, value);
+    if (readOnly) this.#readOnly.add(key);
+    return undefined;
+  }
+
+  /** The object of this name; undefined when there is none. They cannot be listed. */
+  get(name: ByteString): ByteString | undefined {
+    return this.#values.get(name);
   }
 }
 

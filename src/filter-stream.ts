@@ -10,6 +10,7 @@ import { HeaderMap, type HeaderMapKind } from "./header-map.ts";
 import { headerEntries, type HeadersInit, HttpHeaders } from "./http-headers.ts";
 import type { HttpStream } from "./http-stream.ts";
 import type { LocalReply } from "./local-reply.ts";
+import type { PropertyOptions } from "./property-options.ts";
 import { Step } from "./step.ts";
 import { type LogEntry, Trace } from "./trace.ts";
 
@@ -22,8 +23,14 @@ export class FilterStream {
   readonly #stream: HttpStream;
 
   /** @internal */
-  constructor(filter: Filter) {
-    this.#stream = filter.open({ downstream: this.#client, upstream: this.#server, trace: this.trace });
+  constructor(filter: Filter, properties?: PropertyOptions) {
+    const { trace } = this;
+    this.#stream = filter.open({
+      downstream: this.#client,
+      upstream: this.#server,
+      trace,
+      ...(properties && { properties }),
+    });
   }
 
   /** The request's headers arrive, pseudo headers included. */

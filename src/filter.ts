@@ -11,9 +11,10 @@ import type { Refusal, Trap } from "./error.ts";
 import { type Fault, Faults } from "./faults.ts";
 import { exchange, type FilterResponse, letPass, type RequestInit } from "./exchange.ts";
 import type { ForeignFunction } from "./foreign.ts";
+import { FilterState } from "./filter-state.ts";
 import { FilterStream } from "./filter-stream.ts";
 import type { GrpcCallout } from "./grpc.ts";
-import { HttpStream, type Peer } from "./http-stream.ts";
+import { HttpStream, type HttpStreamOptions, type Peer } from "./http-stream.ts";
 import { makeImports } from "./imports/index.ts";
 import { envFunctions } from "./imports/signatures.ts";
 import { Installation } from "./installation.ts";
@@ -21,13 +22,15 @@ import { envoyLimits, type Limits } from "./limits.ts";
 import { type LoadedModule, loadModule } from "./load.ts";
 import type { Metric } from "./metrics.ts";
 import { type FailurePolicy, type Host, Plugin, pluginIdentity, type PluginOptions } from "./plugin.ts";
+import { GivenProperties, type PropertyOptions } from "./property-options.ts";
 import { type ProxyOptions, ProxyState } from "./proxy-state.ts";
 import { SharedQueue } from "./queues.ts";
 import { readBytes, readTextIfAny } from "./read-file.ts";
 import { SharedDataView } from "./shared-data.ts";
 import { SourceMap } from "./source-map.ts";
+import { StreamInfo } from "./stream-info.ts";
 import { TcpConnection } from "./tcp-connection.ts";
-import { type TcpPeer, TcpStream } from "./tcp-stream.ts";
+import { type TcpPeer, TcpStream, type TcpStreamOptions } from "./tcp-stream.ts";
 import { type TimeLimit, timeLimit } from "./time-limit.ts";
 import type { Thread } from "./thread.ts";
 import { type LogEntry, Trace } from "./trace.ts";
@@ -55,6 +58,8 @@ export interface FilterOptions extends ProxyOptions {
   readonly reloadBackoffMs?: number;
   /** Envoy's `allow_on_headers_stop_iteration`; false by default. */
   readonly allowOnHeadersStopIteration?: boolean;
+  /** What stands in properties that no exchange tells: addresses, TLS, metadata, the node's and the route's names. */
+  readonly properties?: PropertyOptions;
   /** The environment variables that the filter sees. */
   readonly environment?: Readonly<Record<string, string>>;
   /** Lines below this level are dropped; everything is kept by default. */
@@ -73,6 +78,8 @@ export interface FilterOptions extends ProxyOptions {
   /** Hears every host call that answers something else than Ok, with the reason. */
   readonly onRefusal?: (call: string, refusal: Refusal) => void;
 }
+
+type Surroundings = Pick<HttpStreamOptions & TcpStreamOptions, "bufferBytes" | "dispatcher" | "info" | "given">;
 
 /** A loaded filter, as it is in one worker of a proxy: one VM with one plugin configuration. */
 export class Filter {
@@ -109,21 +116,24 @@ export class Filter {
    * through. Rejects with a `StreamError` when the exchange can never end, or ends without an answer; with an
    * `EnvoyFault` when a real Envoy would crash or break the stream.
    */
-  request(request: string | RequestInit, options: { upstream?: Upstream } = {}): Promise<FilterResponse> {
-    return exchange(this, request, options.upstream);
+  request(
+    request: string | RequestInit,
+    options: { upstream?: Upstream; properties?: PropertyOptions } = {},
+  ): Promise<FilterResponse> {
+    return exchange(this, request, options.upstream, options.properties);
   }
 
   /** Opens a stream to drive one callback at a time. */
-  stream(): FilterStream {
-    return new FilterStream(this);
+  stream(options: { properties?: PropertyOptions } = {}): FilterStream {
+    return new FilterStream(this, options.properties);
   }
 
   /**
    * Opens a stream between two peers, for servers: feed it what arrives with `requestHeaders`, `requestData`,
    * `responseHeaders`, …, and send on what the peers receive.
    */
-  open(peers: { downstream: Peer; upstream: Peer; trace?: Trace }): HttpStream {
-    const { downstream, upstream, trace = new Trace() } = peers;
+  open(peers: { downstream: Peer; upstream: Peer; trace?: Trace; properties?: PropertyOptions }): HttpStream {
+    const { downstream, upstream, trace = new Trace(), properties } = peers;
     const client: Peer = {
       headers: (headers, endOfStream) => {
         finishResponse(headers, this.clock, stream.request.complete);
@@ -144,26 +154,36 @@ export class Filter {
     const makers = [this, ...this.#following].map(
       (filter) => (made: HttpStream) => filter.#plugin.newFilter(made, this.#traceOf(filter, trace)),
     );
-    const { bufferBytes } = this.#parts.limits;
-    const { dispatcher } = this.proxy;
-    const stream = new HttpStream(makers, { downstream: client, upstream: server, bufferBytes, dispatcher });
+    const stream = new HttpStream(makers, { downstream: client, upstream: server, ...this.#surroundings(properties) });
     return stream;
   }
 
+  /** What a new stream finds. */
+  #surroundings(properties: PropertyOptions = {}): Surroundings {
+    const { dispatcher } = this.proxy;
+    const own = this.#plugin.options.properties.over({ "connection.id": this.proxy.connections++ });
+    const given = own.with(properties);
+    const info = new StreamInfo(this.clock, new FilterState(given.filterState("filter_state")));
+    return { bufferBytes: this.#parts.limits.bufferBytes, dispatcher, info, given };
+  }
+
   /** Opens a TCP connection to drive one event at a time. */
-  connection(): TcpConnection {
-    return new TcpConnection(this);
+  connection(options: { properties?: PropertyOptions } = {}): TcpConnection {
+    return new TcpConnection(this, options.properties);
   }
 
   /** Opens a TCP connection between two peers, for servers, as `open` does for a stream. */
-  openConnection(peers: { downstream: TcpPeer; upstream: TcpPeer; trace?: Trace }): TcpStream {
-    const { downstream, upstream, trace = new Trace() } = peers;
+  openConnection(peers: {
+    downstream: TcpPeer;
+    upstream: TcpPeer;
+    trace?: Trace;
+    properties?: PropertyOptions;
+  }): TcpStream {
+    const { downstream, upstream, trace = new Trace(), properties } = peers;
     const makers = [this, ...this.#following].map(
       (filter) => (stream: TcpStream) => filter.#plugin.newConnectionFilter(stream, this.#traceOf(filter, trace)),
     );
-    const { bufferBytes } = this.#parts.limits;
-    const { dispatcher } = this.proxy;
-    return new TcpStream(makers, { downstream, upstream, bufferBytes, dispatcher });
+    return new TcpStream(makers, { downstream, upstream, ...this.#surroundings(properties) });
   }
 
   /** The HTTP callouts that wait for their answer, oldest first, whichever filter of the proxy has sent them. */
@@ -363,6 +383,7 @@ function pluginOptions(options: FilterOptions): PluginOptions {
     reloadBackoffMs: options.reloadBackoffMs ?? 1000,
     allowOnHeadersStopIteration: options.allowOnHeadersStopIteration ?? false,
     environment: options.environment ?? {},
+    properties: GivenProperties.from(options.properties ?? {}),
   };
 }
 

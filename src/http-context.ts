@@ -10,7 +10,8 @@ import { EnvoyFault, Refusal } from "./error.ts";
 import { HeaderMap } from "./header-map.ts";
 import type { HttpStream, StreamFilter } from "./http-stream.ts";
 import { type LocalReply, proxyReply } from "./local-reply.ts";
-import { requestProperty } from "./properties.ts";
+import { property } from "./properties.ts";
+import type { PropertyValue } from "./property-value.ts";
 import type { RootContext } from "./root-context.ts";
 import type { Trace } from "./trace.ts";
 
@@ -167,7 +168,6 @@ export class HttpContext extends HostContext implements StreamFilter {
   }
 
   #end(): void {
-    for (const type of Object.keys(this.#maps)) delete this.#maps[Number(type) as MapType];
     this.phase = "on_done";
     this.vm.call("proxy_on_done", this, [this.id]);
     this.phase = "on_delete";
@@ -257,17 +257,28 @@ export class HttpContext extends HostContext implements StreamFilter {
     return side.buffering ? (this.#stream[which].held ?? new Body()) : (side.body ?? new Uint8Array());
   }
 
-  override property(path: readonly ByteString[]): Uint8Array | Refusal {
+  override property(path: readonly ByteString[]): PropertyValue | Refusal {
     const logging = this.phase === "on_log";
-    const request = logging ? this.#stream.request.message : this.#maps[MapType.HttpRequestHeaders];
-    const response = logging ? this.#stream.response.message : this.#maps[MapType.HttpResponseHeaders];
-    const state = this.#stream.filterState.property(path);
-    if (state) return state;
-    return requestProperty(path, { request, response, phase: this.phase }) ?? super.property(path);
+    const { request, response, info, details, given } = this.#stream;
+    const maps = this.#maps;
+    const stream = {
+      info,
+      details,
+      // A map that was held to the end comes first, if it is that of a response that the proxy has replaced.
+      request: maps[MapType.HttpRequestHeaders] ?? (logging ? request.message : undefined),
+      response: maps[MapType.HttpResponseHeaders] ?? (logging ? response.message : undefined),
+      trailers: maps[MapType.HttpResponseTrailers] ?? (logging ? response.trailing : undefined),
+      phase: this.phase,
+    };
+    return property(path, { plugin: this.plugin.options, given, stream });
+  }
+
+  override setProperty(name: ByteString, value: ByteString): Refusal | undefined {
+    return this.#stream.info.filterState.setProperty(name, value, this.isReadOnly(name));
   }
 
   override setFilterState(name: string, value: string): undefined {
-    this.#stream.filterState.set(name, value);
+    this.#stream.info.filterState.set(name, value);
   }
 
   override continueRequest(): void {
@@ -290,6 +301,7 @@ export class HttpContext extends HostContext implements StreamFilter {
 
   override closeStream(): void {
     this.#refuseAtEnd("proxy_close_stream");
+    this.#stream.details = "wasm_close_stream";
     this.vm.afterCall(() => this.#stream.reset("wasm_close_stream"));
   }
 

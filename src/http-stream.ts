@@ -7,11 +7,12 @@ import { refuseRequestHead } from "./connection.ts";
 import { Direction, type DirectionEvents, type Half, type Sink } from "./direction.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { EnvoyFault } from "./error.ts";
-import { FilterState } from "./filter-state.ts";
 import type { HeaderMap } from "./header-map.ts";
 import { type LocalReply, localReplyMessage, proxyReply, upstreamFailureReply } from "./local-reply.ts";
 import { MessageLength } from "./message-length.ts";
+import type { GivenProperties } from "./property-options.ts";
 import { refuseRequest, refuseResponse } from "./router.ts";
+import { ResponseFlag, type StreamInfo } from "./stream-info.ts";
 
 /** A filter in the chain of a stream. */
 export interface StreamFilter {
@@ -43,14 +44,23 @@ export interface HttpStreamOptions {
   readonly bufferBytes: number;
   /** Knows when what arrives has been dealt with. */
   readonly dispatcher: Dispatcher;
+  /** Where what happens is written down. */
+  readonly info: StreamInfo;
+  /** The properties that no exchange tells. */
+  readonly given: GivenProperties;
 }
+
+/** How long Envoy's router waits for a response when a route does not say: it tells the upstream. */
+const ROUTE_TIMEOUT_MS = "15000";
 
 /** An exchange on its way through a chain of filters. */
 export class HttpStream {
   readonly request: Direction;
   readonly response: Direction;
-  /** What its filters leave to each other. */
-  readonly filterState: FilterState = new FilterState();
+  /** What is known of it besides its messages. */
+  readonly info: StreamInfo;
+  /** The properties that no exchange tells. */
+  readonly given: GivenProperties;
   /** The reply that the proxy sent by itself, or undefined. */
   localReply: LocalReply | undefined;
   /** Why the response is what it is, as `%RESPONSE_CODE_DETAILS%`, or undefined while there is none. */
@@ -73,6 +83,8 @@ export class HttpStream {
   /** Each maker gives a filter, in the order of the request, or undefined to be left out. */
   constructor(makers: readonly ((stream: HttpStream) => StreamFilter | undefined)[], options: HttpStreamOptions) {
     this.#options = options;
+    this.info = options.info;
+    this.given = options.given;
     for (const make of makers) {
       const filter = make(this);
       if (filter) this.#filters.push(filter);
@@ -103,7 +115,9 @@ export class HttpStream {
 
   /** A piece of the request's body arrives. */
   requestData(bytes: Uint8Array, endOfStream: boolean): void {
-    if (!this.ended) this.#event(() => this.request.receiveData(bytes, endOfStream));
+    if (this.ended) return;
+    this.info.bytesReceived += bytes.length;
+    this.#event(() => this.request.receiveData(bytes, endOfStream));
   }
 
   /** The request's trailers arrive. */
@@ -113,7 +127,10 @@ export class HttpStream {
 
   /** The client has gone. */
   requestReset(): void {
-    if (!this.ended) this.details = "downstream_remote_disconnect";
+    if (!this.ended) {
+      this.details = "downstream_remote_disconnect";
+      this.info.flags |= ResponseFlag.DownstreamConnectionTermination;
+    }
     this.#event(() => {
       this.#resetUpstream("the client has gone");
       this.#end();
@@ -124,21 +141,22 @@ export class HttpStream {
   responseHeaders(headers: HeaderMap, endOfStream: boolean): void {
     if (!this.#upstreamOpen) return;
     this.details ??= "via_upstream";
-    if (endOfStream) this.#upstreamOpen = false;
+    this.info.receiveResponse(Number(headers.get(":status")));
+    if (endOfStream) this.#upstreamDone();
     this.#event(() => this.response.receiveHeaders(headers, endOfStream));
   }
 
   /** A piece of the response's body arrives. */
   responseData(bytes: Uint8Array, endOfStream: boolean): void {
     if (!this.#upstreamOpen) return;
-    if (endOfStream) this.#upstreamOpen = false;
+    if (endOfStream) this.#upstreamDone();
     this.#event(() => this.response.receiveData(bytes, endOfStream));
   }
 
   /** The response's trailers arrive. */
   responseTrailers(trailers: HeaderMap): void {
     if (!this.#upstreamOpen) return;
-    this.#upstreamOpen = false;
+    this.#upstreamDone();
     this.#event(() => this.response.receiveTrailers(trailers));
   }
 
@@ -146,6 +164,8 @@ export class HttpStream {
   upstreamReset(reason: UpstreamFailure): void {
     if (!this.#upstreamOpen) return;
     this.#upstreamOpen = false;
+    const [flag, transport] = upstreamFailures[reason];
+    this.info.failUpstream(flag, transport);
     this.#event(() => {
       const reply = upstreamFailureReply(reason, this.response.message ? "after" : "before");
       if (!this.#responseStarted) return this.sendLocalReply(reply);
@@ -224,6 +244,7 @@ export class HttpStream {
     this.#pendingReply = undefined;
     this.localReply = reply;
     this.details = reply.details;
+    this.info.code = reply.status;
     this.#resetUpstream("the proxy answered by itself");
     const { headers, body } = localReplyMessage(reply, this.request.message);
     this.response.receiveHeaders(headers, !body.length);
@@ -257,12 +278,17 @@ export class HttpStream {
     return {
       headers: (headers, endOfStream) => {
         const refusal = refuseRequest(headers, this.#hadForwardedProto);
-        if (refusal) return this.sendLocalReply(refusal);
+        if (refusal) {
+          this.info.routed = refusal.status !== 404;
+          this.info.flags |= this.info.routed ? ResponseFlag.DownstreamProtocolError : ResponseFlag.NoRouteFound;
+          return this.sendLocalReply(refusal);
+        }
         this.#upstreamOpen = true;
         const timeout = headers.get("x-envoy-upstream-rq-timeout-ms") ?? "";
         headers.delete("x-envoy-upstream-rq-timeout-ms");
         headers.put("x-envoy-expected-rq-timeout-ms", /^\d+$/.test(timeout) ? timeout : ROUTE_TIMEOUT_MS);
         length.head(headers);
+        this.info.sendRequest();
         upstream.headers(headers, endOfStream);
       },
       data: (data, endOfStream) => {
@@ -286,11 +312,13 @@ export class HttpStream {
         if (refusal) return this.#replaceResponse(refusal);
         this.#responseStarted = true;
         length.head(headers);
+        this.info.code = Number(headers.get(":status"));
         downstream.headers(headers, endOfStream);
         if (endOfStream) this.#finishResponse();
       },
       data: (data, endOfStream) => {
         length.data(data);
+        this.info.bytesSent += data.length;
         downstream.data(data, endOfStream);
         if (!endOfStream) return;
         if (!this.answersHead) length.end();
@@ -353,6 +381,11 @@ export class HttpStream {
     };
   }
 
+  #upstreamDone(): void {
+    this.#upstreamOpen = false;
+    this.info.completeResponse();
+  }
+
   #resetUpstream(reason: string): void {
     if (!this.#upstreamOpen) return;
     this.#upstreamOpen = false;
@@ -372,15 +405,22 @@ export class HttpStream {
     this.ended = true;
     this.request.aborted = true;
     this.response.aborted = true;
+    this.info.end();
     for (const filter of this.#filters) filter.log();
     for (const filter of this.#filters) filter.destroy();
     this.#loseReply();
   }
 }
 
-/** How long an upstream may take: Envoy tells it what the route says, which is 15 seconds unless configured. */
-const ROUTE_TIMEOUT_MS = "15000";
-
 /** How an upstream fails, in Envoy's words. */
 export type UpstreamFailure =
   "remote connection failure" | "connection termination" | "connection timeout" | "remote reset" | "protocol error";
+
+/** The flag of each failure, and what the transport says of it. */
+const upstreamFailures: Readonly<Record<UpstreamFailure, readonly [flag: number, transport: string]>> = {
+  "remote connection failure": [ResponseFlag.UpstreamConnectionFailure, "delayed connect error: Connection refused"],
+  "connection termination": [ResponseFlag.UpstreamConnectionTermination, ""],
+  "connection timeout": [ResponseFlag.UpstreamConnectionFailure, ""],
+  "protocol error": [ResponseFlag.UpstreamProtocolError, ""],
+  "remote reset": [ResponseFlag.UpstreamRemoteReset, ""],
+};

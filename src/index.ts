@@ -33,6 +33,8 @@ export type { Limits } from "./limits.ts";
 export type { LocalReply } from "./local-reply.ts";
 export type { Metric, MetricKind } from "./metrics.ts";
 export type { FailurePolicy } from "./plugin.ts";
+export type { Plain } from "./property-messages.ts";
+export type { PropertyOptions } from "./property-options.ts";
 export { type ProxyOptions, ProxyState } from "./proxy-state.ts";
 export type { SharedQueue } from "./queues.ts";
 export type { SharedDataView } from "./shared-data.ts";

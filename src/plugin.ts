@@ -1,15 +1,16 @@
 // A filter with its configuration, as a proxy loads it: the VM it runs in, its root context, and what happens when the
 // VM fails. Source: proxy-wasm-cpp-host src/wasm.cc; Envoy source/extensions/common/wasm/plugin.cc.
 
-import { Action, DataAction, HeadersAction, PeerType, Status } from "../assembly/abi.ts";
-import { byteString, type ByteString, toBytes } from "./bytes.ts";
+import { Action, DataAction, HeadersAction, PeerType } from "../assembly/abi.ts";
+import { byteString } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
 import type { HostContext } from "./context.ts";
-import { LoadError, Refusal, type Trap } from "./error.ts";
+import { LoadError, type Refusal, type Trap } from "./error.ts";
 import type { ForeignFunction } from "./foreign.ts";
 import { failedReply, HttpContext } from "./http-context.ts";
 import type { HttpStream, StreamFilter } from "./http-stream.ts";
 import type { Limits } from "./limits.ts";
+import type { GivenProperties } from "./property-options.ts";
 import type { ProxyState } from "./proxy-state.ts";
 import { RootContext } from "./root-context.ts";
 import { TcpContext } from "./tcp-context.ts";
@@ -40,6 +41,8 @@ export interface PluginOptions {
   readonly allowOnHeadersStopIteration: boolean;
   /** What `environ_get` gives. */
   readonly environment: Readonly<Record<string, string>>;
+  /** The properties that are given and not observed. */
+  readonly properties: GivenProperties;
 }
 
 /** What plugins share and the embedder provides. */
@@ -145,19 +148,6 @@ export class Plugin {
     }
   }
 
-  /** A property that any context has. */
-  property(path: readonly ByteString[]): Uint8Array | Refusal {
-    const { name, rootId, vmId } = this.options;
-    const known: Record<string, string> = { plugin_name: name, plugin_root_id: rootId, plugin_vm_id: vmId };
-    const [first = ""] = path;
-    if (path.length === 1 && Object.hasOwn(known, first)) return toBytes(known[first]!);
-    if (!path.length) return new Refusal(Status.SerializationFailure, "the property's path is empty");
-    if (unimplementedGroups.has(first)) {
-      return new Refusal(Status.Unimplemented, `this host has no properties under ${JSON.stringify(first)} yet`);
-    }
-    return new Refusal(Status.NotFound, `there is no property ${path.join(".")}`);
-  }
-
   /** The proxy removes the plugin: its root context ends when the last stream has. */
   end(): void {
     if (this.#ended) return;
@@ -222,21 +212,6 @@ export class Plugin {
     }
   }
 }
-
-/** The first segments of Envoy's properties that are not offered; they stand in test/known-gaps.json. */
-const unimplementedGroups: ReadonlySet<string> = new Set([
-  "request",
-  "response",
-  "source",
-  "destination",
-  "connection",
-  "connection_id",
-  "upstream",
-  "metadata",
-  "filter_state",
-  "upstream_filter_state",
-  "xds",
-]);
 
 function refusalText(callback: string, trace: Trace): string {
   const said = trace.logs.map((entry) => entry.message);

@@ -47,6 +47,8 @@ export class ProxyState {
   readonly random: (bytes: Uint8Array) => void;
   /** Where callouts go. @internal */
   readonly clusters: Clusters;
+  /** How many connections there were: the number of the next one. @internal */
+  connections = 0;
   /** @internal */
   readonly dispatcher: Dispatcher = new Dispatcher();
   /** @internal */

@@ -1,12 +1,13 @@
 // A filter in front of real HTTP/1.1: every request passes the filter on its way to the upstream and back, as it comes.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 
 import { requestHeaders, requestId } from "./connection.ts";
 import type { Filter } from "./filter.ts";
 import { HeaderMap } from "./header-map.ts";
 import type { HttpStream, Peer } from "./http-stream.ts";
+import type { PropertyOptions } from "./property-options.ts";
 import { type Feed, hello, pairs, sendHead, type UpstreamConnector } from "./upstreams.ts";
 import { Valve } from "./valve.ts";
 
@@ -72,6 +73,27 @@ function listen(server: Server, port: number, host: string): Promise<void> {
   });
 }
 
+/** What is known of a connection; of the one to the upstream nothing is. */
+function connectionProperties(socket: Socket): PropertyOptions {
+  let id = connectionIds.get(socket);
+  if (id === undefined) connectionIds.set(socket, (id = connections++));
+  return {
+    "connection.id": id,
+    "source.address": addressOf(socket.remoteAddress, socket.remotePort),
+    "destination.address": addressOf(socket.localAddress, socket.localPort),
+    "upstream.address": null,
+    "upstream.local_address": null,
+  };
+}
+
+const connectionIds = new WeakMap<Socket, number>();
+let connections = 0;
+
+function addressOf(host: string | undefined, port: number | undefined): string | null {
+  if (host === undefined || port === undefined) return null;
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 /** One exchange between a client and the filter. */
 class Connection {
   readonly #filter: Filter;
@@ -100,6 +122,7 @@ class Connection {
     this.#stream = this.#filter.open({
       downstream: { ...this.#client(outgoing), watermark: (above) => incoming.stop("filter", above) },
       upstream: { ...upstream, watermark: (above) => outgoing.stop("filter", above) },
+      properties: connectionProperties(request.socket),
     });
     this.#response.on("close", () => this.#ended());
     const head = {

@@ -4,6 +4,7 @@ import { PeerType } from "../assembly/abi.ts";
 import { toBytes, toText } from "./bytes.ts";
 import { StreamError } from "./error.ts";
 import type { Filter } from "./filter.ts";
+import type { PropertyOptions } from "./property-options.ts";
 import { Step } from "./step.ts";
 import type { TcpPeer, TcpStream } from "./tcp-stream.ts";
 import { type LogEntry, Trace } from "./trace.ts";
@@ -29,8 +30,13 @@ export class TcpConnection {
   readonly #stream: TcpStream;
 
   /** @internal */
-  constructor(filter: Filter) {
-    this.#stream = filter.openConnection({ downstream: this.#client, upstream: this.#server, trace: this.trace });
+  constructor(filter: Filter, properties?: PropertyOptions) {
+    this.#stream = filter.openConnection({
+      downstream: this.#client,
+      upstream: this.#server,
+      trace: this.trace,
+      ...(properties && { properties }),
+    });
   }
 
   /** The client connects. Unless the filter holds the connection, the upstream is connected as well. */

@@ -7,8 +7,9 @@ import type { Body } from "./body.ts";
 import type { ByteString } from "./bytes.ts";
 import { type Buffer, HostContext, mapNames } from "./context.ts";
 import { Refusal } from "./error.ts";
-import { FilterState } from "./filter-state.ts";
 import type { HeaderMap } from "./header-map.ts";
+import { property } from "./properties.ts";
+import type { PropertyValue } from "./property-value.ts";
 import type { RootContext } from "./root-context.ts";
 import type { ConnectionFilter, TcpStream } from "./tcp-stream.ts";
 import type { Trace } from "./trace.ts";
@@ -22,7 +23,6 @@ export class TcpContext extends HostContext implements ConnectionFilter {
   #downstream: Body | undefined;
   #upstream: Body | undefined;
   #created = false;
-  readonly #filterState = new FilterState();
 
   constructor(root: RootContext, stream: TcpStream, trace: Trace) {
     super(root.plugin, root.vm);
@@ -30,14 +30,6 @@ export class TcpContext extends HostContext implements ConnectionFilter {
     root.retain();
     this.#stream = stream;
     this.trace = trace;
-  }
-
-  override property(path: readonly ByteString[]): Uint8Array | Refusal {
-    return this.#filterState.property(path) ?? super.property(path);
-  }
-
-  override setFilterState(name: string, value: string): undefined {
-    this.#filterState.set(name, value);
   }
 
   newConnection(): Action {
@@ -91,6 +83,21 @@ export class TcpContext extends HostContext implements ConnectionFilter {
     if (type === BufferType.DownstreamData) return this.#downstream ?? new Uint8Array();
     if (type === BufferType.UpstreamData) return this.#upstream ?? new Uint8Array();
     return super.buffer(type);
+  }
+
+  override property(path: readonly ByteString[]): PropertyValue | Refusal {
+    const { info, given } = this.#stream;
+    const none = { details: undefined, request: undefined, response: undefined, trailers: undefined };
+    const stream = { info, ...none, phase: "a TCP connection" };
+    return property(path, { plugin: this.plugin.options, given, stream });
+  }
+
+  override setProperty(name: ByteString, value: ByteString): Refusal | undefined {
+    return this.#stream.info.filterState.setProperty(name, value, this.isReadOnly(name));
+  }
+
+  override setFilterState(name: string, value: string): undefined {
+    this.#stream.info.filterState.set(name, value);
   }
 
   override continueReading(): void {

@@ -7,6 +7,8 @@
 import { Action, PeerType } from "../assembly/abi.ts";
 import { Body } from "./body.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import type { GivenProperties, PropertyOptions } from "./property-options.ts";
+import type { StreamInfo } from "./stream-info.ts";
 
 /** A filter in the chain of a connection. */
 export interface ConnectionFilter {
@@ -38,7 +40,20 @@ export interface TcpStreamOptions {
   readonly bufferBytes: number;
   /** Knows when what arrives has been dealt with. */
   readonly dispatcher: Dispatcher;
+  /** Where what happens is written down. */
+  readonly info: StreamInfo;
+  /** The properties that no connection tells. */
+  readonly given: GivenProperties;
 }
+
+/** What only HTTP has. */
+const httpOnly: PropertyOptions = {
+  "request.protocol": null,
+  "xds.route_name": null,
+  "xds.route_metadata": null,
+  "xds.virtual_host_name": null,
+  "xds.virtual_host_metadata": null,
+};
 
 /** One of the two senders. */
 class Sender {
@@ -78,6 +93,10 @@ interface Entry {
 export class TcpStream {
   /** Whether the client's connection is closed. */
   closed = false;
+  /** What is known of it besides its bytes. */
+  readonly info: StreamInfo;
+  /** The properties that no connection tells. */
+  readonly given: GivenProperties;
   readonly #client = new Sender();
   readonly #server = new Sender();
   readonly #entries: Entry[] = [];
@@ -90,6 +109,12 @@ export class TcpStream {
   /** Each maker gives a filter, in the order of the client's data, or undefined to be left out. */
   constructor(makers: readonly ((stream: TcpStream) => ConnectionFilter | undefined)[], options: TcpStreamOptions) {
     this.#options = options;
+    const { info, given } = options;
+    this.info = info;
+    this.given = given.with(httpOnly);
+    // The cluster is known when it is connected to.
+    info.routed = false;
+    info.transportFailure = "";
     for (const make of makers) {
       const filter = make(this);
       if (filter) this.#entries.push({ filter, initialized: false });
@@ -170,7 +195,9 @@ export class TcpStream {
 
   #readDownstream(): void {
     if (this.closed || !this.#connected) return;
+    const held = this.#client.buffer.length;
     if (!this.#client.read(this.#options.bufferBytes)) return;
+    this.info.bytesReceived += this.#client.buffer.length - held;
     this.#continueReading(0);
     if (this.#client.ended && this.#server.endSent) this.close(PeerType.Remote);
   }
@@ -191,6 +218,7 @@ export class TcpStream {
     this.#client.held = false;
     if (!this.#connected) {
       this.#connected = true;
+      this.info.connect();
       this.#newlyConnected = true;
       return;
     }
@@ -206,6 +234,7 @@ export class TcpStream {
       if (filter.upstreamData(this.#server.buffer, this.#server.ended) !== Action.Continue || this.closed) return;
     }
     this.#server.held = false;
+    this.info.bytesSent += this.#server.buffer.length;
     this.#pass(this.#server, this.#options.downstream);
     this.#readUpstream();
   }

@@ -1,12 +1,11 @@
 // Round trips across the boundary: what the SDK makes of text and header lists, against what Node and a plain
 // JavaScript encoder make of them. @assemblyscript/loader reads and writes AssemblyScript's own objects.
 
-import { resolve } from "node:path";
-
-import { type ASUtil, instantiate } from "@assemblyscript/loader";
-import { main as asc } from "assemblyscript/asc";
+import type { ASUtil } from "@assemblyscript/loader";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+
+import { loadGuest } from "./support/guest.ts";
 
 type Pointer = number;
 type Pair = readonly [name: string, value: Uint8Array];
@@ -30,7 +29,7 @@ interface Guest extends ASUtil, Record<string, unknown> {
   entries(headers: Pointer): Pointer;
 }
 
-const guest = await loadGuest("wire-format.ts");
+const guest = await loadGuest<Guest>("wire-format.ts");
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 
@@ -204,25 +203,6 @@ describe("a list of headers", () => {
     );
   });
 });
-
-/** Compiles a program of the SDK's parts and instantiates it with an `abort` that throws. */
-async function loadGuest(name: string): Promise<Guest> {
-  let binary: Uint8Array<ArrayBuffer> | undefined;
-  // From its own folder: in the package's, asc would take the asconfig.json of filters.
-  const baseDir = resolve(import.meta.dirname, "filters");
-  const { error, stderr } = await asc(
-    [name, "--baseDir", baseDir, "--outFile", "guest.wasm", "-O3", "--exportRuntime"],
-    {
-      writeFile: (_name, contents) => void (binary = contents as Uint8Array<ArrayBuffer>),
-    },
-  );
-  if (!binary) throw new Error(`${error?.message}\n${stderr.toString()}`);
-  const abort = (message: Pointer, _file: Pointer, line: number): never => {
-    throw new Error(`${message ? guest.__getString(message) : "abort"} in line ${line}`);
-  };
-  const { exports } = await instantiate<Guest>(binary, { env: { abort, proxy_log: () => 0 } });
-  return exports;
-}
 
 /** Puts an object into the guest for the time of a call; what lies in JavaScript only, its collector does not see. */
 function withPinned<T>(pointer: Pointer, use: (pointer: Pointer) => T): T {

@@ -1,0 +1,94 @@
+// What the proxy knows of a stream besides its messages, for properties and access logs.
+// Source: Envoy envoy/stream_info/stream_info.h; what a running Envoy 1.40 had when.
+
+import type { Clock } from "./clock.ts";
+import type { FilterState } from "./filter-state.ts";
+
+/** Why a response is the proxy's own, or broken: the bits of `response.flags`. */
+export const ResponseFlag = {
+  UpstreamRemoteReset: 0x10,
+  UpstreamConnectionFailure: 0x20,
+  UpstreamConnectionTermination: 0x40,
+  NoRouteFound: 0x100,
+  DownstreamConnectionTermination: 0x4000,
+  DownstreamProtocolError: 0x40000,
+  UpstreamProtocolError: 0x80_0000,
+} as const;
+
+/** Facts about a stream, written down as they happen. Times are nanoseconds. */
+export class StreamInfo {
+  readonly startTime: bigint;
+  /** From the first byte to the end of the stream; undefined before. */
+  duration: bigint | undefined;
+  /** Bytes of the request's body that have come in, and of the response's that have gone out. */
+  bytesReceived = 0;
+  bytesSent = 0;
+  /** The status code, once there is a response. */
+  code: number | undefined;
+  /** `ResponseFlag` bits. */
+  flags = 0;
+  /** Whether a route was found. */
+  routed = true;
+  /** How often the request was sent upstream. */
+  attempts = 0;
+  /** Whether a host of the upstream was chosen, and whether the connection to it stands. */
+  upstreamChosen = false;
+  upstreamConnected = false;
+  /** From choosing the host until its connection stood, or could not be had. */
+  connectDuration: bigint | undefined;
+  /** Why there is no connection to the upstream; empty when there is no reason, undefined before one is asked for. */
+  transportFailure: string | undefined;
+  /** From the request's head going out to the response's last byte coming in. */
+  backendLatency: bigint | undefined;
+  /** What filters leave to each other in the stream: `wasm.` and the name for what `proxy_set_property` sets. */
+  readonly filterState: FilterState;
+
+  readonly #clock: Clock;
+  #requestSent = 0n;
+
+  constructor(clock: Clock, filterState: FilterState) {
+    this.#clock = clock;
+    this.filterState = filterState;
+    this.startTime = clock.now();
+  }
+
+  /** The request's head goes to a host of the upstream. */
+  sendRequest(): void {
+    this.attempts++;
+    this.upstreamChosen = true;
+    this.transportFailure = "";
+    this.#requestSent = this.#clock.now();
+  }
+
+  /** A TCP connection to a host of the upstream stands. */
+  connect(): void {
+    this.routed = true;
+    this.sendRequest();
+    this.upstreamConnected = true;
+    this.connectDuration = 0n;
+  }
+
+  /** The response's head has come in. */
+  receiveResponse(code: number): void {
+    this.code = code;
+    this.upstreamConnected = true;
+    this.connectDuration ??= 0n;
+  }
+
+  /** The response's last byte has come in. */
+  completeResponse(): void {
+    this.backendLatency = this.#clock.now() - this.#requestSent;
+  }
+
+  /** The upstream cannot be reached, or has broken off. */
+  failUpstream(flag: number, transportFailure: string): void {
+    this.flags |= flag;
+    this.transportFailure = transportFailure;
+    this.connectDuration ??= this.#clock.now() - this.#requestSent;
+  }
+
+  /** The stream is over. */
+  end(): void {
+    this.duration ??= this.#clock.now() - this.startTime;
+  }
+}
