@@ -4,7 +4,7 @@ import { Action, BufferType, GRPC_STATUS_UNSET, GrpcStatus, MapType, Status, Str
 import { Body, bodyOf } from "./body";
 import { focus } from "./callback";
 import { configurationBytes, configurationText } from "./configuration";
-import { proxy_set_tick_period_milliseconds } from "./env";
+import { proxy_done, proxy_set_tick_period_milliseconds } from "./env";
 import { isWaiting, mayAnswer, mayContinue } from "./flow";
 import {
   GrpcCall,
@@ -21,7 +21,7 @@ import { Queue, subscribeBytes, subscribeTexts } from "./queues";
 import { countHttpCalls, HttpCall, HttpCallHandler, HttpCallResponse, startHttpCall } from "./http-call";
 import { Request } from "./request";
 import { Response } from "./response";
-import { checked, DONE } from "./status";
+import { checked, DONE, FOUND_OR_NOT } from "./status";
 import { closeStream, continueStream, sendLocalResponse, sendLocalResponseBytes } from "./stream";
 import { StreamContext } from "./stream-context";
 import { startTimer, stopTimer } from "./timers";
@@ -225,6 +225,16 @@ export class RootContext extends Context {
 
   /** Such a stream is over, or such a call has failed. Envoy says so of those that it has refused as well. */
   onGrpcClose(callId: u32, status: GrpcStatus): void {}
+
+  /**
+   * Says that this context is done, which `onDone` denied with `false`; `onDelete` follows after the running callback.
+   * `NotFound` when `onDone` was not called before, or answered `true`. Envoy keeps a VM for it only while something
+   * else uses that VM. Source: proxy-wasm/spec v0.2.1, `proxy_done`.
+   */
+  done(): Status {
+    if (!focus(this.id)) return Status.BadArgument;
+    return checked(changetype<usize>("proxy_done"), proxy_done(), FOUND_OR_NOT, memory.data(4));
+  }
 
   /** Makes the context of a new HTTP stream; `null` leaves the stream alone. */
   createHttpContext(): HttpContext | null {

@@ -4,6 +4,7 @@ import { MapType, Status } from "./abi";
 import {
   proxy_add_header_map_value,
   proxy_get_header_map_pairs,
+  proxy_get_header_map_size,
   proxy_get_header_map_value,
   proxy_remove_header_map_value,
   proxy_replace_header_map_value,
@@ -106,6 +107,17 @@ export class HeaderMap {
     const key = write(changetype<usize>(name));
     const status = proxy_remove_header_map_value(this.type, key, written);
     return checked(changetype<usize>("proxy_remove_header_map_value"), status, DONE, memory.data(4));
+  }
+
+  /**
+   * The bytes of all names and values together; 0 when the map is empty or not there. ngx_wasm_module has no such call
+   * and refuses a module that uses it. Source: proxy-wasm-cpp-host, `proxy_get_header_map_size`.
+   */
+  get byteSize(): u32 {
+    beginCall();
+    const status = proxy_get_header_map_size(this.type, answerData);
+    checked(changetype<usize>("proxy_get_header_map_size"), status, DONE, memory.data(4));
+    return load<u32>(answerData);
   }
 
   /** Every entry, in the proxy's order; none when the map is empty or not there. */

@@ -27,6 +27,7 @@ export {
 } from "./attributes";
 export { Body } from "./body";
 export { BodyContext } from "./body-context";
+export { CallStatus, callStatus } from "./call-status";
 export { currentTimeNanoseconds } from "./clock";
 export { ContentType, parseContentType } from "./content-type";
 export { Context, HttpContext, RootContext } from "./context";
