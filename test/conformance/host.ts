@@ -45,7 +45,11 @@ export async function runOnHost(scenario: Scenario): Promise<Observation> {
   let filter: FilterChain;
   try {
     const first = await loadFilter(filterOf(scenario).bytes, {
-      ...{ clock, name: "p", vmId: "vm", logLevel: LogLevel.Info, onLog },
+      clock,
+      name: "p",
+      vmId: "vm",
+      logLevel: LogLevel.Info,
+      onLog,
       ...hostServices(clock),
       ...rest,
       ...(bufferBytes !== undefined && { limits: { bufferBytes } }),
