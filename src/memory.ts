@@ -47,9 +47,10 @@ export class GuestMemory {
     this.#refresh();
     const bytes = this.#bytes;
     if (size > 64) return latin1(bytes.subarray(at, at + size));
-    let text = "";
-    for (let i = at; i < at + size; i++) text += String.fromCharCode(bytes[i]!);
-    return text;
+    // For few bytes this is faster than a TextDecoder.
+    const codes: number[] = [];
+    for (let i = at; i < at + size; i++) codes.push(bytes[i]!);
+    return String.fromCharCode(...codes);
   }
 
   /** The 32-bit number at `at`; `has` must have said yes. */
