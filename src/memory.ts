@@ -18,9 +18,14 @@ export class GuestMemory {
     this.#allocate = allocate;
   }
 
+  /** How many bytes it has. */
+  get size(): number {
+    return this.#memory.buffer.byteLength;
+  }
+
   /** Whether `size` bytes at `at` lie inside. */
   has(at: number, size: number): boolean {
-    return at + size <= this.#memory.buffer.byteLength;
+    return at + size <= this.size;
   }
 
   /** The refusal for a place outside. */
