@@ -39,6 +39,11 @@ export class StreamError extends Error {
   override name = "StreamError";
 }
 
+/** A filter keeps something of exchanges that are over. */
+export class LeakError extends Error {
+  override name = "LeakError";
+}
+
 /** The filter did what makes a real Envoy crash or break the stream; the message says what and why. */
 export class EnvoyFault extends Error {
   override name = "EnvoyFault";

@@ -19,6 +19,7 @@ import { makeImports } from "./imports/index.ts";
 import { envFunctions } from "./imports/signatures.ts";
 import { Installation } from "./installation.ts";
 import { envoyLimits, type Limits } from "./limits.ts";
+import { expectNoLeak, type LeakOptions, type Usage } from "./leak.ts";
 import { type LoadedModule, loadModule } from "./load.ts";
 import type { Metric } from "./metrics.ts";
 import { type FailurePolicy, type Host, Plugin, pluginIdentity, type PluginOptions } from "./plugin.ts";
@@ -216,6 +217,26 @@ export class Filter {
       this,
       () => ![...clusters.pending, ...clusters.openGrpc].some((call) => call.willEnd) && clusters.work.idle,
     );
+  }
+
+  /**
+   * Runs exchanges, one after the other, and rejects with a `LeakError` when the filter's memory has grown after the
+   * warm-up, or streams are left open: `await filter.expectNoLeak(() => filter.request("/", { upstream }))`. Memory
+   * grows in steps of 64 KiB, and allocators take more than they need: a leak of few bytes wants many `times`.
+   */
+  expectNoLeak(run: (index: number) => unknown, options: LeakOptions = {}): Promise<void> {
+    return expectNoLeak(this, run, options);
+  }
+
+  /** What it takes of the proxy now. */
+  get usage(): Usage {
+    const vms = new Set([this, ...this.#following].map((filter) => filter.#plugin.root.vm));
+    let [memoryBytes, streams] = [0, 0];
+    for (const { memory, contexts } of vms) {
+      memoryBytes += memory.size;
+      for (const context of contexts.values()) if (context !== context.root) streams++;
+    }
+    return { memoryBytes, streams };
   }
 
   /** Why the filter has stopped for good, or null: message, places in the source, what it was doing. */

@@ -40,6 +40,30 @@ const joined: Record<HeaderMapKind, ReadonlySet<string>> = {
   trailers: new Set(["grpc-message", "grpc-status"]),
 };
 
+/** What is known of a name. */
+interface Name {
+  /** In lower case. */
+  readonly key: ByteString;
+  readonly isPseudo: boolean;
+  /** Whether HTTP allows it. */
+  readonly isToken: boolean;
+}
+
+/** Names as they were given. Nearly all are the same in every message; there are bounds for those who send others. */
+const knownNames = new Map<ByteString, Name>();
+const [MOST_NAMES, LONGEST_NAME] = [1000, 64];
+
+function nameOf(name: ByteString): Name {
+  let known = knownNames.get(name);
+  if (known) return known;
+  const key = lowerCase(name);
+  known = { key, isPseudo: key.startsWith(":"), isToken: /^:?[!#$%&'*+\-.^_`|~0-9a-z]*$/.test(key) };
+  if (knownNames.size < MOST_NAMES && name.length <= LONGEST_NAME) knownNames.set(name, known);
+  return known;
+}
+
+const plainValue = /^[\t\x20-\x7e]*$/;
+
 /** One header. */
 export type HeaderEntry = readonly [name: ByteString, value: ByteString];
 
@@ -47,6 +71,7 @@ export type HeaderEntry = readonly [name: ByteString, value: ByteString];
 export class HeaderMap {
   readonly kind: HeaderMapKind;
   #entries: HeaderEntry[] = [];
+  #isPlain = true;
 
   constructor(kind: HeaderMapKind, entries: Iterable<HeaderEntry> = []) {
     this.kind = kind;
@@ -61,6 +86,11 @@ export class HeaderMap {
   /** The bytes of all names and values. */
   get byteSize(): number {
     return this.#entries.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
+  }
+
+  /** Whether every name is one that HTTP allows and every value is printable ASCII. False may be too cautious. */
+  get isPlain(): boolean {
+    return this.#isPlain;
   }
 
   /** The entries, in order. */
@@ -88,6 +118,7 @@ export class HeaderMap {
       const at = this.#entries.findIndex((entry) => entry[0] === key);
       if (at >= 0) {
         this.#entries[at] = [key, `${this.#entries[at]![1]},${value}`];
+        this.#isPlain &&= plainValue.test(value);
         return;
       }
     }
@@ -104,34 +135,36 @@ export class HeaderMap {
   put(name: ByteString, value: ByteString): void {
     const key = this.#key(name);
     const at = this.#entries.findIndex((entry) => entry[0] === key);
-    if (at < 0) this.append(key, value);
-    else this.#entries[at] = [key, value];
+    if (at < 0) return this.append(key, value);
+    this.#entries[at] = [key, value];
+    this.#isPlain &&= plainValue.test(value);
   }
 
   /** Removes every value of this name. */
   delete(name: ByteString): void {
     const key = this.#key(name);
-    if (this.#entries.some((entry) => entry[0] === key)) {
-      this.#entries = this.#entries.filter((entry) => entry[0] !== key);
+    for (const entry of this.#entries) {
+      if (entry[0] !== key) continue;
+      this.#entries = this.#entries.filter((other) => other[0] !== key);
+      return;
     }
   }
 
   /** Puts these entries in place of all there are. */
   replaceAll(entries: Iterable<HeaderEntry>): void {
     this.#entries = [];
+    this.#isPlain = true;
     for (const [name, value] of entries) this.add(name, value);
   }
 
   /** Adds an entry as it came over the wire: nothing is joined. */
   append(name: ByteString, value: ByteString): void {
-    const key = lowerCase(name);
-    if (!key.startsWith(":")) {
-      this.#entries.push([key, value]);
-      return;
-    }
-    let at = 0;
-    while (at < this.#entries.length && this.#entries[at]![0].startsWith(":")) at++;
-    this.#entries.splice(at, 0, [key, value]);
+    const { key, isPseudo, isToken } = nameOf(name);
+    this.#isPlain &&= isToken && plainValue.test(value);
+    let at = this.#entries.length;
+    if (isPseudo) while (at > 0 && !this.#entries[at - 1]![0].startsWith(":")) at--;
+    if (at === this.#entries.length) this.#entries.push([key, value]);
+    else this.#entries.splice(at, 0, [key, value]);
   }
 
   /** A map of its own with the same entries. */
@@ -141,7 +174,7 @@ export class HeaderMap {
 
   // Envoy has one place for both: HTTP/1's `host` is HTTP/2's `:authority`.
   #key(name: ByteString): ByteString {
-    const key = lowerCase(name);
+    const { key } = nameOf(name);
     return key === "host" && this.kind === "request" ? ":authority" : key;
   }
 }

@@ -16,17 +16,21 @@ import type { RootContext } from "./root-context.ts";
 import type { Trace } from "./trace.ts";
 
 /** What a filter is doing with its stream. */
-type Phase =
-  | "on_context_create"
-  | "on_request_headers"
-  | "on_request_body"
-  | "on_request_trailers"
-  | "on_response_headers"
-  | "on_response_body"
-  | "on_response_trailers"
-  | "on_log"
-  | "on_done"
-  | "on_delete";
+type Phase = keyof typeof callbacks;
+
+/** The callback of each phase. */
+const callbacks = {
+  on_context_create: "proxy_on_context_create",
+  on_request_headers: "proxy_on_request_headers",
+  on_request_body: "proxy_on_request_body",
+  on_request_trailers: "proxy_on_request_trailers",
+  on_response_headers: "proxy_on_response_headers",
+  on_response_body: "proxy_on_response_body",
+  on_response_trailers: "proxy_on_response_trailers",
+  on_log: "proxy_on_log",
+  on_done: "proxy_on_done",
+  on_delete: "proxy_on_delete",
+};
 
 /** When Envoy lets a filter reach each map. A map is dropped when its callback returns Continue. */
 const mapRules: Partial<Record<MapType, { from: Phase; logged: boolean }>> = {
@@ -58,7 +62,7 @@ export class HttpContext extends HostContext implements StreamFilter {
   phase: Phase = "on_context_create";
 
   readonly #stream: HttpStream;
-  readonly #maps: Partial<Record<MapType, HeaderMap>> = {};
+  #maps: Partial<Record<MapType, HeaderMap | undefined>> = {};
   readonly #sides: { request: Side; response: Side } = { request: newSide(), response: newSide() };
   #created = false;
   #requestStarted = false;
@@ -89,7 +93,7 @@ export class HttpContext extends HostContext implements StreamFilter {
     this.#maps[MapType.HttpRequestHeaders] = headers;
     this.#sides.request.endOfStream = endOfStream;
     const action = this.#callHeaders("on_request_headers", headers, endOfStream);
-    if (action === HeadersAction.Continue) delete this.#maps[MapType.HttpRequestHeaders];
+    if (action === HeadersAction.Continue) this.#maps[MapType.HttpRequestHeaders] = undefined;
     return action;
   }
 
@@ -99,7 +103,7 @@ export class HttpContext extends HostContext implements StreamFilter {
     this.#maps[MapType.HttpResponseHeaders] = headers;
     this.#sides.response.endOfStream = endOfStream;
     const action = this.#callHeaders("on_response_headers", headers, endOfStream);
-    if (action === HeadersAction.Continue) delete this.#maps[MapType.HttpResponseHeaders];
+    if (action === HeadersAction.Continue) this.#maps[MapType.HttpResponseHeaders] = undefined;
     return action;
   }
 
@@ -150,7 +154,7 @@ export class HttpContext extends HostContext implements StreamFilter {
     const answer = this.#call(`on_${which}_trailers`, [this.id, trailers.size]);
     if (answer === "failed") return this.#failed(Action.Continue, Action.Pause);
     if (answer !== 0) return Action.Pause;
-    delete this.#maps[type];
+    this.#maps[type] = undefined;
     return Action.Continue;
   }
 
@@ -177,7 +181,7 @@ export class HttpContext extends HostContext implements StreamFilter {
   /** Runs a callback: its answer, or that it asked for a local reply, or that the VM has failed. */
   #call(phase: Phase, args: number[]): number | "stopped" | "failed" {
     this.phase = phase;
-    const answer = this.vm.call(`proxy_${phase}`, this, args);
+    const answer = this.vm.call(callbacks[phase], this, args);
     if (this.vm.failed) return "failed";
     return this.vm.lastStopped ? "stopped" : (answer ?? 0);
   }
@@ -284,8 +288,8 @@ export class HttpContext extends HostContext implements StreamFilter {
   override continueRequest(): void {
     if (this.#ending) return;
     this.vm.afterCall(() => this.#stream.continueRequest(this));
-    delete this.#maps[MapType.HttpRequestHeaders];
-    delete this.#maps[MapType.HttpRequestTrailers];
+    this.#maps[MapType.HttpRequestHeaders] = undefined;
+    this.#maps[MapType.HttpRequestTrailers] = undefined;
     this.#sides.request.body = undefined;
     this.#sides.request.taken = false;
   }
@@ -293,8 +297,8 @@ export class HttpContext extends HostContext implements StreamFilter {
   override continueResponse(): void {
     if (this.#ending) return;
     this.vm.afterCall(() => this.#stream.continueResponse(this));
-    delete this.#maps[MapType.HttpRequestHeaders];
-    delete this.#maps[MapType.HttpRequestTrailers];
+    this.#maps[MapType.HttpRequestHeaders] = undefined;
+    this.#maps[MapType.HttpRequestTrailers] = undefined;
     this.#sides.request.body = undefined;
     this.#sides.request.taken = false;
   }

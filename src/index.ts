@@ -20,7 +20,7 @@ export type {
   CalloutUpstreams,
 } from "./callouts.ts";
 export { type Clock, SystemClock, VirtualClock } from "./clock.ts";
-export { EnvoyFault, LoadError, Refusal, StreamError, Trap } from "./error.ts";
+export { EnvoyFault, LeakError, LoadError, Refusal, StreamError, Trap } from "./error.ts";
 export { FilterResponse, type RequestInit } from "./exchange.ts";
 export type { Fault, Faults } from "./faults.ts";
 export { Filter, type FilterOptions, loadFilter } from "./filter.ts";
@@ -29,6 +29,7 @@ export { FilterStream } from "./filter-stream.ts";
 export type { ForeignFunction } from "./foreign.ts";
 export type { GrpcAnswer, GrpcCallout, GrpcUpstream, GrpcUpstreams } from "./grpc.ts";
 export { type HeadersInit, HttpHeaders } from "./http-headers.ts";
+export type { LeakOptions, Usage } from "./leak.ts";
 export type { Limits } from "./limits.ts";
 export type { LocalReply } from "./local-reply.ts";
 export type { Metric, MetricKind } from "./metrics.ts";

@@ -28,6 +28,7 @@ export function refuseResponse(headers: HeaderMap): LocalReply | undefined {
   if (!/^[ \t-\r]*\+?\d+[ \t-\r]*$/.test(headers.get(":status") ?? "")) {
     return removed(502, "response", "missing required header: :status");
   }
+  if (headers.isPlain) return undefined;
   const split = headers.entries.find(([name, value]) => /[\r\n]/.test(name + value));
   if (!split) return undefined;
   throw new EnvoyFault(
@@ -37,6 +38,7 @@ export function refuseResponse(headers: HeaderMap): LocalReply | undefined {
 }
 
 function invalidHeader(headers: HeaderMap): string | undefined {
+  if (headers.isPlain) return undefined;
   for (const [name, value] of headers.entries) {
     if (!/^:?[!#$%&'*+\-.^_`|~0-9a-z]*$/i.test(name)) return `invalid header name: ${escape(name)}`;
     // Tab, and what is no control character.

@@ -36,7 +36,7 @@ export class Vm<Context extends VmContext> {
   /** Whether the callback that ran last did. */
   lastStopped = false;
 
-  readonly #exports: WebAssembly.Exports;
+  readonly #functions: ReadonlyMap<string, (...args: number[]) => unknown>;
   readonly #timeLimit: TimeLimit | undefined;
   readonly #dispatcher: Dispatcher;
   readonly #afterCall: (() => void)[] = [];
@@ -58,14 +58,15 @@ export class Vm<Context extends VmContext> {
     this.abi = abi;
     this.#dispatcher = dispatcher;
     this.#timeLimit = timeLimit;
-    this.#exports = instantiate(module, imports(this));
-    const memory = Object.values(this.#exports).find((value) => value instanceof WebAssembly.Memory);
+    const exports = Object.entries(instantiate(module, imports(this)));
+    this.#functions = new Map(exports.filter((item): item is [string, () => unknown] => typeof item[1] === "function"));
+    const memory = exports.map(([, value]) => value).find((value) => value instanceof WebAssembly.Memory);
     this.memory = new GuestMemory(memory ?? new WebAssembly.Memory({ initial: 0 }), (size) => this.#allocate(size));
   }
 
   /** Whether the module exports a function of this name. */
   exports(name: string): boolean {
-    return typeof this.#exports[name] === "function";
+    return this.#functions.has(name);
   }
 
   /** The context that a host call means: the one it has chosen, or the one whose callback is running. */
@@ -169,7 +170,7 @@ export class Vm<Context extends VmContext> {
   }
 
   #run(name: string, args: number[]): number | undefined {
-    const call = this.#exports[name] as (...args: number[]) => unknown;
+    const call = this.#functions.get(name)!;
     // What the filter's own callbacks call again runs within their time.
     const outermost = this.#depth <= 1 && this.restricted !== "malloc";
     const result: unknown = this.#timeLimit && outermost ? this.#timeLimit(() => call(...args)) : call(...args);

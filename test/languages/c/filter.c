@@ -1,4 +1,4 @@
-// A filter in C, with nothing but the compiler: adds a header to every response and logs the path of the request.
+// The filter in C, with nothing but the compiler.
 
 #include <stddef.h>
 #include <stdint.h>
@@ -36,6 +36,7 @@ uint32_t on_request_headers(uint32_t context, uint32_t count, uint32_t end_of_st
   if (get_header(0, ":path", 5, &path, &size) == 0 && size < sizeof line - 5) {
     for (size_t i = 0; i < size; i++) line[5 + i] = path[i];
     proxy_log(2, line, 5 + size);
+    if (size == 5 && path[1] == 't') __builtin_trap();
   }
   return 0;
 }

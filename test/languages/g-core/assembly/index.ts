@@ -1,0 +1,35 @@
+// The filter with G-Core's SDK for AssemblyScript.
+
+export * from "@gcoredev/proxy-wasm-sdk-as/assembly/proxy";
+import {
+  Context,
+  FilterHeadersStatusValues,
+  log,
+  LogLevelValues,
+  registerRootContext,
+  RootContext,
+  stream_context,
+} from "@gcoredev/proxy-wasm-sdk-as/assembly";
+
+class Root extends RootContext {
+  createContext(id: u32): Context {
+    return new Filter(id, this);
+  }
+}
+
+class Filter extends Context {
+  onRequestHeaders(_count: u32, _endOfStream: bool): FilterHeadersStatusValues {
+    const path = stream_context.headers.request.get(":path");
+    log(LogLevelValues.info, "path " + path);
+    if (path == "/trap") throw new Error("asked to");
+    return FilterHeadersStatusValues.Continue;
+  }
+
+  onResponseHeaders(_count: u32, _endOfStream: bool): FilterHeadersStatusValues {
+    stream_context.headers.response.replace("x-language", "g-core");
+    stream_context.headers.response.add("x-config", this.root_context.getConfiguration());
+    return FilterHeadersStatusValues.Continue;
+  }
+}
+
+registerRootContext((id: u32) => new Root(id), "");
