@@ -316,6 +316,21 @@ describe("a callout from a root context", () => {
     expect(filter.callouts).toEqual([]);
     expect(() => callout.respond()).toThrow("callout 4 to auth is not pending any more: cancelled");
   });
+
+  test("is cancelled too when on_delete has sent it", async () => {
+    const { bytes } = await compileSource(`
+      import { HttpCall, registerRootContext, RootContext } from "proxy-wasm/assembly";
+      class R extends RootContext {
+        override onDelete(): void {
+          new HttpCall("auth").get("/last").send();
+        }
+      }
+      registerRootContext("", () => new R());`);
+    const filter = await loadFilter(bytes, { upstreams: { auth: () => null } });
+    const { rootTrace } = filter;
+    filter.close();
+    expect(rootTrace.callouts.map(({ request, state }) => [request.path, state])).toEqual([["/last", "cancelled"]]);
+  });
 });
 
 describe("a callout answered by hand", () => {

@@ -218,7 +218,7 @@ describe("a gRPC stream", () => {
       [
         "initial 0 nobody /p",
         "trailing 4 none",
-        "closed 14 upstream connect error or disconnect/reset before headers. reset reason: remote connection failure{upstream_reset_before_response_started{remote_connection_failure}}",
+        "closed 14 upstream connect error or disconnect/reset before headers. reset reason: remote connection failure{upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}}",
       ],
     ],
     [
