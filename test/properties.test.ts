@@ -7,15 +7,17 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 
 import {
+  chain,
   type FilterOptions,
   loadFilter,
   type PropertyOptions,
+  ProxyState,
   Status,
   UpstreamError,
   VirtualClock,
 } from "../src/index.ts";
 import { serve } from "../src/server.ts";
-import { type Compiled, compileFilter } from "./support/compile.ts";
+import { type Compiled, compileFilter, compileSource } from "./support/compile.ts";
 import { loadGuest } from "./support/guest.ts";
 
 let compiled: Compiled;
@@ -176,6 +178,47 @@ describe("a filter sets", () => {
     // They belong to the stream.
     const second = await filter.request("/", { upstream });
     expect(texts(second.logs)).toEqual(['later null"127.0.0.1:3000"1', "log null0"]);
+  });
+
+  test("for the other filters on its stream too", async () => {
+    const proxy = new ProxyState();
+    const first = await loadFilter(probe.bytes, { proxy, name: "first", vmId: "a", config: "request-headers mine=x" });
+    const second = await loadFilter(probe.bytes, { proxy, name: "second", vmId: "b", config: "mine\nplugin_name" });
+    const { logs } = await chain([first, second]).request("/", { upstream });
+    const name = Buffer.from("second").toString("hex");
+    expect(texts(logs)).toEqual(
+      expect.arrayContaining([
+        "set|request-headers|mine=x|0",
+        "get|request-headers|mine|0 78",
+        `get|request-headers|plugin_name|0 ${name}`,
+        "get|log|mine|0 78",
+      ]),
+    );
+  });
+
+  test("only once what it has declared to be read-only", async () => {
+    const { bytes } = await compileSource(`
+      import { Action, getProperty, HttpContext, logInfo, registerRootContext, RootContext, setProperty }
+        from "proxy-wasm/assembly";
+      import { declareProperty, PropertyType } from "proxy-wasm/assembly/envoy";
+      class Root extends RootContext {
+        override onConfigure(_size: u32): bool {
+          declareProperty("once", PropertyType.String, true);
+          return true;
+        }
+        override createHttpContext(): HttpContext | null { return new Filter(); }
+      }
+      class Filter extends HttpContext {
+        override onRequestHeaders(_count: u32, _endOfStream: bool): Action {
+          logInfo(setProperty("once", "1").toString() + setProperty("once", "2").toString() + getProperty("once")!);
+          return Action.Continue;
+        }
+      }
+      registerRootContext("", () => new Root());`);
+    const reasons: string[] = [];
+    const filter = await loadFilter(bytes, { onRefusal: (_call, { reason }) => reasons.push(reason) });
+    for (let i = 0; i < 2; i++) expect(texts((await filter.request("/", { upstream })).logs)).toContain("021");
+    expect(reasons).toContain("the property once is declared read-only and is set already");
   });
 
   test("and finds what other filters keep with the stream", async () => {
