@@ -67,7 +67,10 @@ export class Services {
 
 /** The same services for our host, which asks functions. */
 export function hostServices(clock: VirtualClock): object {
-  return { upstreams: { web: webFor(clock), dead: refuse, nohost: null, full: null }, grpc: { grpc, nohost: null } };
+  return {
+    upstreams: { web: webFor(clock), dead: refuse, nohost: null, full: null },
+    grpc: { grpc, dead: refuse, nohost: null },
+  };
 }
 
 function webFor(clock: VirtualClock) {

@@ -270,6 +270,10 @@ const grpcCalls: readonly Scenario[] = [
     on: { ...grpcDone, request_headers: [grpcStream("grpc", "Drop"), ["grpc_send", 6, "hello", 1], 1] },
   },
   {
+    name: "gRPC: a server that takes no connection",
+    on: { ...grpcDone, request_headers: [grpcStream("dead", "Two"), 1] },
+  },
+  {
     name: "gRPC: ids of the wrong kind, and unknown ones",
     on: {
       request_headers: [4, 5, 6, 7, 998, 0].flatMap((id): Call[] => [
