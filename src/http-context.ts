@@ -305,7 +305,7 @@ export class HttpContext extends HostContext implements StreamFilter {
 
   override closeStream(): void {
     this.#refuseAtEnd("proxy_close_stream");
-    this.#stream.details = "wasm_close_stream";
+    this.#stream.details ??= "wasm_close_stream";
     this.vm.afterCall(() => this.#stream.reset("wasm_close_stream"));
   }
 

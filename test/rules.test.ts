@@ -1,18 +1,15 @@
 // Higress' per-route rules: which configuration a request gets. Routes and clusters are given as properties here; that a
 // proxy has them, test/envoy-rules.test.ts shows.
 
-import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 
-import { toBytes } from "../src/bytes.ts";
-import { HttpContext } from "../src/http-context.ts";
-import { LoadError, loadFilter, Refusal, Status } from "../src/index.ts";
+import { LoadError, loadFilter } from "../src/index.ts";
 import { type Compiled, compileFilter } from "./support/compile.ts";
 
 let compiled: Compiled;
 beforeAll(async () => {
   compiled = await compileFilter("rules");
 });
-afterEach(() => vi.restoreAllMocks());
 
 interface Request {
   readonly route?: string;
@@ -24,15 +21,14 @@ interface Request {
 /** The name of the configuration that a request gets. */
 async function chosen(config: unknown, request: Request, prefix = "xds."): Promise<string> {
   const { route, host = "a.example.com", cluster, consumer } = request;
-  const properties: Record<string, string | undefined> = {
-    [`${prefix}route_name`]: route,
-    [`${prefix}cluster_name`]: cluster,
+  // null takes away what there would be.
+  const properties = {
+    "xds.route_name": null,
+    "xds.cluster_name": null,
+    [`${prefix}route_name`]: route ?? null,
+    [`${prefix}cluster_name`]: cluster ?? null,
   };
-  vi.spyOn(HttpContext.prototype, "property").mockImplementation((path) => {
-    const value = properties[path.join(".")];
-    return value === undefined ? new Refusal(Status.NotFound, "there is none") : toBytes(value);
-  });
-  const filter = await loadFilter(compiled.bytes, { config });
+  const filter = await loadFilter(compiled.bytes, { config, properties });
   const headers = { host, ...(consumer !== undefined && { "x-mse-consumer": consumer }) };
   return (await filter.request({ url: "/", headers })).text();
 }
