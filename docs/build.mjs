@@ -53,6 +53,7 @@ const app = await Application.bootstrap({
   ...shared,
   entryPoints: files,
   entryPointStrategy: "merge",
+  projectDocuments: ["docs/*.md"],
   validation: { invalidPath: false },
 });
 const project = await app.convert();
