@@ -27,6 +27,8 @@ import * as lines from "proxy-wasm/assembly/console";
 import * as globals from "proxy-wasm/assembly/globals";
 import { LogLevel } from "proxy-wasm/assembly/abi";
 import { log as write } from "proxy-wasm/assembly/log";
+// A global that holds objects costs every filter something unless it is lazy, which asc's decorator says.
+@lazy const timers = new Map<string, f64>();
 export namespace console {
   export function assert(condition: bool, message: string): void { lines.consoleAssert(condition, message); }
   export function log(message: string): void { write(LogLevel.Info, message); }
@@ -34,9 +36,9 @@ export namespace console {
   export function info(message: string): void { write(LogLevel.Info, message); }
   export function warn(message: string): void { write(LogLevel.Warn, message); }
   export function error(message: string): void { write(LogLevel.Error, message); }
-  export function time(label: string): void { lines.consoleTime(label); }
-  export function timeLog(label: string): void { lines.consoleTimeLog(label, false); }
-  export function timeEnd(label: string): void { lines.consoleTimeLog(label, true); }
+  export function time(label: string): void { lines.consoleTime(timers, label); }
+  export function timeLog(label: string): void { lines.consoleTimeLog(timers, label, false); }
+  export function timeEnd(label: string): void { lines.consoleTimeLog(timers, label, true); }
 }
 export namespace crypto {
   export function getRandomValues(array: Uint8Array): void { globals.getRandomValues(array); }
@@ -50,17 +52,23 @@ export namespace performance {
 export declare namespace Math {}
 `;
 
-/** asc's own one has an empty environment. */
+/** asc's own one has an empty environment, and asks for its arguments. A proxy's hosts have none. */
 libraryFiles["process"] = `
 import * as globals from "proxy-wasm/assembly/globals";
-export namespace process {
-  @lazy export const arch = "wasm32";
-  @lazy export const platform = "wasm";
-  @lazy export const argv: string[] = [];
-  @lazy export const env = globals.environment();
-  @lazy export let exitCode = 0;
-  export function exit(code: i32 = exitCode): void { globals.processExit(code); }
-  export function time(): i64 { return <i64>globals.dateNow(); }
-  export function hrtime(): u64 { return <u64>(globals.performanceNow() * 1000000); }
+@lazy let environment: Map<string, string> | null = null;
+export class process {
+  @lazy static readonly arch: string = "wasm32";
+  @lazy static readonly platform: string = "wasm";
+  @lazy static readonly argv: string[] = [];
+  @lazy static exitCode: i32 = 0;
+  // Read when it is first asked for: ngx_wasm_module cannot answer while a module starts.
+  static get env(): Map<string, string> {
+    let variables = environment;
+    if (variables === null) environment = variables = globals.environment();
+    return variables;
+  }
+  static exit(code: i32 = process.exitCode): void { globals.processExit(code); }
+  static time(): i64 { return <i64>globals.dateNow(); }
+  static hrtime(): u64 { return globals.hrtime(); }
 }
 `;

@@ -142,22 +142,26 @@ export class BodyContext extends HttpContext {
     this.read(isRequest, null);
   }
 
+  /** The proxy's callback. @internal */
   override receiveRequestBody(size: u32, endOfStream: bool): Action {
     const reader = this.requestReader;
     return reader !== null ? reader.data(this, size, endOfStream) : super.receiveRequestBody(size, endOfStream);
   }
 
+  /** The proxy's callback. @internal */
   override receiveRequestTrailers(count: u32): Action {
     const reader = this.requestReader;
     if (reader !== null && reader.trailers(this) != Action.Continue) return Action.Pause;
     return super.receiveRequestTrailers(count);
   }
 
+  /** The proxy's callback. @internal */
   override receiveResponseBody(size: u32, endOfStream: bool): Action {
     const reader = this.responseReader;
     return reader !== null ? reader.data(this, size, endOfStream) : super.receiveResponseBody(size, endOfStream);
   }
 
+  /** The proxy's callback. @internal */
   override receiveResponseTrailers(count: u32): Action {
     const reader = this.responseReader;
     if (reader !== null && reader.trailers(this) != Action.Continue) return Action.Pause;

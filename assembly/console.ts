@@ -9,20 +9,15 @@ export function consoleAssert(condition: bool, message: string): void {
   if (!condition) log(LogLevel.Error, message.length ? "Assertion failed: " + message : "Assertion failed");
 }
 
-let consoleTimers: Map<string, f64> | null = null;
-
-/** `console.time`: starts a timer; one that runs already is left as it is. */
-export function consoleTime(label: string): void {
-  let timers = consoleTimers;
-  if (timers === null) consoleTimers = timers = new Map();
+/** `console.time`: starts a timer among these; one that runs already is left as it is. */
+export function consoleTime(timers: Map<string, f64>, label: string): void {
   if (timers.has(label)) log(LogLevel.Warn, 'Timer "' + label + '" already exists');
   else timers.set(label, performanceNow());
 }
 
 /** `console.timeLog` and `console.timeEnd`: logs at level info how long a timer has run. */
-export function consoleTimeLog(label: string, end: bool): void {
-  const timers = consoleTimers;
-  if (timers === null || !timers.has(label)) return log(LogLevel.Warn, 'Timer "' + label + '" does not exist');
+export function consoleTimeLog(timers: Map<string, f64>, label: string, end: bool): void {
+  if (!timers.has(label)) return log(LogLevel.Warn, 'Timer "' + label + '" does not exist');
   const passed = performanceNow() - timers.get(label);
   log(LogLevel.Info, label + ": " + passed.toString() + " ms");
   if (end) timers.delete(label);

@@ -175,3 +175,4 @@ export declare function proxy_call_foreign_function(
 export declare function proxy_get_configuration(returnData: usize, returnSize: usize): u32;
 export declare function proxy_continue_request(): u32;
 export declare function proxy_continue_response(): u32;
+export declare function proxy_clear_route_cache(): u32;

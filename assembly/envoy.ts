@@ -3,8 +3,11 @@
 // Source: Envoy source/extensions/common/wasm/foreign.cc and ext/*.proto; answers are those of a running Envoy 1.40.
 
 import { Status } from "./abi";
+import { proxy_clear_route_cache } from "./env";
 import { callForeign, callForeignFunction, foreignFunctionStatus } from "./foreign";
 import { MessageReader, MessageWriter } from "./protobuf";
+import { checked, DONE } from "./status";
+import { ABI } from "./version";
 
 /** How long Envoy keeps what a filter sets. */
 export enum LifeSpan {
@@ -55,9 +58,14 @@ export function uncompress(bytes: Uint8Array): Uint8Array | null {
 
 /**
  * Makes Envoy choose the route anew, by the request's headers as they are now. With ABI 0.2.1 each change of a request
- * header does that already. Envoy 1.33 and newer; in a callout's handler 1.37 and newer.
+ * header does that already. Envoy 1.33 and newer; in a callout's handler 1.37 and newer. ABI 0.1.0 has a host call for it,
+ * which builds for that version use.
  */
 export function clearRouteCache(): Status {
+  if (ABI < 20) {
+    const status = proxy_clear_route_cache();
+    return checked(changetype<usize>("proxy_clear_route_cache"), status, DONE, memory.data(4));
+  }
   return callForeign(changetype<usize>("clear_route_cache"), 0, 0);
 }
 

@@ -43,6 +43,11 @@ export function performanceNow(): f64 {
   return (read(MONOTONIC_CLOCK) as f64) / NANOSECONDS_PER_MILLISECOND;
 }
 
+/** `process.hrtime`: nanoseconds on a clock that is never set back; only differences mean something. */
+export function hrtime(): u64 {
+  return read(MONOTONIC_CLOCK);
+}
+
 /** What `Math.random` starts from. */
 export function seed(): f64 {
   beginCall();

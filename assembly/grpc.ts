@@ -220,6 +220,7 @@ export abstract class GrpcCallHandler extends CallHandler {
   /** The answer is there, or there will be none. The context that has called is the effective one. */
   abstract onResponse(response: GrpcResponse): void;
 
+  /** The context goes; the call is cancelled. @internal */
   override onForgotten(id: u32): void {
     proxy_grpc_cancel(id);
   }
@@ -245,6 +246,7 @@ export abstract class GrpcStreamHandler extends CallHandler {
   /** The stream is over. `message` is like `GrpcResponse.statusMessage`. Nothing follows. */
   onClose(_status: GrpcStatus, _message: string): void {}
 
+  /** The context goes; the call is cancelled. @internal */
   override onForgotten(id: u32): void {
     proxy_grpc_cancel(id);
   }

@@ -7,6 +7,7 @@ export {
   GrpcStatus,
   LogLevel,
   MapType,
+  MetricType,
   PeerType,
   Status,
   StreamType,

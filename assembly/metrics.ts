@@ -180,7 +180,7 @@ function defineMetric(type: MetricType, text: usize): Status {
   const hash = hashOf(type, name, size);
   const bucket = buckets + ((((hash >>> 2) % BUCKETS) as usize) << 2);
   for (let block = load<usize>(bucket); block; block = load<usize>(block)) {
-    if (load<u32>(block, HASH) != hash || load<u32>(block, SIZE) != size) continue;
+    if (load<u32>(block, HASH) != hash || load<u32>(block, SIZE) != (size as u32)) continue;
     if (memory.compare(block + NAME, name, size)) continue;
     store<u32>(answerData, load<u32>(block, ID));
     return Status.Ok;

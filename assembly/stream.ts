@@ -13,9 +13,13 @@ import { beginCall, reserve, write, written } from "./memory";
 import { checked, complain, DONE } from "./status";
 import { ABI } from "./version";
 
-/** Lets a held half of the stream go on, after the running callback. */
+/** Lets a held half of the stream go on, after the running callback. ABI 0.1.0 has no call for TCP: `Unimplemented`. */
 export function continueStream(stream: StreamType): Status {
   if (ABI < 20) {
+    if (stream > StreamType.HttpResponse) {
+      complain(changetype<usize>("not continued: ABI 0.1.0 cannot continue a TCP stream"), memory.data(4));
+      return Status.Unimplemented;
+    }
     const status = stream == StreamType.HttpRequest ? proxy_continue_request() : proxy_continue_response();
     return checked(changetype<usize>("proxy_continue_request/response"), status, DONE, memory.data(4));
   }

@@ -12,10 +12,15 @@ const root = resolve(import.meta.dirname, "..");
 /** Compiles one filter and gives the path of the module; another runtime than `proxy-wasm` stands in its name. */
 export async function build(name, runtime = "proxy-wasm") {
   const file = `bench/build/${name}${runtime === "proxy-wasm" ? "" : `-${runtime}`}.wasm`;
-  const flags = ["--baseDir", root, "--config", "bench/asconfig.json", "--target", "release", "--runtime", runtime];
-  const { error } = await asc([`bench/filters/${name}.ts`, ...flags, "--outFile", file], { stderr: process.stderr });
-  if (error) throw new Error(`${file}: ${error.message}`);
+  await compile(`bench/filters/${name}.ts`, file, runtime);
   return join(root, file);
+}
+
+/** Compiles a source to a module; paths are relative to the repository. */
+export async function compile(source, file, runtime = "proxy-wasm") {
+  const flags = ["--baseDir", root, "--config", "bench/asconfig.json", "--target", "release", "--runtime", runtime];
+  const { error } = await asc([source, ...flags, "--outFile", file], { stderr: process.stderr });
+  if (error) throw new Error(`${file}: ${error.message}`);
 }
 
 /** The names of all filters. */

@@ -56,7 +56,22 @@ export interface CalloutAnswer {
 
 /** An answer given by hand. */
 export interface CalloutResponse extends UpstreamResponse {
+  /** Its body, in one piece; none by default. */
   readonly body?: string | Uint8Array;
+}
+
+/** The answer to a callout as the filter got it. */
+export interface CalloutResult {
+  /** The status code. */
+  readonly status: number;
+  /** All headers, `:status` included. */
+  readonly headers: HttpHeaders;
+  /** The body, all of it. */
+  readonly body: Uint8Array;
+  /** The trailers; empty when there are none. */
+  readonly trailers: HttpHeaders;
+  /** The body as text. */
+  text(): string;
 }
 
 /** What became of a callout. `cancelled`: the plugin has gone. */
@@ -66,13 +81,14 @@ export type CalloutState = "pending" | "answered" | "reset" | "cancelled";
 export class Callout {
   /** The number that the filter knows it by. */
   readonly id: number;
+  /** The cluster that it was sent to. */
   readonly cluster: string;
+  /** What the filter asks for. */
   readonly request: CalloutRequest;
   /** What became of it. */
   state: CalloutState = "pending";
   /** What the filter got, Envoy's own 503 or 504 included; null while there is nothing, and for a reset. */
-  response: { status: number; headers: HttpHeaders; body: Uint8Array; trailers: HttpHeaders; text(): string } | null =
-    null;
+  response: CalloutResult | null = null;
 
   readonly #head: HeaderMap;
   readonly #abort = new AbortController();

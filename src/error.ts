@@ -5,9 +5,12 @@ import type { Trace } from "./trace.ts";
 
 /** Why a host call answered something else than `Ok`, and what would have been right. */
 export class Refusal {
+  /** What the filter got, never `Ok`. */
   readonly status: Status;
+  /** Why, and what would have been right, as a sentence. */
   readonly reason: string;
 
+  /** Refuses with this status for this reason. */
   constructor(status: Status, reason: string) {
     this.status = status;
     this.reason = reason;
@@ -16,11 +19,13 @@ export class Refusal {
 
 /** The module cannot be loaded, or the filter refused its configuration; the message names the thing and the remedy. */
 export class LoadError extends Error {
+  /** Always `LoadError`. */
   override name = "LoadError";
 }
 
 /** The filter stopped at an instruction that cannot be executed; the VM runs nothing any more. */
 export class Trap extends Error {
+  /** Always `Trap`. */
   override name = "Trap";
   /** The export that was running, such as `proxy_on_request_headers`. */
   readonly callback: string;
@@ -36,6 +41,7 @@ export class Trap extends Error {
 
 /** What a test asked for cannot be: an exchange that never ends, a request without an upstream. */
 export class StreamError extends Error {
+  /** Always `StreamError`. */
   override name = "StreamError";
 }
 
@@ -46,5 +52,6 @@ export class LeakError extends Error {
 
 /** The filter did what makes a real Envoy crash or break the stream; the message says what and why. */
 export class EnvoyFault extends Error {
+  /** Always `EnvoyFault`. */
   override name = "EnvoyFault";
 }

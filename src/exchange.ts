@@ -32,8 +32,11 @@ export interface RequestInit {
   readonly authority?: string;
   /** `http` by default. */
   readonly scheme?: string;
+  /** Headers beside those that the words above stand for. */
   readonly headers?: HeadersInit;
+  /** The body; none by default. */
   readonly body?: BodyInit;
+  /** The trailers; none by default. */
   readonly trailers?: HeadersInit;
 }
 
@@ -41,16 +44,25 @@ export interface RequestInit {
 export class FilterResponse {
   /** The status code. */
   readonly status: number;
+  /** The headers, without `:status`. */
   readonly headers: HttpHeaders;
   /** The body, all of it. */
   readonly body: Uint8Array;
+  /** The trailers; empty when there are none. */
   readonly trailers: HttpHeaders;
   /** Whether the whole response came; false when the connection was closed in its middle. */
   readonly complete: boolean;
   /** The request that the upstream saw, or null when it was never called. */
   readonly upstream: UpstreamRequest | null;
   /** The reply that the filter or the proxy gave by itself, or null. */
-  readonly localReply: { readonly status: number; readonly details: string; readonly body: string } | null;
+  readonly localReply: {
+    /** The status code. */
+    readonly status: number;
+    /** Why, as `%RESPONSE_CODE_DETAILS%`. */
+    readonly details: string;
+    /** The body as text. */
+    readonly body: string;
+  } | null;
   /** Why the response is what it is, as `%RESPONSE_CODE_DETAILS%`. */
   readonly details: string;
   /** The HTTP callouts that the filter sent during this exchange, oldest first. */

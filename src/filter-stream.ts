@@ -14,6 +14,18 @@ import type { PropertyOptions } from "./property-options.ts";
 import { Step } from "./step.ts";
 import { type LogEntry, Trace } from "./trace.ts";
 
+/** What has reached one end of a stream. */
+export interface ReceivedMessage {
+  /** All headers, pseudo headers included; empty when they have not come. */
+  readonly headers: HttpHeaders;
+  /** The body so far. */
+  readonly body: Uint8Array;
+  /** The trailers; empty when there are none. */
+  readonly trailers: HttpHeaders;
+  /** Whether the message has ended. */
+  readonly complete: boolean;
+}
+
 /** One HTTP stream through a filter, driven part by part; nothing is added to the headers given. */
 export class FilterStream {
   /** Everything that happened on this stream. */
@@ -84,12 +96,12 @@ export class FilterStream {
   }
 
   /** What has reached the upstream so far. */
-  get upstream(): { headers: HttpHeaders; body: Uint8Array; trailers: HttpHeaders; complete: boolean } {
+  get upstream(): ReceivedMessage {
     return describe(this.#server);
   }
 
   /** What has reached the client so far. */
-  get response(): { headers: HttpHeaders; body: Uint8Array; trailers: HttpHeaders; complete: boolean } {
+  get response(): ReceivedMessage {
     return describe(this.#client);
   }
 
@@ -140,12 +152,7 @@ function toMap(kind: HeaderMapKind, headers: HeadersInit): HeaderMap {
   return new HeaderMap(kind, headerEntries(headers));
 }
 
-function describe(client: Client): {
-  headers: HttpHeaders;
-  body: Uint8Array;
-  trailers: HttpHeaders;
-  complete: boolean;
-} {
+function describe(client: Client): ReceivedMessage {
   return {
     headers: new HttpHeaders(client.head),
     body: client.body(),

@@ -131,7 +131,7 @@ export class Filter {
 
   /**
    * Opens a stream between two peers, for servers: feed it what arrives with `requestHeaders`, `requestData`,
-   * `responseHeaders`, …, and send on what the peers receive.
+   * `responseHeaders`, …, and send on what the peers receive. @internal
    */
   open(peers: { downstream: Peer; upstream: Peer; trace?: Trace; properties?: PropertyOptions }): HttpStream {
     const { downstream, upstream, trace = new Trace(), properties } = peers;
@@ -173,7 +173,7 @@ export class Filter {
     return new TcpConnection(this, options.properties);
   }
 
-  /** Opens a TCP connection between two peers, for servers, as `open` does for a stream. */
+  /** Opens a TCP connection between two peers, for servers, as `open` does for a stream. @internal */
   openConnection(peers: {
     downstream: TcpPeer;
     upstream: TcpPeer;

@@ -74,8 +74,11 @@ export interface GrpcListener {
 export class GrpcCallout {
   /** The number that the filter knows it by. */
   readonly id: number;
+  /** The cluster that it was sent to. */
   readonly cluster: string;
+  /** The service, such as `grpc.health.v1.Health`. */
   readonly service: string;
+  /** The method, such as `Check`. */
   readonly method: string;
   /** The head of the request, the filter's metadata in it. */
   readonly metadata: HttpHeaders;
@@ -90,7 +93,12 @@ export class GrpcCallout {
   /** `cancelled`: by the filter, or because the plugin has gone. */
   state: "open" | "closed" | "cancelled" = "open";
   /** How it ended, as the filter has heard; null before. */
-  result: { readonly status: GrpcStatus; readonly message: string } | null = null;
+  result: {
+    /** The status, gRPC's own. */
+    readonly status: GrpcStatus;
+    /** Why, in words; empty when nobody said. */
+    readonly message: string;
+  } | null = null;
   /** Whether the filter sends nothing more. */
   halfClosed = false;
 

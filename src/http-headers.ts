@@ -12,7 +12,7 @@ export type HeadersInit =
 export class HttpHeaders implements Iterable<[name: string, value: string]> {
   readonly #map: HeaderMap | undefined;
 
-  /** A view of this map; of none when it is undefined. */
+  /** A view of this map; of none when it is undefined. @internal */
   constructor(map: HeaderMap | undefined) {
     this.#map = map;
   }
@@ -49,6 +49,7 @@ export class HttpHeaders implements Iterable<[name: string, value: string]> {
     return (this.#map?.entries ?? []).map(([name, value]) => [decodeText(name), decodeText(value)]);
   }
 
+  /** The entries, one by one. */
   [Symbol.iterator](): Iterator<[name: string, value: string]> {
     return this.entries()[Symbol.iterator]();
   }

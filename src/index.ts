@@ -11,10 +11,12 @@ export {
   PeerType,
   Status,
 } from "../assembly/abi.ts";
+export type { ByteString } from "./bytes.ts";
 export type {
   Callout,
   CalloutRequest,
   CalloutResponse,
+  CalloutResult,
   CalloutState,
   CalloutUpstream,
   CalloutUpstreams,
@@ -25,10 +27,12 @@ export { FilterResponse, type RequestInit } from "./exchange.ts";
 export type { Fault, Faults } from "./faults.ts";
 export { Filter, type FilterOptions, loadFilter } from "./filter.ts";
 export { chain, type FilterChain } from "./filter-chain.ts";
-export { FilterStream } from "./filter-stream.ts";
+export { FilterStream, type ReceivedMessage } from "./filter-stream.ts";
 export type { ForeignFunction } from "./foreign.ts";
 export type { GrpcAnswer, GrpcCallout, GrpcUpstream, GrpcUpstreams } from "./grpc.ts";
+export type { HeaderEntry } from "./header-map.ts";
 export { type HeadersInit, HttpHeaders } from "./http-headers.ts";
+export type { UpstreamFailure } from "./http-stream.ts";
 export type { LeakOptions, Usage } from "./leak.ts";
 export type { Limits } from "./limits.ts";
 export type { LocalReply } from "./local-reply.ts";

@@ -10,7 +10,9 @@ export interface LocalReply {
   readonly status: number;
   /** Why, for the access log; white space becomes `_`. */
   readonly details: ByteString;
+  /** Headers beside those that the proxy adds. */
   readonly headers: readonly HeaderEntry[];
+  /** The body; no bytes when there is none. */
   readonly body: Uint8Array;
   /** For a gRPC request; undefined takes the one that fits the status code. */
   readonly grpcStatus: number | undefined;

@@ -19,6 +19,7 @@ const MOST_SAMPLES = 10_000;
 export class Metric {
   /** As the filter named it. */
   readonly name: string;
+  /** What kind of metric it is. */
   readonly kind: MetricKind;
   /** A histogram's samples, the last 10,000 at most. */
   readonly samples: number[] = [];

@@ -84,7 +84,12 @@ export class TcpConnection {
   }
 
   /** Which directions the filter holds back. */
-  get paused(): { readonly downstream: boolean; readonly upstream: boolean } {
+  get paused(): {
+    /** Bytes from the client. */
+    readonly downstream: boolean;
+    /** Bytes from the upstream. */
+    readonly upstream: boolean;
+  } {
     return { downstream: this.#stream.holds("downstream"), upstream: this.#stream.holds("upstream") };
   }
 

@@ -6,16 +6,40 @@ import type { GrpcCallout } from "./grpc.ts";
 
 /** One thing that happened. */
 export type TraceEvent = (
-  | { readonly kind: "callback"; readonly name: string; readonly args: readonly number[]; result?: number | undefined }
   | {
-      readonly kind: "call";
+      /** The proxy called the filter. */
+      readonly kind: "callback";
+      /** The export, such as `proxy_on_request_headers`. */
       readonly name: string;
+      /** What it was given. */
+      readonly args: readonly number[];
+      /** What it answered; absent while it runs, when it answers nothing, and when the filter stopped in it. */
+      result?: number | undefined;
+    }
+  | {
+      /** The filter called the proxy. */
+      readonly kind: "call";
+      /** The host call, such as `proxy_get_property`. */
+      readonly name: string;
+      /** What the proxy answered. */
       readonly status: Status;
       /** Why the status is not Ok, and what would have been right. */
       readonly reason: string | undefined;
     }
-  | { readonly kind: "log"; readonly level: LogLevel; readonly message: string }
-  | { readonly kind: "note"; readonly text: string }
+  | {
+      /** The filter logged a line. */
+      readonly kind: "log";
+      /** The line's level. */
+      readonly level: LogLevel;
+      /** Its text. */
+      readonly message: string;
+    }
+  | {
+      /** Something happened that is no call, such as the end of a callout. */
+      readonly kind: "note";
+      /** What it was. */
+      readonly text: string;
+    }
 ) & {
   /** The name of the filter, where there are several in a chain. */
   filter?: string;
@@ -27,6 +51,7 @@ const MOST_CALLOUTS = 1000;
 
 /** Events in order, the last ones when there are very many. */
 export class Trace {
+  /** What happened, the oldest first. */
   readonly events: TraceEvent[] = [];
   /** The HTTP callouts that were sent, oldest first. */
   readonly callouts: Callout[] = [];

@@ -10,11 +10,17 @@ export type BodyInit = string | Uint8Array | Iterable<string | Uint8Array> | Asy
 
 /** A request as the upstream sees it, complete. */
 export interface UpstreamRequest {
+  /** `:method`. */
   readonly method: string;
+  /** Path and query. */
   readonly path: string;
+  /** `:authority`: the host that the client asked for. */
   readonly authority: string;
+  /** All headers, pseudo headers included. */
   readonly headers: HttpHeaders;
+  /** The body, all of it; no bytes when there is none. */
   readonly body: Uint8Array;
+  /** The trailers; empty when there are none. */
   readonly trailers: HttpHeaders;
   /** The body as text. */
   text(): string;
@@ -24,8 +30,11 @@ export interface UpstreamRequest {
 export interface UpstreamResponse {
   /** 200 by default. */
   readonly status?: number;
+  /** Its headers, without `:status`. */
   readonly headers?: HeadersInit;
+  /** Its body; none by default. */
   readonly body?: BodyInit;
+  /** Its trailers; none by default. */
   readonly trailers?: HeadersInit;
 }
 
@@ -34,9 +43,12 @@ export type Upstream = (request: UpstreamRequest) => UpstreamResponse | Promise<
 
 /** Thrown by an upstream to fail in one of Envoy's ways. */
 export class UpstreamError extends Error {
+  /** Always `UpstreamError`. */
   override name = "UpstreamError";
+  /** What Envoy says of it. */
   readonly reason: UpstreamFailure;
 
+  /** Fails for this reason. */
   constructor(reason: UpstreamFailure = "remote connection failure") {
     super(reason);
     this.reason = reason;

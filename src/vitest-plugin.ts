@@ -10,8 +10,11 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 
 /** What vite knows of it. */
 export interface FilterPlugin {
+  /** Its name in vite's messages. */
   readonly name: string;
+  /** Learns where vite keeps what it may make again. */
   configResolved(config: { readonly cacheDir: string }): void;
+  /** Compiles the filter that is imported; undefined for any other import. */
   load(this: { addWatchFile(file: string): void }, id: string): Promise<string | undefined>;
 }
 

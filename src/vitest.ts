@@ -17,9 +17,11 @@ export type LogLevelName = "trace" | "debug" | "info" | "warn" | "error" | "crit
 
 /** What a callout is expected to be. What is left out may be anything. */
 export interface CalloutLike {
+  /** `:method`; `POST` of a gRPC call. */
   readonly method?: string;
   /** Path and query; `/<service>/<method>` of a gRPC call. */
   readonly path?: string | RegExp;
+  /** `:authority`. */
   readonly authority?: string;
   /** These among its headers. */
   readonly headers?: Readonly<Record<string, string | RegExp>>;

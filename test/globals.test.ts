@@ -53,21 +53,29 @@ describe("globals", () => {
     ]);
   });
 
-  test("may be used at the top level", async () => {
-    const compiled = await compileSource(`
-      import { Action, HttpContext, logInfo, registerHttpContext } from "proxy-wasm/assembly";
-      const started = Date.now();
-      const random = Math.random();
-      const variable = process.env.get("A");
-      class Filter extends HttpContext {
-        override onRequestHeaders(_count: u32, _endOfStream: bool): Action {
-          logInfo([started.toString(), (random < 1).toString(), variable].join(" "));
-          return Action.Continue;
-        }
-      }
-      registerHttpContext(() => new Filter());`);
+  test.each([
+    "--runtime proxy-wasm",
+    "--runtime incremental",
+    "--runtime minimal",
+    "--runtime stub",
+    "--use GC_STRESS=2",
+  ])("outlive a callback with %s", async (flags) => {
+    const compiled = await compileFilter("globals", flags.split(" "));
     const filter = await loadFilter(compiled.bytes, { environment });
-    expect(await filter.request("/", { upstream: () => ({}) })).toHaveLogged("info", "1767225600000 true 1");
+    const lines = [];
+    for (let i = 0; i < 3; i++) {
+      const { logs } = await filter.request("/", { upstream: () => ({}) });
+      lines.push(logs.map(({ message }) => message).filter((message) => message.startsWith("env ")));
+    }
+    expect(lines[0]).toHaveLength(4);
+    expect(lines).toEqual([lines[0], lines[0], lines[0]]);
+    expect(filter.trap).toBeNull();
+  });
+
+  test("may be used at the top level", async () => {
+    const compiled = await compileFilter("globals-at-start");
+    const filter = await loadFilter(compiled.bytes, { environment });
+    expect(await filter.request("/", { upstream: () => ({}) })).toHaveLogged("info", "1767225600000 true true 1");
   });
 
   test("process.exit stops the filter, and says so", async () => {

@@ -8,7 +8,9 @@ import {
   logInfo,
   registerRootContext,
   RootContext,
+  Status,
 } from "proxy-wasm/assembly";
+import { clearRouteCache } from "proxy-wasm/assembly/envoy";
 
 class Root extends RootContext {
   held: Stream[] = [];
@@ -47,6 +49,7 @@ class Stream extends HttpContext {
         "path " + headers.get(":path")!,
         "has " + headers.has("x-empty").toString() + " " + headers.has("x-missing").toString(),
         "log " + isLogged(LogLevel.Critical).toString(),
+        "cleared " + (clearRouteCache() == Status.Ok).toString(),
       ].join(", "),
     );
     this.root.held.push(this);
