@@ -17,6 +17,8 @@ const shared = {
   sort: ["source-order"],
   excludeInternal: true,
   excludePrivate: true,
+  // Links to the sources would lead to wherever this clone came from.
+  disableSources: true,
   logLevel: "Warn",
 };
 
