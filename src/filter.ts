@@ -7,6 +7,7 @@ import type { Callout } from "./callouts.ts";
 import { pendingCallout, pendingGrpcCall } from "./clusters.ts";
 import { finishResponse, requestHead, responseHead } from "./connection.ts";
 import type { HostContext } from "./context.ts";
+import { isDebugged, withSourceMap } from "./debugger.ts";
 import type { Refusal, Trap } from "./error.ts";
 import { type Fault, Faults } from "./faults.ts";
 import { exchange, type FilterResponse, letPass, type RequestInit } from "./exchange.ts";
@@ -20,7 +21,7 @@ import { envFunctions } from "./imports/signatures.ts";
 import { Installation } from "./installation.ts";
 import { envoyLimits, type Limits } from "./limits.ts";
 import { expectNoLeak, type LeakOptions, type Usage } from "./leak.ts";
-import { type LoadedModule, loadModule } from "./load.ts";
+import { type CheckedModule, checkModule, compileModule, type LoadedModule } from "./load.ts";
 import type { Metric } from "./metrics.ts";
 import { type FailurePolicy, type Host, Plugin, pluginIdentity, type PluginOptions } from "./plugin.ts";
 import { GivenProperties, type PropertyOptions } from "./property-options.ts";
@@ -28,7 +29,7 @@ import { type ProxyOptions, ProxyState } from "./proxy-state.ts";
 import { SharedQueue } from "./queues.ts";
 import { readBytes, readTextIfAny } from "./read-file.ts";
 import { SharedDataView } from "./shared-data.ts";
-import { SourceMap } from "./source-map.ts";
+import { isSourceMap, SourceMap } from "./source-map.ts";
 import { StreamInfo } from "./stream-info.ts";
 import { TcpConnection } from "./tcp-connection.ts";
 import { type TcpPeer, TcpStream, type TcpStreamOptions } from "./tcp-stream.ts";
@@ -332,8 +333,11 @@ export async function loadFilter(
   const isFile = typeof module === "string" || module instanceof URL;
   const bytes = isFile ? await readBytes(module) : Uint8Array.from(new Uint8Array(module));
   const limits = { ...envoyLimits, ...options.limits };
-  const loaded = await loadModule(bytes, isFile ? String(module) : "the module", limits);
-  const sourceMap = isFile ? await readSourceMap(module, loaded) : undefined;
+  const checked = await checkModule(bytes, isFile ? String(module) : "the module", limits);
+  const map = isFile ? await readSourceMap(module, checked) : undefined;
+  const sourceMap = map === undefined ? undefined : new SourceMap(map, checked.shift);
+  const debugged = isFile && map !== undefined && isDebugged();
+  const loaded = await compileModule(debugged ? withSourceMap(checked, map, module) : checked);
   const proxy = proxyOf(options);
   const { callbackMs } = limits;
   const limit = callbackMs === undefined ? undefined : await timeLimit(callbackMs);
@@ -383,16 +387,13 @@ function install(
   });
 }
 
-async function readSourceMap(module: string | URL, loaded: LoadedModule): Promise<SourceMap | undefined> {
-  const url = loaded.info.sourceMappingUrl;
+/** The JSON of the module's source map, where there is one beside it. */
+async function readSourceMap(module: string | URL, { info }: CheckedModule): Promise<string | undefined> {
+  const url = info.sourceMappingUrl;
   if (url === undefined) return undefined;
   const file = typeof module === "string" ? module.replace(/[^/\\]*$/, url) : new URL(url, module);
   const text = await readTextIfAny(file);
-  try {
-    return text === undefined ? undefined : new SourceMap(text, loaded.shift);
-  } catch {
-    return undefined;
-  }
+  return text !== undefined && isSourceMap(text) ? text : undefined;
 }
 
 function pluginOptions(options: FilterOptions): PluginOptions {

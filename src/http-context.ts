@@ -62,7 +62,7 @@ export class HttpContext extends HostContext implements StreamFilter {
   phase: Phase = "on_context_create";
 
   readonly #stream: HttpStream;
-  #maps: Partial<Record<MapType, HeaderMap | undefined>> = {};
+  readonly #maps: Partial<Record<MapType, HeaderMap | undefined>> = {};
   readonly #sides: { request: Side; response: Side } = { request: newSide(), response: newSide() };
   #created = false;
   #requestStarted = false;

@@ -2,18 +2,21 @@
 // Source: proxy-wasm-cpp-host src/v8/v8.cc, src/wasm.cc; what a running Envoy 1.40 refused.
 
 import { LoadError } from "./error.ts";
-import { limitMemory } from "./memory-limit.ts";
 import type { Limits } from "./limits.ts";
+import { type LimitedModule, limitMemory } from "./memory-limit.ts";
 import { type AbiVersion, callbackSignatures, envFunctions, wasiFunctions } from "./imports/signatures.ts";
 import { inspectModule, type ModuleInfo, type Signature } from "./module.ts";
 
-/** A module that a proxy takes. */
-export interface LoadedModule {
-  readonly module: WebAssembly.Module;
+/** A module that a proxy takes, with its memory limited. */
+export interface CheckedModule extends LimitedModule {
   readonly info: ModuleInfo;
   readonly abi: AbiVersion;
-  /** How many bytes further back its instructions are than in the file. */
-  readonly shift: number;
+}
+
+/** A compiled module. */
+export interface LoadedModule {
+  readonly module: WebAssembly.Module;
+  readonly abi: AbiVersion;
 }
 
 const markers: Record<string, AbiVersion> = {
@@ -22,15 +25,23 @@ const markers: Record<string, AbiVersion> = {
   proxy_abi_version_0_2_1: "0.2.1",
 };
 
-/** Compiles a module after checking it; a `LoadError` says what is wrong. `name` stands in it. */
-export async function loadModule(bytes: Uint8Array<ArrayBuffer>, name: string, limits: Limits): Promise<LoadedModule> {
+/** Checks a module; a `LoadError` says what is wrong. `name` stands in it. */
+export async function checkModule(
+  bytes: Uint8Array<ArrayBuffer>,
+  name: string,
+  limits: Limits,
+): Promise<CheckedModule> {
   await checkValid(bytes, name);
   const info = inspectModule(bytes);
   const abi = abiOf(info, name);
   checkImports(info, abi, name);
   checkExports(info, abi, name);
-  const limited = limitMemory(bytes, limits.memoryPages, name);
-  return { module: await WebAssembly.compile(limited.bytes), info, abi, shift: limited.shift };
+  return { ...limitMemory(bytes, limits.memoryPages, name), info, abi };
+}
+
+/** Compiles a module that has been checked. */
+export async function compileModule({ bytes, abi }: CheckedModule): Promise<LoadedModule> {
+  return { module: await WebAssembly.compile(bytes), abi };
 }
 
 async function checkValid(bytes: Uint8Array<ArrayBuffer>, name: string): Promise<void> {

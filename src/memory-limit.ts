@@ -3,7 +3,7 @@
 // Source: WebAssembly core specification, "Binary Format".
 
 import { LoadError } from "./error.ts";
-import { Reader } from "./module.ts";
+import { leb128, Reader, splice } from "./module.ts";
 
 /** A module whose memory ends at a limit. */
 export interface LimitedModule {
@@ -46,18 +46,4 @@ function limitedSection(reader: Reader, pages: number, name: string): number[] {
     content.push(flags | HAS_MAXIMUM, ...leb128(initial), ...leb128(Math.min(maximum, pages)));
   }
   return content;
-}
-
-function splice(bytes: Uint8Array, start: number, end: number, replaced: readonly number[]): Uint8Array<ArrayBuffer> {
-  const result = new Uint8Array(bytes.length - (end - start) + replaced.length);
-  result.set(bytes.subarray(0, start));
-  result.set(replaced, start);
-  result.set(bytes.subarray(end), start + replaced.length);
-  return result;
-}
-
-function leb128(value: number): number[] {
-  const bytes: number[] = [];
-  for (; value > 127; value = Math.floor(value / 128)) bytes.push((value % 128) | 128);
-  return [...bytes, value];
 }

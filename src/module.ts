@@ -120,3 +120,24 @@ export class Reader {
     for (let count = this.unsigned(); count > 0 && !this.done; count--) read();
   }
 }
+
+/** A number as modules have it: seven bits a byte, the lowest first. */
+export function leb128(value: number): number[] {
+  const bytes: number[] = [];
+  for (; value > 127; value = Math.floor(value / 128)) bytes.push((value % 128) | 128);
+  return [...bytes, value];
+}
+
+/** A copy with other bytes in place of those from `start` to before `end`. */
+export function splice(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  replaced: ArrayLike<number>,
+): Uint8Array<ArrayBuffer> {
+  const result = new Uint8Array(bytes.length - (end - start) + replaced.length);
+  result.set(bytes.subarray(0, start));
+  result.set(replaced, start);
+  result.set(bytes.subarray(end), start + replaced.length);
+  return result;
+}

@@ -10,9 +10,20 @@ export interface SourcePosition {
 
 interface Segment {
   readonly offset: number;
+  /** The index of its source; -1 when the code from here on comes from none. */
   readonly source: number;
   readonly line: number;
   readonly column: number;
+}
+
+/** Whether a text is one that can be read here. */
+export function isSourceMap(text: string): boolean {
+  try {
+    const { mappings, sources } = JSON.parse(text) as { mappings?: unknown; sources?: unknown };
+    return typeof mappings === "string" && Array.isArray(sources);
+  } catch {
+    return false;
+  }
 }
 
 /** The source map of a module. */
@@ -42,7 +53,7 @@ export class SourceMap {
       else high = middle;
     }
     const segment = this.#segments[low - 1];
-    if (!segment) return undefined;
+    if (!segment || segment.source < 0) return undefined;
     return {
       file: this.#sources[segment.source] ?? "?",
       line: segment.line + 1,
@@ -56,6 +67,15 @@ export class SourceMap {
   }
 }
 
+/** The JSON of a source map, with other names of its sources, for a module whose code is `shift` bytes further back. */
+export function relocate(json: string, shift: number, nameOf: (source: string) => string): string {
+  const { sourceRoot: _, ...map } = JSON.parse(json) as { mappings: string; sources: string[]; sourceRoot?: string };
+  const [first = 0, ...rest] = decodeNumbers(/^[^,;]*/.exec(map.mappings)![0]);
+  // Every offset but the first is told by its distance from the one before.
+  const mappings = map.mappings.replace(/^[^,;]*/, [first + shift, ...rest].map(encodeNumber).join(""));
+  return JSON.stringify({ ...map, sources: map.sources.map(nameOf), mappings });
+}
+
 const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 function decodeMappings(mappings: string): Segment[] {
@@ -64,9 +84,10 @@ function decodeMappings(mappings: string): Segment[] {
   const state = [0, 0, 0, 0];
   for (const group of (mappings.split(";")[0] ?? "").split(",")) {
     const deltas = decodeNumbers(group);
-    if (deltas.length < 4) continue;
-    for (let i = 0; i < 4; i++) state[i]! += deltas[i]!;
-    segments.push({ offset: state[offset]!, source: state[source]!, line: state[line]!, column: state[column]! });
+    for (let i = 0; i < Math.min(deltas.length, 4); i++) state[i]! += deltas[i]!;
+    const from = deltas.length < 4 ? -1 : state[source]!;
+    if (deltas.length)
+      segments.push({ offset: state[offset]!, source: from, line: state[line]!, column: state[column]! });
   }
   return segments;
 }
@@ -85,4 +106,11 @@ function decodeNumbers(text: string): number[] {
     value = shift = 0;
   }
   return numbers;
+}
+
+function encodeNumber(number: number): string {
+  let text = "";
+  let rest = number < 0 ? (-number << 1) | 1 : number << 1;
+  for (; rest > 31; rest >>>= 5) text += digits[(rest & 31) | 32];
+  return text + digits[rest];
 }

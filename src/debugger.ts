@@ -1,0 +1,57 @@
+// A module for a debugger that listens: with its source map inside, whose sources are the files on disk. V8 tells
+// debuggers of no other place for it, since a module that is compiled from bytes has no address of its own.
+
+import { bytesOf, encodeText } from "./bytes.ts";
+import type { LimitedModule } from "./memory-limit.ts";
+import { leb128, Reader, splice } from "./module.ts";
+import { nodeFs, nodeInspector, nodeUrl } from "./node-modules.ts";
+import { relocate } from "./source-map.ts";
+
+/** Whether a debugger may be attached to this process, as with `node --inspect`. */
+export function isDebugged(): boolean {
+  return nodeInspector()?.url() !== undefined;
+}
+
+/** The module with this map in place of the address of one; `file` is where the module was read. */
+export function withSourceMap<M extends LimitedModule>(module: M, map: string, file: string | URL): M {
+  const address = typeof file === "string" ? nodeUrl()!.pathToFileURL(file) : file;
+  const text = relocate(map, module.shift, (source) => locate(source, address));
+  const url = `data:application/json;base64,${btoa(encodeText(text))}`;
+  return { ...module, bytes: replaceSourceMappingUrl(module.bytes, url) };
+}
+
+/** The file of a source, which asc names by its path from the folder it ran in, or from some `node_modules`. */
+function locate(source: string, module: URL): string {
+  const path = source.replace(/^~lib\//, "node_modules/");
+  for (let folder = new URL(".", module); ; folder = new URL("..", folder)) {
+    const file = new URL(path, folder);
+    if (nodeFs()!.existsSync(file)) return file.href;
+    if (folder.pathname === "/") return source;
+  }
+}
+
+/** Puts another address into a module. One in front of the code stays: the code would move. */
+function replaceSourceMappingUrl(bytes: Uint8Array<ArrayBuffer>, url: string): Uint8Array<ArrayBuffer> {
+  const reader = new Reader(bytes);
+  reader.skip(8);
+  let codeSeen = false;
+  while (!reader.done) {
+    const start = reader.position;
+    const section = reader.byte();
+    const end = reader.unsigned() + reader.position;
+    if (section === 0 && reader.name() === "sourceMappingURL") {
+      if (!codeSeen) break;
+      const content = [...name("sourceMappingURL"), ...name(url)];
+      return splice(bytes, start, end, [0, ...leb128(content.length), ...content]);
+    }
+    codeSeen ||= section === CODE_SECTION;
+    reader.position = end;
+  }
+  return bytes;
+}
+
+const CODE_SECTION = 10;
+
+function name(text: string): number[] {
+  return [...leb128(text.length), ...bytesOf(text)];
+}
