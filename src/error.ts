@@ -47,6 +47,7 @@ export class StreamError extends Error {
 
 /** A filter keeps something of exchanges that are over. */
 export class LeakError extends Error {
+  /** Always `LeakError`. */
   override name = "LeakError";
 }
 
