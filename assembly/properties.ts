@@ -288,7 +288,7 @@ const DOT: u8 = 0x2e;
 const NANOSECONDS: i64 = 1_000_000_000;
 
 // Eight bytes that are all digits, dots or signs are taken for text. As an integer they would be beyond 3 × 10^18, which
-// is a time after the year 2068; as a double, next to nothing.
+// is a time after the year 2080; as a double, next to nothing.
 
 function readI64(at: usize, size: usize, absent: i64): i64 {
   if (isNumeral(at, size)) return scaled(at, size, 1);
