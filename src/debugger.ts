@@ -4,7 +4,8 @@
 import { bytesOf, encodeText } from "./bytes.ts";
 import type { LimitedModule } from "./memory-limit.ts";
 import { leb128, Reader, splice } from "./module.ts";
-import { nodeFs, nodeInspector, nodeUrl } from "./node-modules.ts";
+import { nodeInspector } from "./node-modules.ts";
+import { addressOf, sourceFile } from "./source-files.ts";
 import { relocate } from "./source-map.ts";
 
 /** Whether a debugger may be attached to this process, as with `node --inspect`. */
@@ -14,20 +15,10 @@ export function isDebugged(): boolean {
 
 /** The module with this map in place of the address of one; `file` is where the module was read. */
 export function withSourceMap<M extends LimitedModule>(module: M, map: string, file: string | URL): M {
-  const address = typeof file === "string" ? nodeUrl()!.pathToFileURL(file) : file;
-  const text = relocate(map, module.shift, (source) => locate(source, address));
+  const address = addressOf(file);
+  const text = relocate(map, module.shift, (source) => sourceFile(source, address)?.href ?? source);
   const url = `data:application/json;base64,${btoa(encodeText(text))}`;
   return { ...module, bytes: replaceSourceMappingUrl(module.bytes, url) };
-}
-
-/** The file of a source, which asc names by its path from the folder it ran in, or from some `node_modules`. */
-function locate(source: string, module: URL): string {
-  const path = source.replace(/^~lib\//, "node_modules/");
-  for (let folder = new URL(".", module); ; folder = new URL("..", folder)) {
-    const file = new URL(path, folder);
-    if (nodeFs()!.existsSync(file)) return file.href;
-    if (folder.pathname === "/") return source;
-  }
 }
 
 /** Puts another address into a module. One in front of the code stays: the code would move. */

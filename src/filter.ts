@@ -7,6 +7,7 @@ import type { Callout } from "./callouts.ts";
 import { pendingCallout, pendingGrpcCall } from "./clusters.ts";
 import { finishResponse, requestHead, responseHead } from "./connection.ts";
 import type { HostContext } from "./context.ts";
+import { cover, type CoveredModule, isCovered } from "./coverage.ts";
 import { isDebugged, withSourceMap } from "./debugger.ts";
 import type { Refusal, Trap } from "./error.ts";
 import { type Fault, Faults } from "./faults.ts";
@@ -335,14 +336,14 @@ export async function loadFilter(
   const limits = { ...envoyLimits, ...options.limits };
   const checked = await checkModule(bytes, isFile ? String(module) : "the module", limits);
   const map = isFile ? await readSourceMap(module, checked) : undefined;
-  const sourceMap = map === undefined ? undefined : new SourceMap(map, checked.shift);
-  const debugged = isFile && map !== undefined && isDebugged();
-  const loaded = await compileModule(debugged ? withSourceMap(checked, map, module) : checked);
+  const asItIs: PreparedModule = { prepared: checked };
+  const { prepared, sourceMap, show } = isFile && map !== undefined ? prepare(checked, map, module) : asItIs;
+  const loaded = await compileModule(prepared);
   const proxy = proxyOf(options);
   const { callbackMs } = limits;
   const limit = callbackMs === undefined ? undefined : await timeLimit(callbackMs);
   const faults = new Faults(new Set(Object.keys(envFunctions)), options.faults);
-  const installation = install(loaded, bytes, proxy, { limits, limit, faults }, options);
+  const installation = install(loaded, bytes, proxy, { limits, limit, faults, show }, options);
   return new Filter({ installation, limits, sourceMap, faults }, proxy.worker(0));
 }
 
@@ -360,7 +361,7 @@ function install(
   loaded: LoadedModule,
   bytes: Uint8Array,
   proxy: ProxyState,
-  bounds: { limits: Limits; limit: TimeLimit | undefined; faults: Faults },
+  bounds: { limits: Limits; limit: TimeLimit | undefined; faults: Faults; show: CoveredModule["show"] | undefined },
   options: FilterOptions,
 ): Installation {
   const { limits, limit, faults } = bounds;
@@ -377,14 +378,36 @@ function install(
     log: (entry, context) => options.onLog?.(entry, context?.logPrefix ?? "wasm log"),
     refused: (call, refusal) => options.onRefusal?.(call, refusal),
   };
-  const makeVm = (plugin: Plugin): Vm<HostContext> =>
-    new Vm<HostContext>(loaded.module, loaded.abi, proxy.dispatcher, (vm) => makeImports(plugin, vm), limit);
+  const makeVm = (plugin: Plugin): Vm<HostContext> => {
+    const { module, abi } = loaded;
+    const made = new Vm<HostContext>(module, abi, proxy.dispatcher, (vm) => makeImports(plugin, vm), limit);
+    bounds.show?.(made.globals);
+    return made;
+  };
   const named = pluginOptions(options);
   return new Installation(proxy, toConfiguration(options.config), {
     start: (thread, configuration) =>
       new Plugin(named, configuration, vmConfiguration, host, { thread, vmKey }, makeVm),
     identify: (configuration) => vmKey + pluginIdentity(named, configuration),
   });
+}
+
+/** What becomes of a module with a source map when somebody wants to see into it. */
+function prepare(checked: CheckedModule, map: string, file: string | URL): PreparedModule {
+  const sourceMap = new SourceMap(map, checked.shift);
+  // Counting moves the code, so that the map does not tell the place of a trap any more.
+  if (isCovered()) {
+    const { module, show } = cover(checked, sourceMap, file);
+    return { prepared: module, show };
+  }
+  return { prepared: isDebugged() ? withSourceMap(checked, map, file) : checked, sourceMap };
+}
+
+interface PreparedModule {
+  readonly prepared: CheckedModule;
+  readonly sourceMap?: SourceMap;
+  /** Shows what an instance counts. */
+  readonly show?: CoveredModule["show"];
 }
 
 /** The JSON of the module's source map, where there is one beside it. */

@@ -61,6 +61,14 @@ export class SourceMap {
     };
   }
 
+  /** Every place of the module that comes from a source, in order, and where that is. */
+  *places(): Generator<SourcePosition & { readonly offset: number }> {
+    for (const { offset, source, line, column } of this.#segments) {
+      if (source < 0) continue;
+      yield { offset: offset + this.#shift, file: this.#sources[source]!, line: line + 1, column: column + 1 };
+    }
+  }
+
   /** The text of a line of a source file, or undefined when the map does not have it. */
   lineOf(position: SourcePosition): string | undefined {
     return this.#contents[this.#sources.indexOf(position.file)]?.split("\n")[position.line - 1];

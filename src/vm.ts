@@ -23,6 +23,8 @@ export type ImportFactory<Context extends VmContext> = (vm: Vm<Context>) => WebA
 /** An instance of a module. */
 export class Vm<Context extends VmContext> {
   readonly memory: GuestMemory;
+  /** The globals that the module exports. */
+  readonly globals: ReadonlyMap<string, WebAssembly.Global>;
   /** The version of the ABI that the module declares. */
   readonly abi: AbiVersion;
   /** The contexts that live in it, by id. */
@@ -60,6 +62,9 @@ export class Vm<Context extends VmContext> {
     this.#timeLimit = timeLimit;
     const exports = Object.entries(instantiate(module, imports(this)));
     this.#functions = new Map(exports.filter((item): item is [string, () => unknown] => typeof item[1] === "function"));
+    this.globals = new Map(
+      exports.filter((item): item is [string, WebAssembly.Global] => item[1] instanceof WebAssembly.Global),
+    );
     const memory = exports.map(([, value]) => value).find((value) => value instanceof WebAssembly.Memory);
     this.memory = new GuestMemory(memory ?? new WebAssembly.Memory({ initial: 0 }), (size) => this.#allocate(size));
   }
