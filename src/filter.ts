@@ -162,11 +162,11 @@ export class Filter {
   }
 
   /** What a new stream finds. */
-  #surroundings(properties: PropertyOptions = {}): Surroundings {
+  #surroundings(properties: PropertyOptions | undefined): Surroundings {
     const { dispatcher } = this.proxy;
-    const own = this.#plugin.options.properties.over({ "connection.id": this.proxy.connections++ });
-    const given = own.with(properties);
-    const info = new StreamInfo(this.clock, new FilterState(given.filterState("filter_state")));
+    const ofFilter = this.#plugin.options.properties.with(properties);
+    const given = ofFilter.over({ "connection.id": this.proxy.connections++ });
+    const info = new StreamInfo(this.clock, new FilterState(ofFilter.filterState("filter_state")));
     return { bufferBytes: this.#parts.limits.bufferBytes, dispatcher, info, given };
   }
 

@@ -100,27 +100,34 @@ const defaults: Tree = tree({
 
 /** The properties that are given and not observed. */
 export class GivenProperties {
-  readonly #tree: Tree;
+  readonly #make: () => Tree;
+  #made: Tree | undefined;
 
-  private constructor(given: Tree) {
-    this.#tree = given;
+  // Most streams ask for none, and each has its own.
+  private constructor(make: () => Tree) {
+    this.#make = make;
   }
 
   /** Envoy's own, with these in their place; a `TypeError` for what comes from elsewhere or has no such field. */
   static from(options: PropertyOptions): GivenProperties {
-    return new GivenProperties(defaults).with(options);
+    return new GivenProperties(() => defaults).with(options);
   }
 
   /** These with others in their place. */
-  with(options: PropertyOptions): GivenProperties {
+  with(options: PropertyOptions | undefined): GivenProperties {
+    if (!options) return this;
     const given = tree(options);
     check(given);
-    return new GivenProperties(merge(this.#tree, given) as Tree);
+    return new GivenProperties(() => merge(this.#tree, given) as Tree);
   }
 
   /** These, and where they say nothing, others. */
   over(options: PropertyOptions): GivenProperties {
-    return new GivenProperties(merge(tree(options), this.#tree) as Tree);
+    return new GivenProperties(() => merge(tree(options), this.#tree) as Tree);
+  }
+
+  get #tree(): Tree {
+    return (this.#made ??= this.#make());
   }
 
   /** The value at this place, or undefined. */
