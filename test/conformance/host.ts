@@ -102,7 +102,7 @@ async function converse(filter: FilterChain, clock: VirtualClock, { response }: 
     connected = true;
     if (refused) return stream.close(PeerType.Local);
     for (const [i, piece] of tcp.upstream.entries()) {
-      clock.after(GAP * (i + 1.25), () => stream.closed || stream.upstreamData(Buffer.from(piece), false));
+      clock.after(GAP * (i + 2.25), () => stream.closed || stream.upstreamData(Buffer.from(piece), false));
     }
   };
   ends.upstream.onEnd = () => clock.after(0, () => stream.closed || stream.upstreamData(new Uint8Array(), true));
@@ -111,7 +111,7 @@ async function converse(filter: FilterChain, clock: VirtualClock, { response }: 
   look();
   for (const [i, piece] of [...tcp.client, ""].entries()) {
     const isEnd = i === tcp.client.length;
-    clock.after(GAP * (i + 1), () => stream.closed || stream.downstreamData(Buffer.from(piece), isEnd));
+    clock.after(GAP * (i + 2), () => stream.closed || stream.downstreamData(Buffer.from(piece), isEnd));
   }
   for (let waited = 0; waited < PATIENCE && !stream.closed; waited += STEP) {
     await pass(clock, STEP);

@@ -215,8 +215,8 @@ class Run {
       const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true }).setNoDelay(true);
       const heard = listen(socket);
       const say = (piece: string): void => void (socket.writable && socket.write(piece));
-      const timers = client.map((piece, i) => setTimeout(() => say(piece), GAP * (i + 1)));
-      timers.push(setTimeout(() => socket.end(), GAP * (client.length + 1)));
+      const timers = client.map((piece, i) => setTimeout(() => say(piece), GAP * (i + 2)));
+      timers.push(setTimeout(() => socket.end(), GAP * (client.length + 2)));
       const finish = (): void => {
         for (const timer of timers) clearTimeout(timer);
         done(heard());
@@ -233,7 +233,7 @@ class Run {
     this.#conversations.push(heard);
     this.#connections.push({ bytes: "", answered: 0, closed: false, socket });
     for (const [i, piece] of upstream.entries()) {
-      setTimeout(() => socket.writable && socket.write(piece), GAP * (i + 1.25));
+      setTimeout(() => socket.writable && socket.write(piece), GAP * (i + 2.25));
     }
     socket.on("end", () => socket.end());
   }
