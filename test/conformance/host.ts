@@ -9,6 +9,7 @@ import type { TcpPeer } from "../../src/tcp-stream.ts";
 import {
   chain,
   EnvoyFault,
+  type Filter,
   type FilterChain,
   loadFilter,
   LoadError,
@@ -42,9 +43,10 @@ export async function runOnHost(scenario: Scenario): Promise<Observation> {
   const { bufferBytes, ...rest } = options;
   const onLog = ({ level, message }: LogEntry, prefix: string): void =>
     void lines.push(scenario.wholeLog ? `[${levels[level]!}] ${prefix}: ${message}` : message);
+  let first: Filter;
   let filter: FilterChain;
   try {
-    const first = await loadFilter(filterOf(scenario).bytes, {
+    first = await loadFilter(filterOf(scenario).bytes, {
       clock,
       name: "p",
       vmId: "vm",
@@ -69,13 +71,21 @@ export async function runOnHost(scenario: Scenario): Promise<Observation> {
       outcomes.push(await (tcp ? converse(filter, clock, exchange, tcp) : new Run(filter, clock, exchange).outcome()));
       await pass(clock, GAP * 3);
     }
+    if (scenario.removed) first.close();
+    await pass(clock, GAP);
     // The canary and the main thread come first.
     if (options.mainThread) lines.splice(0, lines.lastIndexOf("context_create(1,0)"));
-    return mask({ log: lines, exchanges: outcomes });
+    return mask({ log: lines, exchanges: outcomes, ...statsOf(first, scenario) });
   } catch (error) {
     if (error instanceof EnvoyFault) return { crash: error.message };
     throw error;
   }
+}
+
+function statsOf(filter: Filter, { stats }: Scenario): Pick<Observation, "stats"> {
+  if (stats === undefined) return {};
+  const lines = filter.metrics.map(({ statName, exactValue }) => `${statName}: ${exactValue}`);
+  return { stats: lines.filter((line) => line.startsWith(stats)).sort() };
 }
 
 /** Milliseconds that pass at once. */
@@ -102,7 +112,7 @@ async function converse(filter: FilterChain, clock: VirtualClock, { response }: 
     connected = true;
     if (refused) return stream.close(PeerType.Local);
     for (const [i, piece] of tcp.upstream.entries()) {
-      clock.after(GAP * (i + 1.25), () => stream.closed || stream.upstreamData(Buffer.from(piece), false));
+      clock.after(GAP * (i + 2.25), () => stream.closed || stream.upstreamData(Buffer.from(piece), false));
     }
   };
   ends.upstream.onEnd = () => clock.after(0, () => stream.closed || stream.upstreamData(new Uint8Array(), true));
@@ -111,7 +121,7 @@ async function converse(filter: FilterChain, clock: VirtualClock, { response }: 
   look();
   for (const [i, piece] of [...tcp.client, ""].entries()) {
     const isEnd = i === tcp.client.length;
-    clock.after(GAP * (i + 1), () => stream.closed || stream.downstreamData(Buffer.from(piece), isEnd));
+    clock.after(GAP * (i + 2), () => stream.closed || stream.downstreamData(Buffer.from(piece), isEnd));
   }
   for (let waited = 0; waited < PATIENCE && !stream.closed; waited += STEP) {
     await pass(clock, STEP);

@@ -1,12 +1,12 @@
 // Runs scenarios in a real Envoy: one listener, one cluster and one VM for each, clients and upstreams on bare sockets,
 // so that every byte is seen. What crashes Envoy, or is refused by it, gets one of its own.
 
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { address } from "../support/envoy-config.ts";
+import { address, type } from "../support/envoy-config.ts";
 import { type RunningEnvoy, startEnvoy } from "../support/envoy.ts";
 import { type Cluster, clusterConfig, listener, type Plugin } from "./config.ts";
 import { filterOf } from "./probe.ts";
@@ -34,7 +34,7 @@ export async function runInEnvoy(
   alone: (scenario: Scenario) => boolean = () => false,
 ): Promise<Observation[]> {
   const found = new Map<Scenario, Observation>();
-  const own = scenarios.filter((scenario) => scenario.wholeLog || alone(scenario));
+  const own = scenarios.filter((scenario) => scenario.wholeLog || scenario.removed || alone(scenario));
   const shared = scenarios.filter((scenario) => !own.includes(scenario));
   for (let i = 0; i < shared.length; i += TOGETHER) {
     const batch = shared.slice(i, i + TOGETHER);
@@ -57,18 +57,31 @@ async function runTogether(envoy: string, scenarios: readonly Scenario[]): Promi
   let running: RunningEnvoy | undefined;
   try {
     await Promise.all(runs.map((run) => run.prepare()));
+    // What can be removed comes from a file that can be replaced.
+    const removed = runs.some((run) => run.isRemoved);
+    const listeners = join(folder, "listeners.json");
+    const offer = async (all: readonly object[]): Promise<void> => {
+      await writeFile(`${listeners}.new`, JSON.stringify({ resources: all }));
+      await rename(`${listeners}.new`, listeners);
+    };
+    if (removed) await offer(runs.map((run) => ({ ...type("envoy.config.listener.v3.Listener"), ...run.listener() })));
     const config = {
+      node: { id: "node", cluster: "cluster" },
+      ...(removed && { dynamic_resources: { lds_config: { path_config_source: { path: listeners } } } }),
       admin: { address: address(0) },
       static_resources: {
-        listeners: runs.map((run) => run.listener()),
+        ...(!removed && { listeners: runs.map((run) => run.listener()) }),
         clusters: [...runs.map((run) => run.cluster()), ...(await services.start())].map(clusterConfig),
       },
     };
     await writeFile(join(folder, "envoy.json"), JSON.stringify(config));
     const files = ["-c", join(folder, "envoy.json"), "--admin-address-path", join(folder, "admin")];
-    running = await startEnvoy(envoy, "{}", folder, [...files, "--file-flush-interval-msec", "20"]);
-    const ports = await listenerPorts(join(folder, "admin"));
-    await inParallel(runs, AT_ONCE, (run) => run.play(ports.get(run.id)!));
+    const hasty = ["--file-flush-interval-msec", "20", "--drain-time-s", "1"];
+    running = await startEnvoy(envoy, "{}", folder, [...files, ...hasty]);
+    const admin = `http://${(await readFile(join(folder, "admin"), "utf8")).trim()}`;
+    const ports = await listenerPorts(admin, runs.length);
+    await inParallel(runs, AT_ONCE, (run) => run.play(ports.get(run.id)!, admin));
+    if (removed) await offer([]).then(() => pause(2000));
     const crash = /Caught (.*?),/.exec(running.log())?.[1];
     if (crash && runs.length > 1) throw new Error(crash);
     return runs.map((run) => run.observation(running!.log(), crash));
@@ -92,6 +105,7 @@ class Run {
   #connections: { bytes: string; answered: number; closed: boolean; socket: Socket }[] = [];
   #conversations: (() => Message)[] = [];
   #accessLog: string[] = [];
+  #stats: Pick<Observation, "stats"> = {};
 
   constructor(scenario: Scenario, id: string, folder: string) {
     this.#scenario = scenario;
@@ -116,6 +130,10 @@ class Run {
     if (exchanges.some(({ response }) => response?.fails === "refused")) this.#upstream.close();
   }
 
+  get isRemoved(): boolean {
+    return this.#scenario.removed ?? false;
+  }
+
   cluster(): Cluster {
     return { name: this.id, port: this.#port };
   }
@@ -138,7 +156,7 @@ class Run {
     if (this.#upstream.listening) this.#upstream.close();
   }
 
-  async play(port: number): Promise<void> {
+  async play(port: number, admin: string): Promise<void> {
     const exchanges = this.#scenario.exchanges ?? [this.#scenario];
     for (const [i, exchange] of exchanges.entries()) {
       this.#exchange = exchange;
@@ -149,6 +167,10 @@ class Run {
       await pause(GAP * 3);
       this.#outcomes.push({ client, upstream: this.#requests() });
     }
+    const { stats } = this.#scenario;
+    if (stats === undefined) return;
+    const lines = (await (await fetch(`${admin}/stats`)).text()).split("\n");
+    this.#stats = { stats: lines.filter((line) => line.startsWith(stats)).sort() };
   }
 
   observation(log: string, crash: string | undefined): Observation {
@@ -161,7 +183,7 @@ class Run {
       .map((line) => line.replaceAll(this.id, "vm"));
     if (crash) return mask({ crash, log: lines });
     const exchanges = this.#outcomes.map((outcome, i) => ({ ...outcome, access: this.#accessLog[i] ?? "" }));
-    return mask({ log: lines, exchanges });
+    return mask({ log: lines, exchanges, ...this.#stats });
   }
 
   /** Waits until the access log has so many lines. */
@@ -215,8 +237,8 @@ class Run {
       const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true }).setNoDelay(true);
       const heard = listen(socket);
       const say = (piece: string): void => void (socket.writable && socket.write(piece));
-      const timers = client.map((piece, i) => setTimeout(() => say(piece), GAP * (i + 1)));
-      timers.push(setTimeout(() => socket.end(), GAP * (client.length + 1)));
+      const timers = client.map((piece, i) => setTimeout(() => say(piece), GAP * (i + 2)));
+      timers.push(setTimeout(() => socket.end(), GAP * (client.length + 2)));
       const finish = (): void => {
         for (const timer of timers) clearTimeout(timer);
         done(heard());
@@ -233,7 +255,7 @@ class Run {
     this.#conversations.push(heard);
     this.#connections.push({ bytes: "", answered: 0, closed: false, socket });
     for (const [i, piece] of upstream.entries()) {
-      setTimeout(() => socket.writable && socket.write(piece), GAP * (i + 1.25));
+      setTimeout(() => socket.writable && socket.write(piece), GAP * (i + 2.25));
     }
     socket.on("end", () => socket.end());
   }
@@ -313,13 +335,18 @@ function whyRefused(text: string): string {
   return said.find((line) => !/^error initializing|^Plugin|^exiting/.test(line)) ?? said[0] ?? text.slice(-300);
 }
 
-async function listenerPorts(adminAddress: string): Promise<Map<string, number>> {
-  const address = (await readFile(adminAddress, "utf8")).trim();
-  const response = await fetch(`http://${address}/listeners?format=json`);
-  const { listener_statuses: statuses } = (await response.json()) as {
-    listener_statuses: { name: string; local_address: { socket_address: { port_value: number } } }[];
-  };
-  return new Map(statuses.map(({ name, local_address: { socket_address } }) => [name, socket_address.port_value]));
+/** The ports of so many listeners, once they are there. */
+async function listenerPorts(admin: string, count: number): Promise<Map<string, number>> {
+  for (let i = 0; ; i++) {
+    const { listener_statuses: statuses = [] } = (await (await fetch(`${admin}/listeners?format=json`)).json()) as {
+      listener_statuses?: { name: string; local_address: { socket_address: { port_value: number } } }[];
+    };
+    const ports = statuses.map(
+      ({ name, local_address: { socket_address } }) => [name, socket_address.port_value] as const,
+    );
+    if (ports.length >= count || i === 100) return new Map(ports);
+    await pause(25);
+  }
 }
 
 async function inParallel<T>(items: readonly T[], workers: number, work: (item: T) => Promise<void>): Promise<void> {

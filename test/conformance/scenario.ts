@@ -113,6 +113,10 @@ export interface Scenario extends Exchange {
   readonly second?: { readonly on: Script; readonly name: string };
   /** Words of the `EnvoyFault` with which our host refuses to do what Envoy does here. */
   readonly fault?: RegExp;
+  /** Whether the filter's configuration goes in the end. Such a scenario has an Envoy of its own. */
+  readonly removed?: boolean;
+  /** Shows the metrics whose names in Envoy's `/stats` begin so. */
+  readonly stats?: string;
   /** Whether log lines stand with level and prefix. Such a scenario has an Envoy of its own. */
   readonly wholeLog?: boolean;
   /** Further things it needs, as test/known-gaps.json names them, beside the host calls that its filter imports. */
@@ -145,6 +149,8 @@ export interface Observation {
   /** What the filter logged. */
   readonly log?: readonly string[];
   readonly exchanges?: readonly Outcome[];
+  /** The metrics that were asked for. */
+  readonly stats?: readonly string[];
   /** Envoy did not take the filter; why, in its words, which ours need not be. */
   readonly refused?: string;
   /** Envoy crashed, with this signal; our host threw an `EnvoyFault` with these words. */

@@ -124,6 +124,18 @@ export const corrections: readonly Scenario[] = [
     wholeLog: true,
   },
   {
+    name: "14: metrics keep their prefix",
+    on: {
+      request_headers: [
+        ["define_metric", 0, "correction.14", word],
+        ["define_metric", 1, "correction.14 gauge=b", word],
+        ["increment_metric", 4, 3n],
+        ["record_metric", 5, 7n],
+      ],
+    },
+    stats: "wasmcustom.correction.14",
+  },
+  {
     name: "15: a message as a whole is not to be had",
     needs: ["properties"],
     on: { request_headers: ["request", "filter_state", "source", "xds"].map((name) => property(name)) },
@@ -144,6 +156,16 @@ export const corrections: readonly Scenario[] = [
         ["call_foreign_function", "uncompress", "junk", data],
       ],
     },
+  },
+  {
+    name: "18: a root context that is not done goes with its VM, without on_delete",
+    on: { done: inTurn([], [0]), tick: [["done"]] },
+    removed: true,
+  },
+  {
+    name: "18: a root context that is done is deleted",
+    on: {},
+    removed: true,
   },
   {
     name: "19: a buffer's beginning can be replaced",
