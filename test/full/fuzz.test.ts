@@ -65,7 +65,7 @@ test(`${MODULES * STREAMS} runs of random modules`, { timeout: 600_000 }, async 
         const filter = await loadFilter(bytes, { config: "{}", failurePolicy, allowOnHeadersStopIteration });
         loaded++;
         for (let i = 0; i < STREAMS; i++) {
-          await allow(() => (random(50) ? drive(filter.stream(), random) : exchange(filter, random)));
+          await allow(() => (random(200) ? drive(filter.stream(), random) : exchange(filter, random)));
           await allow(() => void (filter.clock as VirtualClock).advance(random(100)));
         }
         await allow(() => filter.close());
