@@ -5,10 +5,12 @@
 import { BufferType, MapType, Status } from "../assembly/abi.ts";
 import type { ByteString } from "./bytes.ts";
 import { type Callout, type CalloutAnswer, type CalloutInit, refuseCallout } from "./callouts.ts";
+import type { Caller } from "./clusters.ts";
 import { type HostContext, mapNames } from "./context.ts";
 import { Refusal } from "./error.ts";
 import { type GrpcCallout, grpcCluster, type GrpcInit, type GrpcListener, noHealthyUpstream } from "./grpc.ts";
 import { HeaderMap } from "./header-map.ts";
+import type { Limits } from "./limits.ts";
 
 // The kinds of callouts: the low two bits of their numbers.
 const HTTP_CALL = 0;
@@ -42,7 +44,7 @@ export class CalloutInbox {
     const refusal = refuseCallout(init, clusters.upstreams);
     if (refusal) return refusal;
     const id = this.#root.vm.newCallId(HTTP_CALL);
-    const callout = clusters.httpCall(id, init, { trace: caller.trace, limits }, (answer) => {
+    const callout = clusters.httpCall(id, init, callerOf(caller, limits), (answer) => {
       if (callout instanceof Refusal || !this.#httpCalls.delete(callout)) return;
       this.#soon(() => this.#httpCallResponse(id, answer));
     });
@@ -59,7 +61,7 @@ export class CalloutInbox {
     const isStream = init.message === undefined;
     const id = this.#root.vm.newCallId(isStream ? GRPC_STREAM : GRPC_CALL);
     const listener = this.#listen(id);
-    const callout = clusters.grpcCall(id, cluster, init, { trace: caller.trace, limits }, listener);
+    const callout = clusters.grpcCall(id, cluster, init, callerOf(caller, limits), listener);
     if (callout) {
       this.#grpcCalls.set(id, callout);
       return id;
@@ -208,6 +210,11 @@ export class CalloutInbox {
     if (vm.context) vm.afterCall(action);
     else action();
   }
+}
+
+function callerOf(context: HostContext, limits: Limits): Caller {
+  const { trace, vm, id } = context;
+  return { trace, limits, lives: () => !vm.failed && vm.contexts.get(id) === context };
 }
 
 function wrongKind(id: number, kind: string): Refusal {

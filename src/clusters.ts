@@ -6,9 +6,18 @@ import { Callout, type CalloutAnswer, type CalloutInit, type CalloutUpstreams } 
 import type { Clock } from "./clock.ts";
 import { Refusal, StreamError } from "./error.ts";
 import { GrpcCallout, type GrpcInit, type GrpcListener, type GrpcUpstreams } from "./grpc.ts";
+import { type Leftover, leftovers } from "./leftovers.ts";
 import type { Limits } from "./limits.ts";
 import type { Trace } from "./trace.ts";
 import { UpstreamWork } from "./upstream-work.ts";
+
+/** Whose a callout is. */
+export interface Caller {
+  readonly trace: Trace;
+  readonly limits: Limits;
+  /** Whether the context that calls is still there. */
+  lives(): boolean;
+}
 
 /** What a host knows of the world behind the proxy. */
 export class Clusters {
@@ -33,7 +42,7 @@ export class Clusters {
   httpCall(
     id: number,
     init: CalloutInit,
-    from: { trace: Trace; limits: Limits },
+    from: Caller,
     finish: (answer: CalloutAnswer | undefined) => void,
   ): Callout | Refusal {
     const name = decodeText(init.cluster);
@@ -46,31 +55,43 @@ export class Clusters {
     const context = { clock: this.#clock, work: this.work, ...from };
     const callout = new Callout(id, init, context, upstream, (answer) => {
       this.pending.delete(callout);
+      leftovers.delete(leftover);
       finish(answer);
     });
+    const { method, path } = callout.request;
+    const leftover = unanswered(from, `the callout to ${name} (${method} ${path}) has no answer`, "upstreams", name);
     this.pending.add(callout);
+    leftovers.add(leftover);
     from.trace.addCallout(callout);
     return callout;
   }
 
   /** Begins a gRPC call or stream; undefined when the cluster has no healthy host, or cannot take one more. */
-  grpcCall(
-    id: number,
-    cluster: string,
-    init: GrpcInit,
-    from: { trace: Trace; limits: Limits },
-    listener: GrpcListener,
-  ): GrpcCallout | undefined {
+  grpcCall(id: number, cluster: string, init: GrpcInit, from: Caller, listener: GrpcListener): GrpcCallout | undefined {
     const upstream = Object.hasOwn(this.grpc, cluster) ? this.grpc[cluster] : undefined;
     const open = [...this.openGrpc].filter((call) => call.cluster === cluster).length;
     if (!upstream || open >= from.limits.calloutsPerCluster) return undefined;
     const context = { clock: this.#clock, work: this.work, trace: from.trace };
     const call = new GrpcCallout(id, cluster, init, context, upstream, listener);
+    const what = `the gRPC ${call.isStream ? "stream" : "call"} to ${cluster} (${call.service}/${call.method}) is open`;
+    const leftover = unanswered(from, what, "grpc", cluster);
     this.openGrpc.add(call);
-    call.signal.addEventListener("abort", () => this.openGrpc.delete(call));
+    leftovers.add(leftover);
+    call.signal.addEventListener("abort", () => {
+      this.openGrpc.delete(call);
+      leftovers.delete(leftover);
+    });
     from.trace.addGrpcCall(call);
     return call;
   }
+}
+
+function unanswered({ lives }: Caller, what: string, option: "upstreams" | "grpc", cluster: string): Leftover {
+  const getter = option === "grpc" ? "pendingGrpc" : "pending";
+  const remedy =
+    `answer it, with a function in loadFilter(…, { ${option} }) or by hand with filter.${getter}(${JSON.stringify(cluster)}), ` +
+    "or end the stream that waits for it";
+  return () => (lives() ? `${what}: ${remedy}` : undefined);
 }
 
 /** The oldest of these callouts to a cluster that waits for its answer; a `StreamError` when there is none. */

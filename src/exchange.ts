@@ -10,6 +10,7 @@ import type { GrpcCallout } from "./grpc.ts";
 import { type HeaderEntry, HeaderMap } from "./header-map.ts";
 import { headerEntries, type HeadersInit, HttpHeaders } from "./http-headers.ts";
 import type { HttpStream, Peer } from "./http-stream.ts";
+import { leftovers } from "./leftovers.ts";
 import type { LocalReply } from "./local-reply.ts";
 import type { PropertyOptions } from "./property-options.ts";
 import { type LogEntry, Trace } from "./trace.ts";
@@ -163,6 +164,9 @@ export async function exchange(
   const request = typeof init === "string" ? { path: init } : init;
   const [client, server, trace] = [new Client(), new Client(), new Trace()];
   const stream = filter.open({ downstream: client, upstream: server, trace, ...(properties && { properties }) });
+  const { method = "GET", path = "/" } = request;
+  const leftover = (): string => `the exchange ${method} ${path} is under way: await filter.request(…)`;
+  leftovers.add(leftover);
   try {
     const flow = (sender: Client) => () => awaitFlow(filter, stream, sender, trace);
     await sendRequest(filter, stream, request, flow(client));
@@ -183,6 +187,7 @@ export async function exchange(
       trace,
     );
   } finally {
+    leftovers.delete(leftover);
     // When something went wrong, the filter shall not keep the stream.
     if (!stream.ended) stream.requestReset();
   }

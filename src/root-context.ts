@@ -4,6 +4,7 @@ import { Status } from "../assembly/abi.ts";
 import { CalloutInbox } from "./callout-inbox.ts";
 import { HostContext } from "./context.ts";
 import { Refusal } from "./error.ts";
+import { leftovers } from "./leftovers.ts";
 import { Trace } from "./trace.ts";
 
 /** The context of a plugin configuration in a VM. */
@@ -61,6 +62,7 @@ export class RootContext extends HostContext {
     if (--this.#users) return;
     if (this.vm.call("proxy_on_done", this, [this.id]) !== 0) return this.#delete();
     this.#donePending = true;
+    leftovers.add(this.#leftover);
     this.#dropVmIfUnused();
   }
 
@@ -78,7 +80,11 @@ export class RootContext extends HostContext {
   stop(): void {
     this.setTickPeriod(0);
     this.inbox.cancel();
+    leftovers.delete(this.#leftover);
   }
+
+  readonly #leftover = (): string =>
+    `root context ${this.id} was to end, and is not done: its onDone answered false, and nothing has called done()`;
 
   #delete(): void {
     this.setTickPeriod(0);

@@ -1,14 +1,16 @@
 // Matchers for vitest: `import "proxy-wasm/vitest"` in a test or a set-up file.
 
-import { expect } from "vitest";
+import { afterEach, beforeEach, expect } from "vitest";
 
 import { LogLevel } from "../assembly/abi.ts";
 import type { Callout } from "./callouts.ts";
+import { LeakError } from "./error.ts";
 import { FilterResponse } from "./exchange.ts";
 import { Filter } from "./filter.ts";
 import { FilterStream } from "./filter-stream.ts";
 import type { GrpcCallout } from "./grpc.ts";
 import type { HttpHeaders } from "./http-headers.ts";
+import { type Leftover, leftovers } from "./leftovers.ts";
 import { Step } from "./step.ts";
 import type { LogEntry, Trace } from "./trace.ts";
 
@@ -121,6 +123,21 @@ expect.extend({
       trap !== null && (text === undefined || (typeof text === "string" ? trap.includes(text) : text.test(trap)));
     return result(pass, `a trap${text === undefined ? "" : ` with ${String(text)}`}`, trap ?? "none", undefined);
   },
+});
+
+let atStart: ReadonlySet<Leftover> = new Set();
+
+beforeEach(() => {
+  atStart = new Set(leftovers);
+});
+
+// A test that leaves something unfinished has not seen what the filter does then.
+afterEach(({ task }) => {
+  const begun = [...leftovers].filter((leftover) => !atStart.has(leftover));
+  for (const leftover of begun) leftovers.delete(leftover);
+  if (task.result?.state === "fail") return;
+  const texts = begun.flatMap((leftover) => leftover() ?? []);
+  if (texts.length) throw new LeakError(`when the test ended,\n${texts.map((text) => `  ${text}`).join("\n")}`);
 });
 
 /** A callout of either kind, as far as a test may ask for it. */
