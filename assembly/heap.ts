@@ -209,9 +209,9 @@ function take(size: usize, flags: u32): usize {
   return at + HEADER_SIZE;
 }
 
-/** Whether the running callback made this object. */
+/** Whether the running callback made this object. An empty one lies where the next block begins, at `top` even. */
 function isYoung(object: usize): bool {
-  return object - floor < top - floor;
+  return object - floor - 1 < top - floor;
 }
 
 /** The bytes that fit into the block of this object. */

@@ -79,6 +79,34 @@ describe("a heap", () => {
     },
   );
 
+  test.each([
+    ["text", 'kept = changetype<Object>(this.requestHeaders.get("x-empty")!)', "changetype<string>(kept!).length"],
+    ["bytes", "kept = changetype<Object>(new ArrayBuffer(0))", "changetype<ArrayBuffer>(kept!).byteLength"],
+    ["an object without fields", "kept = new Nothing()", "changetype<OBJECT>(changetype<usize>(kept!) - 20).rtSize"],
+  ])("keeps %s of no size that a callback made last", async (_what, make, size) => {
+    const { bytes } = await compileSource(`
+      import { OBJECT } from "rt/common";
+      import { Action, HttpContext, logInfo, registerHttpContext } from "proxy-wasm/assembly";
+      class Nothing {}
+      let kept: Object | null = null;
+      class Empty extends HttpContext {
+        override onRequestHeaders(_count: u32, _endOfStream: bool): Action {
+          ${make};
+          return Action.Continue;
+        }
+        override onResponseHeaders(_count: u32, _endOfStream: bool): Action {
+          const other = "something else".repeat(10);
+          logInfo((${size}).toString() + other.slice(0, 0));
+          return Action.Continue;
+        }
+      }
+      registerHttpContext(() => new Empty());
+    `);
+    const filter = await loadFilter(bytes);
+    const response = await filter.request({ headers: { "x-empty": "" } }, { upstream: () => ({}) });
+    expect(response.logs.map(({ message }) => message)).toEqual(["0"]);
+  });
+
   test("marks a list of a million objects", async () => {
     const { bytes } = await compileSource(`
       import { Action, HttpContext, logInfo, registerHttpContext } from "proxy-wasm/assembly";
