@@ -20,6 +20,8 @@ const methods = {
   proxy_on_response_headers: "onResponseHeaders",
   proxy_on_response_body: ["onResponseBody", ...bodyHooks("Response")],
   proxy_on_response_trailers: ["onResponseTrailers", ...bodyHooks("Response")],
+  proxy_on_request_metadata: "onRequestMetadata",
+  proxy_on_response_metadata: "onResponseMetadata",
   proxy_on_new_connection: "onNewConnection",
   proxy_on_downstream_data: "onDownstreamData",
   proxy_on_upstream_data: "onUpstreamData",

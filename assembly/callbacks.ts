@@ -2,6 +2,7 @@
 // transform.mjs takes out those that no author's class overrides.
 // Source: proxy-wasm/spec, abi-versions/v0.2.1/README.md, "Callbacks".
 
+import { Action } from "./abi";
 import { enter, leave } from "./callback";
 import { setConfiguring } from "./configuration";
 import { Context, HttpContext, requestFlow, responseFlow, RootContext } from "./context";
@@ -150,6 +151,22 @@ export function proxy_on_response_trailers(contextId: u32, count: u32): u32 {
   const answer = endResponse(contextId, action);
   leave();
   return answer;
+}
+
+// Both let the frame go on, which is all that a host knows. It says nothing of whether the message is held.
+
+export function proxy_on_request_metadata(contextId: u32, count: u32): u32 {
+  enter(contextId);
+  changetype<HttpContext>(find(contextId)).onRequestMetadata(count);
+  leave();
+  return Action.Continue;
+}
+
+export function proxy_on_response_metadata(contextId: u32, count: u32): u32 {
+  enter(contextId);
+  changetype<HttpContext>(find(contextId)).onResponseMetadata(count);
+  leave();
+  return Action.Continue;
 }
 
 // TCP streams

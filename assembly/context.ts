@@ -368,6 +368,12 @@ export class HttpContext extends Context {
     return Action.Continue;
   }
 
+  /**
+   * A METADATA frame of HTTP/2 came with the request, with `count` names. The ABI gives no way to read or hold it. Envoy
+   * only, where the connection has `allow_metadata`; it may come at any time after the headers.
+   */
+  onRequestMetadata(count: u32): void {}
+
   /** The response's headers are there, also those of a reply that the proxy or this filter made. */
   onResponseHeaders(count: u32, endOfStream: bool): Action {
     return Action.Continue;
@@ -382,6 +388,9 @@ export class HttpContext extends Context {
   onResponseTrailers(count: u32): Action {
     return Action.Continue;
   }
+
+  /** A METADATA frame of HTTP/2 came with the response; as `onRequestMetadata`. */
+  onResponseMetadata(count: u32): void {}
 
   // What the exports call. `BodyContext` comes in between.
 

@@ -3,13 +3,15 @@
 
 import { Action, DataAction, HeadersAction } from "../assembly/abi.ts";
 import { Body } from "./body.ts";
-import type { HeaderMap } from "./header-map.ts";
+import type { HeaderEntry, HeaderMap } from "./header-map.ts";
 
 /** What a filter says to the parts of a message, in one direction. */
 export interface Half {
   headers(headers: HeaderMap, endOfStream: boolean): HeadersAction;
   data(data: Body, endOfStream: boolean): DataAction;
   trailers(trailers: HeaderMap): Action;
+  /** A METADATA frame of HTTP/2 with so many names. Nothing can be read of it, and it always goes on. */
+  metadata(count: number): void;
 }
 
 /** Where the parts of a message go. `data` may keep the body it is given. */
@@ -17,7 +19,12 @@ export interface Sink {
   headers(headers: HeaderMap, endOfStream: boolean): void;
   data(data: Body, endOfStream: boolean): void;
   trailers(trailers: HeaderMap): void;
+  /** Absent where nobody looks at METADATA frames. */
+  metadata?(entries: Metadata): void;
 }
+
+/** What a METADATA frame of HTTP/2 holds. */
+export type Metadata = readonly HeaderEntry[];
 
 /** What a direction tells the stream it belongs to. */
 export interface DirectionEvents {
@@ -44,6 +51,8 @@ interface Entry {
   headersContinued: boolean;
   /** Whether the filter was told that nothing more comes. */
   endOfStream: boolean;
+  /** The metadata that came while it held everything. */
+  metadata: Metadata[];
 }
 
 /** One direction: parts of a message come in at one end, pass the filters in order, and go to a sink. */
@@ -81,6 +90,7 @@ export class Direction {
       iteration: "continue",
       headersContinued: false,
       endOfStream: false,
+      metadata: [],
     }));
     this.#sink = sink;
     this.#events = events;
@@ -108,6 +118,14 @@ export class Direction {
     this.complete = true;
     this.trailing = trailers;
     this.#trailersFrom(0);
+  }
+
+  /** A METADATA frame comes in. */
+  receiveMetadata(entries: Metadata): void {
+    if (this.aborted || !this.message) return;
+    // Of a name that comes twice, Envoy keeps the first value.
+    const first = new Map(entries.toReversed());
+    this.#metadataFrom(0, [...first].toReversed());
   }
 
   /** Whether this filter holds the message back. */
@@ -142,6 +160,7 @@ export class Direction {
       entry.headersContinued = true;
       this.#headersFrom(index + 1, this.complete && !this.held && !this.trailing);
     }
+    for (const entries of entry.metadata.splice(0)) this.#metadataFrom(next, entries);
     const trailing = this.trailing;
     if (this.held) this.#dataFrom(next, this.held, this.complete && !trailing);
     if (trailing) this.#trailersFrom(next);
@@ -254,6 +273,20 @@ export class Direction {
     this.#trailersSent = true;
     this.#ended = true;
     this.#sink.trailers(this.trailing!);
+  }
+
+  #metadataFrom(index: number, entries: Metadata): void {
+    for (const entry of this.#entries.slice(index)) {
+      if (this.aborted) return;
+      if (isAll(entry.iteration)) {
+        entry.metadata.push(entries);
+        return;
+      }
+      this.#events.entered();
+      entry.half.metadata(entries.length);
+      this.#events.left();
+    }
+    if (!this.aborted) this.#sink.metadata?.(entries);
   }
 
   /** Whether a callback leaves nothing to pass on. One that ended the message itself must not let it go on as well. */

@@ -4,6 +4,7 @@ import { decodeText, encodeText, toBytes, toText } from "./bytes.ts";
 import type { Callout } from "./callouts.ts";
 import { VirtualClock } from "./clock.ts";
 import { requestHeaders, requestId, responseHeaders } from "./connection.ts";
+import type { Metadata } from "./direction.ts";
 import { StreamError } from "./error.ts";
 import type { Filter } from "./filter.ts";
 import type { GrpcCallout } from "./grpc.ts";
@@ -117,6 +118,8 @@ export class Client implements Peer {
   resetReason: string | undefined;
   /** Whether it is to send nothing for now: the filters hold back as much as they may. */
   above = false;
+  /** The METADATA frames that came. */
+  readonly frames: Metadata[] = [];
   readonly #chunks: Uint8Array[] = [];
 
   headers(headers: HeaderMap, endOfStream: boolean): void {
@@ -132,6 +135,10 @@ export class Client implements Peer {
   trailers(trailers: HeaderMap): void {
     this.trailing = trailers;
     this.complete = true;
+  }
+
+  metadata(entries: Metadata): void {
+    this.frames.push(entries);
   }
 
   reset(reason: string): void {

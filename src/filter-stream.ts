@@ -22,6 +22,8 @@ export interface ReceivedMessage {
   readonly body: Uint8Array;
   /** The trailers; empty when there are none. */
   readonly trailers: HttpHeaders;
+  /** What came in METADATA frames of HTTP/2, frame by frame. */
+  readonly metadata: readonly HttpHeaders[];
   /** Whether the message has ended. */
   readonly complete: boolean;
 }
@@ -62,6 +64,14 @@ export class FilterStream {
     return this.#step("request", () => this.#stream.requestTrailers(toMap("trailers", trailers)));
   }
 
+  /**
+   * A METADATA frame of the request arrives, which HTTP/2 peers send when both say so (in Envoy `allow_metadata`). The
+   * filter hears how many names it has and can neither read nor hold it. After the headers only.
+   */
+  requestMetadata(metadata: HeadersInit): Step {
+    return this.#step("request", () => this.#stream.requestMetadata(headerEntries(metadata)));
+  }
+
   /** The response's headers arrive from the upstream, `:status` included. */
   responseHeaders(headers: HeadersInit, options: { endStream?: boolean } = {}): Step {
     return this.#step("response", () => {
@@ -77,6 +87,11 @@ export class FilterStream {
   /** The response's trailers arrive. */
   responseTrailers(trailers: HeadersInit): Step {
     return this.#step("response", () => this.#stream.responseTrailers(toMap("trailers", trailers)));
+  }
+
+  /** A METADATA frame of the response arrives from the upstream; as `requestMetadata`. */
+  responseMetadata(metadata: HeadersInit): Step {
+    return this.#step("response", () => this.#stream.responseMetadata(headerEntries(metadata)));
   }
 
   /** The client goes away: the stream ends with on_log, on_done, on_delete. */
@@ -157,6 +172,7 @@ function describe(client: Client): ReceivedMessage {
     headers: new HttpHeaders(client.head),
     body: client.body(),
     trailers: new HttpHeaders(client.trailing),
+    metadata: client.frames.map((entries) => new HttpHeaders(new HeaderMap("trailers", entries))),
     complete: client.complete,
   };
 }

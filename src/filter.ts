@@ -144,6 +144,7 @@ export class Filter {
       },
       data: (data, endOfStream) => downstream.data(data, endOfStream),
       trailers: (trailers) => downstream.trailers(trailers),
+      metadata: (entries) => downstream.metadata?.(entries),
       reset: (reason) => downstream.reset(reason),
       watermark: (above) => downstream.watermark?.(above),
     };
@@ -151,6 +152,7 @@ export class Filter {
       headers: (headers, endOfStream) => upstream.headers(requestHead(headers, endOfStream), endOfStream),
       data: (data, endOfStream) => upstream.data(data, endOfStream),
       trailers: (trailers) => upstream.trailers(trailers),
+      metadata: (entries) => upstream.metadata?.(entries),
       reset: (reason) => upstream.reset(reason),
       watermark: (above) => upstream.watermark?.(above),
     };

@@ -24,9 +24,11 @@ const callbacks = {
   on_request_headers: "proxy_on_request_headers",
   on_request_body: "proxy_on_request_body",
   on_request_trailers: "proxy_on_request_trailers",
+  on_request_metadata: "proxy_on_request_metadata",
   on_response_headers: "proxy_on_response_headers",
   on_response_body: "proxy_on_response_body",
   on_response_trailers: "proxy_on_response_trailers",
+  on_response_metadata: "proxy_on_response_metadata",
   on_log: "proxy_on_log",
   on_done: "proxy_on_done",
   on_delete: "proxy_on_delete",
@@ -79,11 +81,13 @@ export class HttpContext extends HostContext implements StreamFilter {
       headers: (headers, end) => this.#requestHeaders(headers, end),
       data: (data, end) => this.#data("request", data, end),
       trailers: (trailers) => this.#trailers("request", trailers),
+      metadata: (count) => this.#metadata("request", count),
     };
     this.response = {
       headers: (headers, end) => this.#responseHeaders(headers, end),
       data: (data, end) => this.#data("response", data, end),
       trailers: (trailers) => this.#trailers("response", trailers),
+      metadata: (count) => this.#metadata("response", count),
     };
   }
 
@@ -156,6 +160,12 @@ export class HttpContext extends HostContext implements StreamFilter {
     if (answer !== 0) return Action.Pause;
     this.#maps[type] = undefined;
     return Action.Continue;
+  }
+
+  /** Whatever the callback answers, the frame goes on. */
+  #metadata(which: "request" | "response", count: number): void {
+    if (!this.#requestStarted || (which === "response" && this.#failureSent)) return;
+    if (this.#call(`on_${which}_metadata`, [this.id, count]) === "failed") this.#failed(undefined, undefined);
   }
 
   log(): void {

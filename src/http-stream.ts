@@ -4,7 +4,7 @@
 
 import { Body } from "./body.ts";
 import { refuseRequestHead } from "./connection.ts";
-import { Direction, type DirectionEvents, type Half, type Sink } from "./direction.ts";
+import { Direction, type DirectionEvents, type Half, type Metadata, type Sink } from "./direction.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { EnvoyFault } from "./error.ts";
 import type { HeaderMap } from "./header-map.ts";
@@ -125,6 +125,11 @@ export class HttpStream {
     if (!this.ended) this.#event(() => this.request.receiveTrailers(trailers));
   }
 
+  /** A METADATA frame of the request arrives. */
+  requestMetadata(entries: Metadata): void {
+    if (!this.ended) this.#event(() => this.request.receiveMetadata(entries));
+  }
+
   /** The client has gone. */
   requestReset(): void {
     if (!this.ended) {
@@ -158,6 +163,11 @@ export class HttpStream {
     if (!this.#upstreamOpen) return;
     this.#upstreamDone();
     this.#event(() => this.response.receiveTrailers(trailers));
+  }
+
+  /** A METADATA frame of the response arrives. */
+  responseMetadata(entries: Metadata): void {
+    if (this.#upstreamOpen) this.#event(() => this.response.receiveMetadata(entries));
   }
 
   /** The upstream fails: Envoy's own 503 when there is no response yet, a broken response otherwise. */
@@ -300,6 +310,7 @@ export class HttpStream {
         upstream.trailers(trailers);
         length.end();
       },
+      metadata: (entries) => upstream.metadata?.(entries),
     };
   }
 
@@ -329,6 +340,7 @@ export class HttpStream {
         length.end();
         this.#finishResponse();
       },
+      metadata: (entries) => downstream.metadata?.(entries),
     };
   }
 

@@ -231,6 +231,7 @@ function failedFilter(stream: HttpStream): StreamFilter {
     headers: () => HeadersAction.Continue,
     data: () => DataAction.Continue,
     trailers: () => Action.Continue,
+    metadata: () => {},
   };
   const fail = {
     ...pass,
