@@ -32,6 +32,7 @@ const methods = {
   proxy_on_grpc_receive: "onGrpcReceive",
   proxy_on_grpc_receive_trailing_metadata: "onGrpcReceiveTrailingMetadata",
   proxy_on_grpc_close: "onGrpcClose",
+  proxy_on_foreign_function: "onForeignFunction",
 };
 
 /** Exports that some hosts insist on (ngx_wasm_module), with what they mean when no class overrides them: accepted. */

@@ -268,3 +268,11 @@ export function proxy_on_grpc_close(contextId: u32, callId: u32, status: u32): v
     changetype<RootContext>(find(contextId)).onGrpcClose(callId, status);
   leave();
 }
+
+// Foreign functions
+
+export function proxy_on_foreign_function(contextId: u32, functionId: u32, size: u32): void {
+  enter(contextId);
+  changetype<Context>(find(contextId)).onForeignFunction(functionId, size);
+  leave();
+}

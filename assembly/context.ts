@@ -2,6 +2,7 @@
 
 import { Action, BufferType, GRPC_STATUS_UNSET, GrpcStatus, MapType, Status, StreamType } from "./abi";
 import { Body, bodyOf } from "./body";
+import { callDataOf } from "./call-data";
 import { focus } from "./callback";
 import { configurationBytes, configurationText } from "./configuration";
 import { proxy_done, proxy_set_tick_period_milliseconds } from "./env";
@@ -74,6 +75,19 @@ export abstract class Context {
 
   /** The stream is to be logged: Envoy's header maps can be read, not changed. */
   onLog(): void {}
+
+  /**
+   * The host calls the filter on its own account; what it wants is an agreement between the two: `functionId` says which
+   * function is meant, and `size` bytes are in `callData`. Envoy as it is released never does so, nor does a host for ABI
+   * 0.1.0; ngx_wasm_module answers a `resolve_lua` in this way that it could not answer at once. An Envoy with extensions
+   * of one's own may. Source: proxy-wasm/spec v0.2.1, `proxy_on_foreign_function`.
+   */
+  onForeignFunction(functionId: u32, size: u32): void {}
+
+  /** The bytes that came with the running `onForeignFunction` of this context; `null` when the host has none. */
+  get callData(): Uint8Array | null {
+    return callDataOf(this.id);
+  }
 
   /** The last call of this context. */
   onDelete(): void {}

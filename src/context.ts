@@ -29,6 +29,8 @@ export abstract class HostContext implements ForeignCaller {
   abstract readonly root: RootContext;
   /** What it has said about properties. */
   declaredProperties: ReadonlyMap<string, PropertyDeclaration> = noProperties;
+  /** What came with its last callback. Envoy keeps a configuration that was read since in the same place. */
+  #callData: Uint8Array = new Uint8Array();
 
   constructor(plugin: Plugin, vm: Vm<HostContext>) {
     this.plugin = plugin;
@@ -62,9 +64,14 @@ export abstract class HostContext implements ForeignCaller {
   buffer(type: BufferType): Buffer | Refusal {
     switch (type) {
       case BufferType.VmConfiguration:
-        return this.plugin.vmConfiguration;
-      case BufferType.PluginConfiguration:
-        return this.plugin.configurationNow ?? absent(type, "Envoy gives it in on_configure only: keep what you need");
+        return (this.#callData = this.plugin.vmConfiguration);
+      case BufferType.PluginConfiguration: {
+        const { configurationNow } = this.plugin;
+        if (configurationNow) return (this.#callData = configurationNow);
+        return absent(type, "Envoy gives it in on_configure only: keep what you need");
+      }
+      case BufferType.CallData:
+        return this.#callData;
       case BufferType.HttpCallResponseBody:
         return this.root.inbox.buffer(type) ?? absent(type, "it is there in on_http_call_response only");
       case BufferType.GrpcReceiveBuffer:
@@ -72,6 +79,17 @@ export abstract class HostContext implements ForeignCaller {
       default:
         return new Uint8Array();
     }
+  }
+
+  /** Calls back with bytes beside the numbers: their size is the last of these. */
+  callWith(callData: Uint8Array, callback: string, args: readonly number[] = []): void {
+    this.#callData = callData;
+    this.vm.call(callback, this, [this.id, ...args, callData.length]);
+  }
+
+  /** The host calls the filter on its own account. */
+  foreignFunction(functionId: number, argument: Uint8Array): void {
+    this.callWith(argument, "proxy_on_foreign_function", [functionId]);
   }
 
   /** A property by its path; a refusal when there is none. */

@@ -94,6 +94,14 @@ export class FilterStream {
     return this.#step("response", () => this.#stream.responseMetadata(headerEntries(metadata)));
   }
 
+  /**
+   * The host calls the filter in the name of this stream (`proxy_on_foreign_function`), as ngx_wasm_module does to answer
+   * `resolve_lua`. What the numbers and bytes mean is an agreement of the two; Envoy as it is never calls.
+   */
+  foreignFunction(functionId: number, argument: string | Uint8Array = ""): Step {
+    return this.#step("request", () => this.#stream.foreignFunction(functionId, toBytes(argument)));
+  }
+
   /** The client goes away: the stream ends with on_log, on_done, on_delete. */
   reset(): void {
     this.#stream.requestReset();

@@ -29,8 +29,10 @@ import { GivenProperties, type PropertyOptions } from "./property-options.ts";
 import { type ProxyOptions, ProxyState } from "./proxy-state.ts";
 import { SharedQueue } from "./queues.ts";
 import { readBytes, readTextIfAny } from "./read-file.ts";
+import type { RootContext } from "./root-context.ts";
 import { SharedDataView } from "./shared-data.ts";
 import { isSourceMap, SourceMap } from "./source-map.ts";
+import { Step } from "./step.ts";
 import { StreamInfo } from "./stream-info.ts";
 import { TcpConnection } from "./tcp-connection.ts";
 import { type TcpPeer, TcpStream, type TcpStreamOptions } from "./tcp-stream.ts";
@@ -302,6 +304,11 @@ export class Filter {
     this.#parts.installation.reconfigure(toConfiguration(config));
   }
 
+  /** The host calls the root context (`proxy_on_foreign_function`), as `FilterStream.foreignFunction` does for a stream. */
+  foreignFunction(functionId: number, argument: string | Uint8Array = ""): Step {
+    return this.#rootStep((root) => root.foreignFunction(functionId, toBytes(argument)));
+  }
+
   /** Removes the filter from every worker, as a proxy does when its configuration goes: on_done, on_delete. */
   close(): void {
     this.#parts.installation.close();
@@ -310,6 +317,14 @@ export class Filter {
   /** This filter with others behind it. @internal */
   before(following: readonly Filter[]): Filter {
     return new Filter(this.#parts, this.#thread, following);
+  }
+
+  /** Does something to the root context. */
+  #rootStep(run: (root: RootContext) => void): Step {
+    const { root } = this.#plugin;
+    const before = root.trace.events.length;
+    run(root);
+    return new Step(false, root.trace.events.slice(before));
   }
 
   #traceOf(filter: Filter, trace: Trace): Trace {

@@ -216,6 +216,10 @@ export class HttpContext extends HostContext implements StreamFilter {
     this.#stream.sendLocalReply(failedReply);
   }
 
+  override foreignFunction(functionId: number, argument: Uint8Array): void {
+    if (this.#created) super.foreignFunction(functionId, argument);
+  }
+
   override headerMap(type: MapType, toChange: boolean): HeaderMap | Refusal {
     if (this.phase === "on_log") return this.#loggedMap(type, toChange);
     if (type >= MapType.GrpcReceiveInitialMetadata) return super.headerMap(type, toChange);

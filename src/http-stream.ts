@@ -22,6 +22,8 @@ export interface StreamFilter {
   readonly response: Half;
   /** The exchange is to be logged. */
   log(): void;
+  /** The host calls it on its own account. */
+  foreignFunction?(functionId: number, argument: Uint8Array): void;
   /** The stream is over; no call of it follows. */
   destroy(): void;
 }
@@ -168,6 +170,14 @@ export class HttpStream {
   /** A METADATA frame of the response arrives. */
   responseMetadata(entries: Metadata): void {
     if (this.#upstreamOpen) this.#event(() => this.response.receiveMetadata(entries));
+  }
+
+  /** The host calls its filters on its own account. */
+  foreignFunction(functionId: number, argument: Uint8Array): void {
+    if (this.ended) return;
+    this.#event(() => {
+      for (const filter of this.#filters) filter.foreignFunction?.(functionId, argument);
+    });
   }
 
   /** The upstream fails: Envoy's own 503 when there is no response yet, a broken response otherwise. */

@@ -73,6 +73,11 @@ export class TcpConnection {
     return this.#step("upstream", () => this.#stream.close(PeerType.Local));
   }
 
+  /** The host calls the filter in the name of this connection; see `FilterStream.foreignFunction`. */
+  foreignFunction(functionId: number, argument: string | Uint8Array = ""): Step {
+    return this.#step("downstream", () => this.#stream.foreignFunction(functionId, toBytes(argument)));
+  }
+
   /** Whether the client's connection is closed. */
   get closed(): boolean {
     return this.#stream.closed;

@@ -75,6 +75,10 @@ export class TcpContext extends HostContext implements ConnectionFilter {
     return Action.Pause;
   }
 
+  override foreignFunction(functionId: number, argument: Uint8Array): void {
+    if (this.#created) super.foreignFunction(functionId, argument);
+  }
+
   override headerMap(type: MapType, _toChange: boolean): Refusal | HeaderMap {
     return new Refusal(Status.BadArgument, `${mapNames[type]} cannot be used here: a TCP connection has no headers`);
   }

@@ -20,6 +20,8 @@ export interface ConnectionFilter {
   upstreamData(data: Body, endOfStream: boolean): Action;
   /** The client's connection is closed. */
   downstreamClose(peer: PeerType): void;
+  /** The host calls it on its own account. */
+  foreignFunction?(functionId: number, argument: Uint8Array): void;
   /** The connection is gone; no call of it follows. */
   destroy(): void;
 }
@@ -156,6 +158,13 @@ export class TcpStream {
     if (this.#connected) this.#options.upstream.close();
     this.#run(() => {
       for (const { filter } of this.#entries) filter.downstreamClose(peer);
+    });
+  }
+
+  /** The host calls its filters on its own account. */
+  foreignFunction(functionId: number, argument: Uint8Array): void {
+    this.#run(() => {
+      for (const { filter } of this.#entries) filter.foreignFunction?.(functionId, argument);
     });
   }
 
