@@ -33,6 +33,7 @@ const methods = {
   proxy_on_grpc_receive_trailing_metadata: "onGrpcReceiveTrailingMetadata",
   proxy_on_grpc_close: "onGrpcClose",
   proxy_on_foreign_function: "onForeignFunction",
+  envoy_on_resolve_dns: "onResolveDns",
 };
 
 /** Exports that some hosts insist on (ngx_wasm_module), with what they mean when no class overrides them: accepted. */
@@ -46,6 +47,7 @@ const needing = {
   [`${SDK}timers/startTimer`]: ["onTick"],
   [`${SDK}queues/subscribeTexts`]: ["onQueueReady"],
   [`${SDK}queues/subscribeBytes`]: ["onQueueReady"],
+  [`${SDK}dns/startDns`]: ["onResolveDns"],
   [`${SDK}http-call/startHttpCall`]: ["onHttpCallResponse"],
   [`${SDK}grpc/startGrpcCall`]: ["onGrpcReceive", "onGrpcClose"],
   [`${SDK}grpc/startGrpcStream`]: [

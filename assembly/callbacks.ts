@@ -6,6 +6,7 @@ import { Action } from "./abi";
 import { enter, leave } from "./callback";
 import { setConfiguring } from "./configuration";
 import { Context, HttpContext, requestFlow, responseFlow, RootContext } from "./context";
+import { deliverDns } from "./dns";
 import { beginFlow, endFlow, endFlows, isContinued } from "./flow";
 import { deliverItems, forgetSubscriptions, Queue } from "./queues";
 import { deliverGrpc, GrpcEvent } from "./grpc";
@@ -274,5 +275,13 @@ export function proxy_on_grpc_close(contextId: u32, callId: u32, status: u32): v
 export function proxy_on_foreign_function(contextId: u32, functionId: u32, size: u32): void {
   enter(contextId);
   changetype<Context>(find(contextId)).onForeignFunction(functionId, size);
+  leave();
+}
+
+// Envoy's own
+
+export function envoy_on_resolve_dns(contextId: u32, token: u32, size: u32): void {
+  enter(contextId);
+  deliverDns(token, size);
   leave();
 }

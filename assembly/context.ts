@@ -5,6 +5,7 @@ import { Body, bodyOf } from "./body";
 import { callDataOf } from "./call-data";
 import { focus } from "./callback";
 import { configurationBytes, configurationText } from "./configuration";
+import { DnsAnswer, DnsHandler, startDns } from "./dns";
 import { proxy_done, proxy_set_tick_period_milliseconds } from "./env";
 import { isWaiting, mayAnswer, mayContinue } from "./flow";
 import {
@@ -136,9 +137,43 @@ export abstract class Context {
     return startGrpcStream(stream, this.id, handler);
   }
 
+  /**
+   * Asks the proxy what a name stands for: `this.resolveDns<Plugin>("db.internal", (self, answer) => …)`. `handle` is as
+   * for `httpCall`. `Ok` says that it will be called, unless this context goes before; Envoy refuses no name, so one that
+   * is none gives an answer that has `failed`.
+   *
+   * Envoy only: other hosts do not load a filter that uses it. It asks the resolver of its machine, in every VM that asks,
+   * for IPv6 addresses and, when there are none, for IPv4 ones. What it need not ask for (addresses, `localhost`) is
+   * answered before this returns. Source: Envoy `source/extensions/common/wasm/wasm.cc`, `resolve_dns`.
+   */
+  resolveDns<T extends Context>(name: string, handle: (self: T, answer: DnsAnswer) => void): Status {
+    // @ts-ignore: a type parameter has a value in asc
+    assert(this instanceof T, "resolveDns<" + nameof<T>() + "> was called on another class");
+    return this.resolveDnsWith(name, new DnsFunction<T>(changetype<T>(this), handle));
+  }
+
+  /** As `resolveDns`, with a handler of your own class instead of a function. */
+  resolveDnsWith(name: string, handler: DnsHandler): Status {
+    return startDns(name, this.id, handler);
+  }
+
   /** How many HTTP callouts of this context wait for their answer. In the handler of the last one it is 0. */
   get pendingHttpCalls(): i32 {
     return countHttpCalls(this.id);
+  }
+}
+
+/** Calls a function with the context that has asked for a name. */
+class DnsFunction<T extends Context> extends DnsHandler {
+  constructor(
+    private readonly self: T,
+    private readonly handle: (self: T, answer: DnsAnswer) => void,
+  ) {
+    super();
+  }
+
+  override onAnswer(answer: DnsAnswer): void {
+    this.handle(this.self, answer);
   }
 }
 

@@ -171,6 +171,9 @@ export declare function proxy_call_foreign_function(
   returnResultSize: usize,
 ): u32;
 
+// Envoy only
+export declare function envoy_resolve_dns(name: usize, nameSize: usize, returnToken: usize): u32;
+
 // ABI 0.1.0 only
 export declare function proxy_get_configuration(returnData: usize, returnSize: usize): u32;
 export declare function proxy_continue_request(): u32;

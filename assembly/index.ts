@@ -33,6 +33,7 @@ export { currentTimeNanoseconds } from "./clock";
 export { ContentType, parseContentType } from "./content-type";
 export { Context, HttpContext, RootContext } from "./context";
 export { parseCookies } from "./cookies";
+export { DnsAddress, DnsAnswer, DnsHandler } from "./dns";
 export { GrpcCall, GrpcCallHandler, GrpcRequest, GrpcResponse, GrpcStream, GrpcStreamHandler } from "./grpc";
 export { callForeignFunction, foreignFunctionStatus } from "./foreign";
 export { ipOf, parseForwardedFor } from "./forwarded";

@@ -1,9 +1,10 @@
-// The clusters that a filter can call, and the callouts under way to them.
+// What a filter can call and ask: clusters, with the callouts under way to them, and names.
 
 import { Status } from "../assembly/abi.ts";
 import { decodeText } from "./bytes.ts";
 import { Callout, type CalloutAnswer, type CalloutInit, type CalloutUpstreams } from "./callouts.ts";
 import type { Clock } from "./clock.ts";
+import { type DnsNames, Resolver } from "./dns.ts";
 import { Refusal, StreamError } from "./error.ts";
 import { GrpcCallout, type GrpcInit, type GrpcListener, type GrpcUpstreams } from "./grpc.ts";
 import { type Leftover, leftovers } from "./leftovers.ts";
@@ -23,6 +24,8 @@ export interface Caller {
 export class Clusters {
   readonly upstreams: CalloutUpstreams;
   readonly grpc: GrpcUpstreams;
+  /** Resolves names. */
+  readonly dns: Resolver;
   /** The functions that are answering. */
   readonly work: UpstreamWork;
   /** The callouts that wait for their answer, oldest first. */
@@ -31,10 +34,11 @@ export class Clusters {
   readonly openGrpc: Set<GrpcCallout> = new Set();
   readonly #clock: Clock;
 
-  constructor(upstreams: CalloutUpstreams, grpc: GrpcUpstreams, clock: Clock) {
+  constructor(upstreams: CalloutUpstreams, grpc: GrpcUpstreams, dns: DnsNames, clock: Clock) {
     this.upstreams = upstreams;
     this.grpc = grpc;
     this.work = new UpstreamWork(clock);
+    this.dns = new Resolver(dns, this.work);
     this.#clock = clock;
   }
 

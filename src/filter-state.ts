@@ -4,6 +4,7 @@
 import { Status } from "../assembly/abi.ts";
 import { type ByteString, encodeText } from "./bytes.ts";
 import { Refusal } from "./error.ts";
+import { isIPv4, isIPv6 } from "./ip.ts";
 import type { PropertyMap } from "./property-value.ts";
 
 /** What Envoy makes of a text, as it reads back; undefined when the text is none of that object. */
@@ -98,18 +99,4 @@ function endpoint(text: string): string | undefined {
   const [, six, four, port] = /^(?:\[(.*)\]|([\d.]*)):(\d{1,5})$/.exec(text) ?? [];
   if (Number(port ?? 65536) > 65535) return undefined;
   return (four !== undefined ? isIPv4(four) : isIPv6(six ?? "")) ? text : undefined;
-}
-
-function isIPv4(text: string): boolean {
-  return /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/.test(text);
-}
-
-function isIPv6(text: string): boolean {
-  if (!/^[\da-f:.]{2,45}$/i.test(text)) return false;
-  const last = text.slice(text.lastIndexOf(":") + 1);
-  if (last.includes(".") && !isIPv4(last)) return false;
-  const halves = (last.includes(".") ? text.replace(last, "0:0") : text).split("::");
-  const groups = halves.flatMap((half) => (half ? half.split(":") : []));
-  if (groups.some((group) => !/^[\da-f]{1,4}$/i.test(group))) return false;
-  return halves.length === 1 ? groups.length === 8 : halves.length === 2 && groups.length < 8;
 }

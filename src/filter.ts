@@ -367,7 +367,7 @@ export async function loadFilter(
 function proxyOf(options: FilterOptions): ProxyState {
   const { proxy } = options;
   if (!proxy) return new ProxyState(options);
-  for (const name of ["clock", "now", "seed", "mainThread", "upstreams", "grpc"] as const) {
+  for (const name of ["clock", "now", "seed", "mainThread", "upstreams", "grpc", "dns"] as const) {
     if (options[name] !== undefined)
       throw new TypeError(`${name} is an option of the proxy: new ProxyState({ ${name} })`);
   }

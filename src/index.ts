@@ -22,6 +22,7 @@ export type {
   CalloutUpstreams,
 } from "./callouts.ts";
 export { type Clock, SystemClock, VirtualClock } from "./clock.ts";
+export type { DnsAddress, DnsAnswer, DnsNames } from "./dns.ts";
 export { EnvoyFault, LeakError, LoadError, Refusal, StreamError, Trap } from "./error.ts";
 export { FilterResponse, type RequestInit } from "./exchange.ts";
 export type { Fault, Faults } from "./faults.ts";

@@ -5,6 +5,7 @@ import { type Clock, VirtualClock } from "./clock.ts";
 import type { CalloutUpstreams } from "./callouts.ts";
 import { Clusters } from "./clusters.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import type { DnsNames } from "./dns.ts";
 import type { GrpcUpstreams } from "./grpc.ts";
 import { Metrics } from "./metrics.ts";
 import { Queues } from "./queues.ts";
@@ -27,6 +28,12 @@ export interface ProxyOptions {
   readonly upstreams?: CalloutUpstreams;
   /** The clusters that filters can call with gRPC, likewise. */
   readonly grpc?: GrpcUpstreams;
+  /**
+   * What the names stand for that filters ask the proxy to resolve (`envoy_resolve_dns`): `{ "a.test": ["192.0.2.1"] }`,
+   * none for a name that does not exist, `null` when nobody can be asked; or a function. Names that are not given do
+   * not exist; addresses and `localhost`, which is `::1`, stand for themselves.
+   */
+  readonly dns?: DnsNames;
   /**
    * Whether filters also run where Envoy runs them beside its workers: a configuration is tried out in a VM that is
    * dropped thereafter, the canary, and a VM stays on the main thread, which ticks, registers queues and counts, and
@@ -68,7 +75,7 @@ export class ProxyState {
   constructor(options: ProxyOptions = {}) {
     this.clock = options.clock ?? new VirtualClock(options.now);
     this.random = seededRandom(options.seed ?? 1);
-    this.clusters = new Clusters(options.upstreams ?? {}, options.grpc ?? {}, this.clock);
+    this.clusters = new Clusters(options.upstreams ?? {}, options.grpc ?? {}, options.dns ?? {}, this.clock);
     this.mainThread = options.mainThread ? this.newThread() : undefined;
   }
 

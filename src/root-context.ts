@@ -47,6 +47,13 @@ export class RootContext extends HostContext {
     this.vm.call("proxy_on_queue_ready", this, [this.id, queue]);
   }
 
+  /** Has a name resolved. The answer may come at once; the number is known to the filter by then. */
+  resolveDns(name: string, token: number): void {
+    this.plugin.host.proxy.clusters.dns.resolve(name, (answer) => {
+      if (this.vm.contexts.get(this.id) === this) this.callWith(answer, "envoy_on_resolve_dns", [token]);
+    });
+  }
+
   /** Whether it serves new streams of a plugin that is equal to this one. */
   serves(identity: string): boolean {
     return this.#users > 0 && this.plugin.identity === identity;

@@ -43,6 +43,7 @@ export class Vm<Context extends VmContext> {
   readonly #dispatcher: Dispatcher;
   readonly #afterCall: (() => void)[] = [];
   readonly #calls: [number, number, number] = [0, 0, 0];
+  #dnsToken = 1;
   #nextId = 1;
   #current: Context | undefined;
   #effective: Context | undefined;
@@ -100,6 +101,11 @@ export class Vm<Context extends VmContext> {
   /** A number for a callout of this kind, which stands in its low two bits. */
   newCallId(kind: 0 | 1 | 2): number {
     return (++this.#calls[kind] << 2) | kind;
+  }
+
+  /** A number for a name that is resolved. */
+  newDnsToken(): number {
+    return ++this.#dnsToken;
   }
 
   /** Does something when the outermost callback has returned. */

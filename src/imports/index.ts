@@ -9,6 +9,7 @@ import { bufferCalls } from "./buffers.ts";
 import { calloutCalls } from "./callouts.ts";
 import { clockCalls } from "./clock.ts";
 import { contextCalls } from "./contexts.ts";
+import { dnsCalls } from "./dns.ts";
 import type { HostCall } from "./families.ts";
 import { grpcCalls } from "./grpc.ts";
 import { foreignCalls } from "./foreign.ts";
@@ -36,6 +37,7 @@ const families = [
   calloutCalls,
   grpcCalls,
   foreignCalls,
+  dnsCalls,
 ];
 
 /** What may be called from the start functions and from an allocator; everything else fails the VM there. */

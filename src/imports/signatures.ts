@@ -153,6 +153,8 @@ export const callbackSignatures: Readonly<Record<string, Signature>> = {
   proxy_on_grpc_close: contextCall(3),
   proxy_on_queue_ready: contextCall(2),
   proxy_on_foreign_function: contextCall(3),
+  envoy_on_resolve_dns: contextCall(3),
+  envoy_on_stats_update: contextCall(2),
   proxy_on_done: i32(1),
   proxy_on_log: contextCall(1),
   proxy_on_delete: contextCall(1),
