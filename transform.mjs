@@ -34,6 +34,7 @@ const methods = {
   proxy_on_grpc_close: "onGrpcClose",
   proxy_on_foreign_function: "onForeignFunction",
   envoy_on_resolve_dns: "onResolveDns",
+  envoy_on_stats_update: "onStatsUpdate",
 };
 
 /** Exports that some hosts insist on (ngx_wasm_module), with what they mean when no class overrides them: accepted. */

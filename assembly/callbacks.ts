@@ -13,6 +13,7 @@ import { deliverGrpc, GrpcEvent } from "./grpc";
 import { deliverHttpCall } from "./http-call";
 import { forgetCallsOf } from "./pending-calls";
 import { beginConnection, create, find, remove } from "./registry";
+import { StatsUpdate } from "./stats-update";
 import { StreamContext } from "./stream-context";
 import { forgetTimersOf, runTimers } from "./timers";
 
@@ -283,5 +284,11 @@ export function proxy_on_foreign_function(contextId: u32, functionId: u32, size:
 export function envoy_on_resolve_dns(contextId: u32, token: u32, size: u32): void {
   enter(contextId);
   deliverDns(token, size);
+  leave();
+}
+
+export function envoy_on_stats_update(contextId: u32, size: u32): void {
+  enter(contextId);
+  changetype<RootContext>(find(contextId)).onStatsUpdate(StatsUpdate.of(contextId, size));
   leave();
 }

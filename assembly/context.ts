@@ -25,6 +25,7 @@ import { Request } from "./request";
 import { Response } from "./response";
 import { checked, DONE, FOUND_OR_NOT } from "./status";
 import { closeStream, continueStream, sendLocalResponse, sendLocalResponseBytes } from "./stream";
+import { StatsUpdate } from "./stats-update";
 import { StreamContext } from "./stream-context";
 import { startTimer, stopTimer } from "./timers";
 
@@ -74,7 +75,11 @@ export abstract class Context {
     return true;
   }
 
-  /** The stream is to be logged: Envoy's header maps can be read, not changed. */
+  /**
+   * The stream is to be logged: Envoy's header maps can be read, not changed. A root context is called where the filter is
+   * an access logger (`envoy.access_loggers.wasm`), for each stream that has ended; `request`, `response` and
+   * `HeaderMap.of` mean that stream then.
+   */
   onLog(): void {}
 
   /**
@@ -207,7 +212,9 @@ class HttpCallFunction<T extends Context> extends HttpCallHandler {
 
 /**
  * One configuration of the plugin in one VM. Envoy makes one in every worker, in the main thread, and in a VM that
- * only tries out a new configuration.
+ * only tries out a new configuration. As a service (`envoy.bootstrap.wasm`) it has no streams and lives by its timers and
+ * queues; with `singleton` it is in the main thread alone. As an access logger (`envoy.access_loggers.wasm`) it has
+ * `onLog`, as a stats sink (`envoy.stat_sinks.wasm`) `onStatsUpdate`.
  */
 export class RootContext extends Context {
   /** The VM has started; `false` refuses it. `configurationSize` is the size of `vmConfiguration` in bytes. */
@@ -256,6 +263,15 @@ export class RootContext extends Context {
     focus(this.id);
     return subscribeBytes(name, this.id, changetype<usize>(handle));
   }
+
+  /**
+   * The proxy's statistics, every few seconds (Envoy's `stats_flush_interval`), where the filter is one of its stats sinks
+   * (`envoy.stat_sinks.wasm`), which Envoy runs in its main thread. Envoy only, and with care: the memory that Envoy 1.40
+   * sets aside doubles with each gauge that was ever used. It was 245 MB for the 31 of an Envoy that does next to nothing;
+   * from there on the number leaves 32 bits, and may be too small for what Envoy writes. `stats_matcher` in its
+   * `stats_config` keeps gauges away.
+   */
+  onStatsUpdate(stats: StatsUpdate): void {}
 
   /**
    * An answer to a callout that was sent with `HttpCall.send`. Maps and buffer are those of `HttpCallResponse`; all three

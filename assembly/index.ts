@@ -65,5 +65,6 @@ export { registerHttpContext, registerRootContext, registerStreamContext } from 
 export { Request, request, RequestHead } from "./request";
 export { Response, response } from "./response";
 export { SharedData, SharedEntry } from "./shared-data";
+export { StatsUpdate } from "./stats-update";
 export { StreamContext } from "./stream-context";
 export { TextDecoder } from "./text-decoder";

@@ -9,15 +9,25 @@ import { Refusal } from "./error.ts";
 import type { ForeignCaller, PropertyDeclaration } from "./foreign.ts";
 import type { HeaderMap } from "./header-map.ts";
 import type { LocalReply } from "./local-reply.ts";
+import type { PaddedBytes } from "./padded-bytes.ts";
 import type { Plugin } from "./plugin.ts";
 import type { RootContext } from "./root-context.ts";
-import { property } from "./properties.ts";
+import { property, type StreamSources } from "./properties.ts";
+import type { GivenProperties } from "./property-options.ts";
 import type { PropertyValue } from "./property-value.ts";
 import type { Trace } from "./trace.ts";
 import type { Vm } from "./vm.ts";
 
 /** A buffer that a host call may read; `Body` ones may be written. */
-export type Buffer = Body | Uint8Array;
+export type Buffer = Body | PaddedBytes | Uint8Array;
+
+/** A stream that has ended, as a log sees it. */
+export interface LoggedStream {
+  readonly logged: StreamSources;
+  readonly given: GivenProperties;
+  /** Whether it is over. */
+  readonly isOver: boolean;
+}
 
 /** A context in a VM, with what every kind answers. */
 export abstract class HostContext implements ForeignCaller {
@@ -30,7 +40,7 @@ export abstract class HostContext implements ForeignCaller {
   /** What it has said about properties. */
   declaredProperties: ReadonlyMap<string, PropertyDeclaration> = noProperties;
   /** What came with its last callback. Envoy keeps a configuration that was read since in the same place. */
-  #callData: Uint8Array = new Uint8Array();
+  #callData: Uint8Array | PaddedBytes = new Uint8Array();
 
   constructor(plugin: Plugin, vm: Vm<HostContext>) {
     this.plugin = plugin;
@@ -82,7 +92,7 @@ export abstract class HostContext implements ForeignCaller {
   }
 
   /** Calls back with bytes beside the numbers: their size is the last of these. */
-  callWith(callData: Uint8Array, callback: string, args: readonly number[] = []): void {
+  callWith(callData: Uint8Array | PaddedBytes, callback: string, args: readonly number[] = []): void {
     this.#callData = callData;
     this.vm.call(callback, this, [this.id, ...args, callData.length]);
   }
@@ -145,6 +155,18 @@ export abstract class HostContext implements ForeignCaller {
 }
 
 const noProperties: ReadonlyMap<string, PropertyDeclaration> = new Map();
+
+/** The header map of this type that a stream leaves for its log. */
+export function loggedMap(stream: LoggedStream, type: MapType, toChange: boolean): HeaderMap | Refusal {
+  if (toChange) return new Refusal(Status.BadArgument, `in on_log nothing can be changed, nor ${mapNames[type]}`);
+  const { request, response, trailers } = stream.logged;
+  const maps: Partial<Record<MapType, HeaderMap | undefined>> = {
+    [MapType.HttpRequestHeaders]: request,
+    [MapType.HttpResponseHeaders]: response,
+    [MapType.HttpResponseTrailers]: trailers,
+  };
+  return maps[type] ?? new Refusal(Status.NotFound, `there are none: ${mapNames[type]}`);
+}
 
 /** The names of the header maps, as sentences have them. */
 export const mapNames: Record<MapType, string> = {

@@ -4,6 +4,7 @@ import { decodeText, encodeText, toBytes, toText } from "./bytes.ts";
 import type { Callout } from "./callouts.ts";
 import { VirtualClock } from "./clock.ts";
 import { requestHeaders, requestId, responseHeaders } from "./connection.ts";
+import type { LoggedStream } from "./context.ts";
 import type { Metadata } from "./direction.ts";
 import { StreamError } from "./error.ts";
 import type { Filter } from "./filter.ts";
@@ -75,6 +76,8 @@ export class FilterResponse {
   readonly logs: readonly LogEntry[];
   /** Every callback and host call of this exchange. */
   readonly trace: Trace;
+  /** What an access logger sees. @internal */
+  readonly finished: LoggedStream;
 
   /** @internal */
   constructor(client: Client, request: UpstreamRequest | null, stream: HttpStream, trace: Trace) {
@@ -90,6 +93,7 @@ export class FilterResponse {
     this.grpcCalls = trace.grpcCalls;
     this.logs = trace.logs;
     this.trace = trace;
+    this.finished = stream;
   }
 
   /** The body as text. */

@@ -3,6 +3,7 @@
 import { toBytes } from "./bytes.ts";
 import type { Callout } from "./callouts.ts";
 import { pendingCallout, pendingGrpcCall } from "./clusters.ts";
+import type { LoggedStream } from "./context.ts";
 import { Client } from "./exchange.ts";
 import type { Filter } from "./filter.ts";
 import type { GrpcCallout } from "./grpc.ts";
@@ -157,6 +158,11 @@ export class FilterStream {
   /** The reply that the filter or the proxy gave by itself, or null. */
   get localReply(): LocalReply | null {
     return this.#stream.localReply ?? null;
+  }
+
+  /** What an access logger sees. @internal */
+  get finished(): LoggedStream {
+    return this.#stream;
   }
 
   /** The lines that the filter logged on this stream. */

@@ -9,7 +9,7 @@ import { finishResponse, requestHead, responseHead } from "./connection.ts";
 import type { HostContext } from "./context.ts";
 import { cover, type CoveredModule, isCovered } from "./coverage.ts";
 import { isDebugged, withSourceMap } from "./debugger.ts";
-import type { Refusal, Trap } from "./error.ts";
+import { type Refusal, StreamError, type Trap } from "./error.ts";
 import { type Fault, Faults } from "./faults.ts";
 import { exchange, type FilterResponse, letPass, type RequestInit } from "./exchange.ts";
 import type { ForeignFunction } from "./foreign.ts";
@@ -32,6 +32,7 @@ import { readBytes, readTextIfAny } from "./read-file.ts";
 import type { RootContext } from "./root-context.ts";
 import { SharedDataView } from "./shared-data.ts";
 import { isSourceMap, SourceMap } from "./source-map.ts";
+import { encodeStats, type ProxyStats } from "./stats-update.ts";
 import { Step } from "./step.ts";
 import { StreamInfo } from "./stream-info.ts";
 import { TcpConnection } from "./tcp-connection.ts";
@@ -307,6 +308,21 @@ export class Filter {
   /** The host calls the root context (`proxy_on_foreign_function`), as `FilterStream.foreignFunction` does for a stream. */
   foreignFunction(functionId: number, argument: string | Uint8Array = ""): Step {
     return this.#rootStep((root) => root.foreignFunction(functionId, toBytes(argument)));
+  }
+
+  /**
+   * The filter is an access logger (`envoy.access_loggers.wasm`): its root context hears of a stream that has ended, of
+   * this filter or of another, whose headers and properties it can read: `filter.log(await filter.request("/"))`.
+   */
+  log(stream: FilterResponse | FilterStream | TcpConnection): Step {
+    const { finished } = stream;
+    if (!finished.isOver) throw new StreamError("the stream is not over: access loggers hear of it when it is");
+    return this.#rootStep((root) => root.log(finished));
+  }
+
+  /** The filter is a stats sink (`envoy.stat_sinks.wasm`): its root context hears of the proxy's statistics. */
+  statsUpdate(stats: ProxyStats): Step {
+    return this.#rootStep((root) => root.callWith(encodeStats(stats), "envoy_on_stats_update"));
   }
 
   /** Removes the filter from every worker, as a proxy does when its configuration goes: on_done, on_delete. */

@@ -4,7 +4,7 @@
 import { Action, BufferType, DataAction, HeadersAction, MapType, Status } from "../assembly/abi.ts";
 import { Body } from "./body.ts";
 import type { ByteString } from "./bytes.ts";
-import { type Buffer, bufferNames, HostContext, mapNames } from "./context.ts";
+import { type Buffer, bufferNames, HostContext, loggedMap, mapNames } from "./context.ts";
 import type { Half } from "./direction.ts";
 import { EnvoyFault, Refusal } from "./error.ts";
 import { HeaderMap } from "./header-map.ts";
@@ -221,21 +221,10 @@ export class HttpContext extends HostContext implements StreamFilter {
   }
 
   override headerMap(type: MapType, toChange: boolean): HeaderMap | Refusal {
-    if (this.phase === "on_log") return this.#loggedMap(type, toChange);
+    if (this.phase === "on_log") return loggedMap(this.#stream, type, toChange);
     if (type >= MapType.GrpcReceiveInitialMetadata) return super.headerMap(type, toChange);
     const map = this.#maps[type] ?? (toChange ? this.#newTrailers(type) : undefined);
     return map ?? new Refusal(Status.BadArgument, this.#whyNoMap(type));
-  }
-
-  #loggedMap(type: MapType, toChange: boolean): HeaderMap | Refusal {
-    if (toChange) return new Refusal(Status.BadArgument, `in on_log nothing can be changed, nor ${mapNames[type]}`);
-    const { request, response } = this.#stream;
-    const maps: Partial<Record<MapType, HeaderMap | undefined>> = {
-      [MapType.HttpRequestHeaders]: request.message,
-      [MapType.HttpResponseHeaders]: response.message,
-      [MapType.HttpResponseTrailers]: response.trailing,
-    };
-    return maps[type] ?? new Refusal(Status.NotFound, `there are none: ${mapNames[type]}`);
   }
 
   /** Trailers come into being when they are written to in the last body callback. */

@@ -10,6 +10,7 @@ import { EnvoyFault } from "./error.ts";
 import type { HeaderMap } from "./header-map.ts";
 import { type LocalReply, localReplyMessage, proxyReply, upstreamFailureReply } from "./local-reply.ts";
 import { MessageLength } from "./message-length.ts";
+import type { StreamSources } from "./properties.ts";
 import type { GivenProperties } from "./property-options.ts";
 import { refuseRequest, refuseResponse } from "./router.ts";
 import { ResponseFlag, type StreamInfo } from "./stream-info.ts";
@@ -101,6 +102,17 @@ export class HttpStream {
   /** Whether the response's head is on its way to the client. */
   get responseStarted(): boolean {
     return this.#responseStarted;
+  }
+
+  /** What a log sees of it. */
+  get logged(): StreamSources {
+    const { info, details, request, response } = this;
+    const maps = { request: request.message, response: response.message, trailers: response.trailing };
+    return { info, details, ...maps, phase: "on_log" };
+  }
+
+  get isOver(): boolean {
+    return this.ended;
   }
 
   /** The request's head arrives from the client. */

@@ -44,6 +44,7 @@ export type { PropertyOptions } from "./property-options.ts";
 export { type ProxyOptions, ProxyState } from "./proxy-state.ts";
 export type { SharedQueue } from "./queues.ts";
 export type { SharedDataView } from "./shared-data.ts";
+export type { ProxyStats } from "./stats-update.ts";
 export { Step } from "./step.ts";
 export { type Received, TcpConnection } from "./tcp-connection.ts";
 export { type LogEntry, Trace, type TraceEvent } from "./trace.ts";

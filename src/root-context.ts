@@ -1,10 +1,14 @@
 // The root context of a plugin: its configuration, its timer, its life. Source: proxy-wasm-cpp-host src/context.cc.
 
-import { Status } from "../assembly/abi.ts";
+import { type MapType, Status } from "../assembly/abi.ts";
+import type { ByteString } from "./bytes.ts";
 import { CalloutInbox } from "./callout-inbox.ts";
-import { HostContext } from "./context.ts";
+import { HostContext, loggedMap, type LoggedStream } from "./context.ts";
 import { Refusal } from "./error.ts";
+import type { HeaderMap } from "./header-map.ts";
 import { leftovers } from "./leftovers.ts";
+import { property } from "./properties.ts";
+import type { PropertyValue } from "./property-value.ts";
 import { Trace } from "./trace.ts";
 
 /** The context of a plugin configuration in a VM. */
@@ -14,6 +18,8 @@ export class RootContext extends HostContext {
   readonly inbox: CalloutInbox = new CalloutInbox(this);
   #cancelTick: (() => void) | undefined;
   #donePending = false;
+  /** The stream that it is to log. */
+  #logged: LoggedStream | undefined;
   /** How many plugins and streams use it. */
   #users = 1;
 
@@ -45,6 +51,23 @@ export class RootContext extends HostContext {
   /** A queue that it registered has got an item. */
   queueReady(queue: number): void {
     this.vm.call("proxy_on_queue_ready", this, [this.id, queue]);
+  }
+
+  /** Hears of a stream that has ended: the filter is an access logger. */
+  log(stream: LoggedStream): void {
+    this.#logged = stream;
+    this.vm.call("proxy_on_log", this, [this.id]);
+    this.#logged = undefined;
+  }
+
+  override headerMap(type: MapType, toChange: boolean): HeaderMap | Refusal {
+    return this.#logged ? loggedMap(this.#logged, type, toChange) : super.headerMap(type, toChange);
+  }
+
+  override property(path: readonly ByteString[]): PropertyValue | Refusal {
+    if (!this.#logged) return super.property(path);
+    const { logged: stream, given } = this.#logged;
+    return property(path, { plugin: this.plugin.options, given, stream });
   }
 
   /** Has a name resolved. The answer may come at once; the number is known to the filter by then. */

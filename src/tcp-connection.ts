@@ -2,6 +2,7 @@
 
 import { PeerType } from "../assembly/abi.ts";
 import { toBytes, toText } from "./bytes.ts";
+import type { LoggedStream } from "./context.ts";
 import { StreamError } from "./error.ts";
 import type { Filter } from "./filter.ts";
 import type { PropertyOptions } from "./property-options.ts";
@@ -106,6 +107,11 @@ export class TcpConnection {
   /** What has reached the upstream so far. */
   get upstream(): Received {
     return this.#server.received();
+  }
+
+  /** What an access logger sees. @internal */
+  get finished(): LoggedStream {
+    return this.#stream;
   }
 
   /** The lines that the filter logged on this connection. */

@@ -90,9 +90,7 @@ export class TcpContext extends HostContext implements ConnectionFilter {
   }
 
   override property(path: readonly ByteString[]): PropertyValue | Refusal {
-    const { info, given } = this.#stream;
-    const none = { details: undefined, request: undefined, response: undefined, trailers: undefined };
-    const stream = { info, ...none, phase: "a TCP connection" };
+    const { logged: stream, given } = this.#stream;
     return property(path, { plugin: this.plugin.options, given, stream });
   }
 

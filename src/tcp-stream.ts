@@ -7,6 +7,7 @@
 import { Action, PeerType } from "../assembly/abi.ts";
 import { Body } from "./body.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import type { StreamSources } from "./properties.ts";
 import type { GivenProperties, PropertyOptions } from "./property-options.ts";
 import type { StreamInfo } from "./stream-info.ts";
 
@@ -126,6 +127,16 @@ export class TcpStream {
   /** Whether the upstream has been connected. */
   get connected(): boolean {
     return this.#connected;
+  }
+
+  /** What a log sees of it, and filters see at any time. */
+  get logged(): StreamSources {
+    const none = { details: undefined, request: undefined, response: undefined, trailers: undefined };
+    return { info: this.info, ...none, phase: "a TCP connection" };
+  }
+
+  get isOver(): boolean {
+    return this.closed;
   }
 
   /** Whether a filter holds what comes from this side. */

@@ -11,7 +11,7 @@ export const bufferCalls: Family = ({ vm }) => ({
     if (type > BufferType.CallData) return unknownValue("buffer", type, BufferType.CallData);
     const buffer = vm.context!.buffer(type);
     if (isRefusal(buffer)) return buffer;
-    const bytes = buffer instanceof Body ? buffer.slice(start, maxSize) : buffer.subarray(start, start + maxSize);
+    const bytes = buffer instanceof Uint8Array ? buffer.subarray(start, start + maxSize) : buffer.slice(start, maxSize);
     return vm.memory.give(bytes, returnData, returnSize);
   },
 
