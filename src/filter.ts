@@ -412,8 +412,7 @@ function install(
     refused: (call, refusal) => options.onRefusal?.(call, refusal),
   };
   const makeVm = (plugin: Plugin): Vm<HostContext> => {
-    const { module, abi } = loaded;
-    const made = new Vm<HostContext>(module, abi, proxy.dispatcher, (vm) => makeImports(plugin, vm), limit);
+    const made = new Vm<HostContext>(loaded, proxy.dispatcher, (vm) => makeImports(plugin, vm), limit);
     bounds.show?.(made.globals);
     return made;
   };

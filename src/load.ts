@@ -6,17 +6,21 @@ import type { Limits } from "./limits.ts";
 import { type LimitedModule, limitMemory } from "./memory-limit.ts";
 import { type AbiVersion, callbackSignatures, envFunctions, wasiFunctions } from "./imports/signatures.ts";
 import { inspectModule, type ModuleInfo, type Signature } from "./module.ts";
+import { provision, type Provision } from "./provided.ts";
 
 /** A module that a proxy takes, with its memory limited. */
 export interface CheckedModule extends LimitedModule {
   readonly info: ModuleInfo;
   readonly abi: AbiVersion;
+  readonly provide: Provision;
 }
 
 /** A compiled module. */
 export interface LoadedModule {
   readonly module: WebAssembly.Module;
   readonly abi: AbiVersion;
+  /** Makes what it imports beside functions. */
+  readonly provide: Provision;
 }
 
 const markers: Record<string, AbiVersion> = {
@@ -36,12 +40,13 @@ export async function checkModule(
   const abi = abiOf(info, name);
   checkImports(info, abi, name);
   checkExports(info, abi, name);
-  return { ...limitMemory(bytes, limits.memoryPages, name), info, abi };
+  const provide = provision(info, limits.memoryPages, name);
+  return { ...limitMemory(bytes, limits.memoryPages, name), info, abi, provide };
 }
 
 /** Compiles a module that has been checked. */
-export async function compileModule({ bytes, abi }: CheckedModule): Promise<LoadedModule> {
-  return { module: await WebAssembly.compile(bytes), abi };
+export async function compileModule({ bytes, abi, provide }: CheckedModule): Promise<LoadedModule> {
+  return { module: await WebAssembly.compile(bytes), abi, provide };
 }
 
 async function checkValid(bytes: Uint8Array<ArrayBuffer>, name: string): Promise<void> {
@@ -69,9 +74,7 @@ function abiOf(info: ModuleInfo, name: string): AbiVersion {
 
 function checkImports(info: ModuleInfo, abi: AbiVersion, name: string): void {
   const problems = info.imports.flatMap((item) => {
-    if (item.kind === "memory" || item.kind === "table") {
-      return [`${item.module}.${item.name}: this host gives no ${item.kind} to a module`];
-    }
+    if (item.limits) return [];
     const offered = item.kind === "function" ? offeredSignature(item.module, item.name, abi) : undefined;
     const wanted = item.signature ?? item.kind;
     if (offered === undefined) return [`${item.module}.${item.name} (${wanted}) is missing${hint(item.name, abi)}`];

@@ -7,12 +7,33 @@ export type Signature = string;
 
 /** What a module's binary says of itself. */
 export interface ModuleInfo {
-  /** What it needs; `signature` stands only with functions. */
-  readonly imports: readonly { module: string; name: string; kind: string; signature?: Signature }[];
+  /** What it needs. */
+  readonly imports: readonly ModuleImport[];
   /** What it offers, in order; `signature` stands only with functions. */
   readonly exports: readonly { name: string; kind: string; signature?: Signature }[];
   /** Where its source map is, relative to the module, or undefined. */
   readonly sourceMappingUrl: string | undefined;
+}
+
+/** Something that a module needs. */
+export interface ModuleImport {
+  readonly module: string;
+  readonly name: string;
+  readonly kind: string;
+  /** Only of functions. */
+  readonly signature?: Signature;
+  /** Only of memories and tables. */
+  readonly limits?: ImportedLimits;
+}
+
+/** How large a memory (in pages of 64 KiB) or table is to be. */
+export interface ImportedLimits {
+  readonly initial: number;
+  readonly maximum?: number;
+  /** Whether it is neither shared nor addressed with 64 bits. */
+  readonly isPlain: boolean;
+  /** What a table holds, when that is known. */
+  readonly element?: WebAssembly.TableKind;
 }
 
 const kinds = ["function", "table", "memory", "global", "tag"];
@@ -23,7 +44,7 @@ export function inspectModule(bytes: Uint8Array): ModuleInfo {
   const reader = new Reader(bytes);
   const signatures: Signature[] = [];
   const functions: Signature[] = [];
-  const imports: { module: string; name: string; kind: string; signature?: Signature }[] = [];
+  const imports: ModuleImport[] = [];
   const exports: { name: string; kind: string; signature?: Signature }[] = [];
   let sourceMappingUrl: string | undefined;
   reader.skip(8);
@@ -35,10 +56,14 @@ export function inspectModule(bytes: Uint8Array): ModuleInfo {
     if (section === 2) {
       reader.list(() => {
         const [module, name, kind] = [reader.name(), reader.name(), kinds[reader.byte()] ?? "unknown"];
-        const type = readImportType(reader, kind);
-        const signature = kind === "function" ? signatures[type] : undefined;
-        if (signature !== undefined) functions.push(signature);
-        imports.push({ module, name, kind, ...(signature !== undefined && { signature }) });
+        if (kind === "function") {
+          const signature = signatures[reader.unsigned()];
+          if (signature !== undefined) functions.push(signature);
+          imports.push({ module, name, kind, ...(signature !== undefined && { signature }) });
+        } else {
+          const limits = readImportType(reader, kind);
+          imports.push({ module, name, kind, ...(limits && { limits }) });
+        }
       });
     }
     if (section === 3) reader.list(() => functions.push(signatures[reader.unsigned()] ?? "unknown"));
@@ -64,20 +89,23 @@ function readType(reader: Reader): Signature {
   return `${list()} -> ${list()}`.trim();
 }
 
-/** Reads the type behind an import, and gives the index of a function's. */
-function readImportType(reader: Reader, kind: string): number {
-  if (kind === "function") return reader.unsigned();
-  if (kind === "tag") reader.skip(1);
-  if (kind === "table" || kind === "global") reader.skip(1);
-  if (kind === "global") reader.skip(1);
-  if (kind === "table" || kind === "memory") {
-    const flags = reader.byte();
+/** Reads the type behind an import that is no function, and gives the limits of a memory or table. */
+function readImportType(reader: Reader, kind: string): ImportedLimits | undefined {
+  if (kind === "tag") {
+    reader.skip(1);
     reader.unsigned();
-    if (flags & 1) reader.unsigned();
   }
-  if (kind === "tag") reader.unsigned();
-  return -1;
+  if (kind === "global") reader.skip(2);
+  if (kind !== "table" && kind !== "memory") return undefined;
+  const element = kind === "table" ? elements[reader.byte()] : undefined;
+  const flags = reader.byte();
+  const initial = reader.unsigned();
+  const maximum = flags & 1 ? reader.unsigned() : undefined;
+  const isPlain = flags < 2;
+  return { initial, isPlain, ...(maximum !== undefined && { maximum }), ...(element && { element }) };
 }
+
+const elements: Readonly<Record<number, WebAssembly.TableKind>> = { 0x70: "anyfunc", 0x6f: "externref" };
 
 /** Reads the numbers and names of a module's binary, one after the other. */
 export class Reader {

@@ -3,6 +3,7 @@
 
 import type { Dispatcher } from "./dispatcher.ts";
 import { EnvoyFault, LoadError, Trap } from "./error.ts";
+import type { LoadedModule } from "./load.ts";
 import { GuestMemory } from "./memory.ts";
 import type { AbiVersion } from "./imports/signatures.ts";
 import type { TimeLimit } from "./time-limit.ts";
@@ -52,8 +53,7 @@ export class Vm<Context extends VmContext> {
   #closed = false;
 
   constructor(
-    module: WebAssembly.Module,
-    abi: AbiVersion,
+    { module, abi, provide }: LoadedModule,
     dispatcher: Dispatcher,
     imports: ImportFactory<Context>,
     timeLimit: TimeLimit | undefined,
@@ -61,12 +61,15 @@ export class Vm<Context extends VmContext> {
     this.abi = abi;
     this.#dispatcher = dispatcher;
     this.#timeLimit = timeLimit;
-    const exports = Object.entries(instantiate(module, imports(this)));
+    const given = imports(this);
+    const provided = provide(given);
+    const exports = Object.entries(instantiate(module, given));
     this.#functions = new Map(exports.filter((item): item is [string, () => unknown] => typeof item[1] === "function"));
     this.globals = new Map(
       exports.filter((item): item is [string, WebAssembly.Global] => item[1] instanceof WebAssembly.Global),
     );
-    const memory = exports.map(([, value]) => value).find((value) => value instanceof WebAssembly.Memory);
+    const exported = exports.map(([, value]) => value).find((value) => value instanceof WebAssembly.Memory);
+    const memory = exported ?? provided;
     this.memory = new GuestMemory(memory ?? new WebAssembly.Memory({ initial: 0 }), (size) => this.#allocate(size));
   }
 
