@@ -81,6 +81,20 @@ registerStreamContext(() => new Filter());
     }) == Status.Ok) return Action.Pause;`,
     "GrpcCall, Status",
   ),
+  names: root(
+    `override onConfigure(_size: u32): bool {
+    return this.resolveDns<Root>("localhost", (_self, answer) => {
+      if (answer.failed) logInfo("failed");
+    }) == Status.Ok;
+  }`,
+    "logInfo, Status",
+  ),
+  statistics: root(
+    `override onStatsUpdate(stats: StatsUpdate): void {
+    while (stats.next()) if (stats.delta) logInfo(stats.name);
+  }`,
+    "logInfo, StatsUpdate",
+  ),
   "request.path": onRequest("if (request.path === null) return Action.Pause;", "request"),
   "a property": onRequest('if (getPropertyI64(["connection", "id"]) > 1) return Action.Pause;', "getPropertyI64"),
   counter: onRequest("requests.increment();", "Counter", 'const requests = new Counter("requests");'),

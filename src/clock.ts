@@ -54,6 +54,9 @@ export class VirtualClock implements Clock {
   }
 }
 
+/** The most that a timer of the machine's can wait: 24 days. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 /** The machine's clock. */
 export class SystemClock implements Clock {
   now(): bigint {
@@ -61,7 +64,7 @@ export class SystemClock implements Clock {
   }
 
   after(milliseconds: number, callback: () => void): () => void {
-    const timer = setTimeout(callback, milliseconds);
+    const timer = setTimeout(callback, Math.min(milliseconds, LONGEST_MS));
     return () => clearTimeout(timer);
   }
 }

@@ -26,11 +26,13 @@ export function requestHeaders(head: RequestHead, requestId: string): HeaderMap 
     [":scheme", schemeOf(head)],
   ]);
   const hops = hopByHop(head.headers);
+  const asksUpgrade = isUpgrade(head.headers);
   for (const [name, value] of head.headers) {
     const key = lowerCase(name);
     // The proxy itself tells the client to go on.
     const isAnswered = key === "expect" && /^100-continue$/i.test(value);
-    if (isAnswered || key === "host" || hops.has(key) || internal.has(key)) continue;
+    const isHop = hops.has(key) && !(asksUpgrade && /^(connection|upgrade)$/.test(key));
+    if (isAnswered || key === "host" || isHop || internal.has(key)) continue;
     if (key !== "te") map.append(key, trimBlanks(value));
     else if (/(^|,)[ \t]*trailers[ \t]*(,|$)/i.test(value)) map.append(key, "trailers");
   }
@@ -57,7 +59,8 @@ export function responseHeaders(
 export function refuseRequestHead(headers: HeaderMap): LocalReply | undefined {
   const path = headers.get(":path") || "/";
   if (!path.startsWith("/")) return proxyReply(404, "", "absolute_path_rejected");
-  return path.includes("#") ? proxyReply(400, "", "path_normalization_failed") : undefined;
+  if (path.includes("#")) return proxyReply(400, "", "path_normalization_failed");
+  return isUpgrade(headers.entries) ? proxyReply(403, "", "upgrade_failed") : undefined;
 }
 
 /**
@@ -126,6 +129,18 @@ const internal: ReadonlySet<string> = new Set(
     "x-envoy-upstream-rq-per-try-timeout-ms x-envoy-upstream-rq-timeout-alt-response x-envoy-upstream-rq-timeout-ms"
   ).split(" "),
 );
+
+/** Whether a request asks for another protocol. HTTP/2 without TLS does not count: Envoy answers as if nobody asked. */
+function isUpgrade(headers: readonly HeaderEntry[]): boolean {
+  if (!headers.some(([name]) => name.length === 7 && lowerCase(name) === "upgrade")) return false;
+  const named = (wanted: string): ByteString[] =>
+    headers.flatMap(([name, value]) => (lowerCase(name) === wanted ? [value] : []));
+  const upgrades = named("upgrade");
+  if (upgrades.every((value) => lowerCase(trimBlanks(value)) === "h2c")) return false;
+  return named("connection").some((value) =>
+    value.split(",").some((word) => lowerCase(trimBlanks(word)) === "upgrade"),
+  );
+}
 
 // Headers that mean the connection, not the message: these, and those that `connection` names.
 function hopByHop(headers: readonly HeaderEntry[]): ReadonlySet<string> {

@@ -3,6 +3,7 @@
 
 import { Status } from "../assembly/abi.ts";
 import { type ByteString, encodeText } from "./bytes.ts";
+import { parseUnsigned } from "./decimal.ts";
 import { Refusal } from "./error.ts";
 import { isIPv4, isIPv6 } from "./ip.ts";
 import type { PropertyMap } from "./property-value.ts";
@@ -15,11 +16,7 @@ const flag: Factory = (text) => (text === "true" ? "true" : "false");
 const some: Factory = (text) => text || undefined;
 
 function unsigned(bits: number): Factory {
-  return (text) => {
-    const digits = /^\s*\+?(\d+)\s*$/.exec(text)?.[1];
-    const value = digits === undefined ? -1n : BigInt(digits);
-    return value >= 0n && value < 1n << BigInt(bits) ? String(value) : undefined;
-  };
+  return (text) => parseUnsigned(text, bits)?.toString();
 }
 
 const address: Factory = (text) => (endpoint(text) === undefined ? undefined : text);

@@ -29,7 +29,11 @@ export interface ReceivedMessage {
   readonly complete: boolean;
 }
 
-/** One HTTP stream through a filter, driven part by part; nothing is added to the headers given. */
+/**
+ * One HTTP stream through a filter, driven part by part; nothing is added to the headers given. From the end of the request
+ * on the upstream has 15 seconds of the filter's time for its whole response, or what the filter sets as
+ * `x-envoy-upstream-rq-timeout-ms`; then Envoy's router answers 504, or breaks off.
+ */
 export class FilterStream {
   /** Everything that happened on this stream. */
   readonly trace: Trace = new Trace();

@@ -85,7 +85,10 @@ export interface FilterOptions extends ProxyOptions {
   readonly onRefusal?: (call: string, refusal: Refusal) => void;
 }
 
-type Surroundings = Pick<HttpStreamOptions & TcpStreamOptions, "bufferBytes" | "dispatcher" | "info" | "given">;
+type Surroundings = Pick<
+  HttpStreamOptions & TcpStreamOptions,
+  "bufferBytes" | "clock" | "dispatcher" | "info" | "given"
+>;
 
 /** A loaded filter, as it is in one worker of a proxy: one VM with one plugin configuration. */
 export class Filter {
@@ -172,7 +175,7 @@ export class Filter {
     const ofFilter = this.#plugin.options.properties.with(properties);
     const given = ofFilter.over({ "connection.id": this.proxy.connections++ });
     const info = new StreamInfo(this.clock, new FilterState(ofFilter.filterState("filter_state")));
-    return { bufferBytes: this.#parts.limits.bufferBytes, dispatcher, info, given };
+    return { bufferBytes: this.#parts.limits.bufferBytes, clock: this.clock, dispatcher, info, given };
   }
 
   /** Opens a TCP connection to drive one event at a time. */

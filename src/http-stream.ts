@@ -5,6 +5,7 @@
 import { Body } from "./body.ts";
 import { refuseRequestHead } from "./connection.ts";
 import { Direction, type DirectionEvents, type Half, type Metadata, type Sink } from "./direction.ts";
+import type { Clock } from "./clock.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { EnvoyFault } from "./error.ts";
 import type { HeaderMap } from "./header-map.ts";
@@ -12,7 +13,7 @@ import { type LocalReply, localReplyMessage, proxyReply, upstreamFailureReply } 
 import { MessageLength } from "./message-length.ts";
 import type { StreamSources } from "./properties.ts";
 import type { GivenProperties } from "./property-options.ts";
-import { refuseRequest, refuseResponse } from "./router.ts";
+import { refuseRequest, refuseResponse, takeTimeout } from "./router.ts";
 import { ResponseFlag, type StreamInfo } from "./stream-info.ts";
 
 /** A filter in the chain of a stream. */
@@ -45,6 +46,8 @@ export interface HttpStreamOptions {
   readonly upstream: Peer;
   /** Bytes of a body that are held back before the stream fails or stops reading. */
   readonly bufferBytes: number;
+  /** Ends the wait for the upstream. */
+  readonly clock: Clock;
   /** Knows when what arrives has been dealt with. */
   readonly dispatcher: Dispatcher;
   /** Where what happens is written down. */
@@ -52,9 +55,6 @@ export interface HttpStreamOptions {
   /** The properties that no exchange tells. */
   readonly given: GivenProperties;
 }
-
-/** How long Envoy's router waits for a response when a route does not say: it tells the upstream. */
-const ROUTE_TIMEOUT_MS = "15000";
 
 /** An exchange on its way through a chain of filters. */
 export class HttpStream {
@@ -81,6 +81,8 @@ export class HttpStream {
   #responseStarted = false;
   #responseFinished = false;
   #upstreamOpen = false;
+  /** Calls off the end of the wait for the upstream. */
+  #stopWaiting: (() => void) | undefined;
   #hadForwardedProto = false;
 
   /** Each maker gives a filter, in the order of the request, or undefined to be left out. */
@@ -122,8 +124,9 @@ export class HttpStream {
     const refusal = refuseRequestHead(headers);
     if (!refusal) return this.#event(() => this.request.receiveHeaders(headers, endOfStream));
     this.request.message = headers;
-    // What cannot be normalized Envoy refuses before it notes that the request is complete, and then ends the connection.
-    this.request.complete = endOfStream && refusal.status !== 400;
+    // What cannot be normalized Envoy refuses before it notes that the request is complete, and an upgrade never is: it
+    // ends the connection then.
+    this.request.complete = endOfStream && refusal.status === 404;
     this.#event(() => this.sendLocalReply(refusal));
   }
 
@@ -195,7 +198,7 @@ export class HttpStream {
   /** The upstream fails: Envoy's own 503 when there is no response yet, a broken response otherwise. */
   upstreamReset(reason: UpstreamFailure): void {
     if (!this.#upstreamOpen) return;
-    this.#upstreamOpen = false;
+    this.#closeUpstream();
     const [flag, transport] = upstreamFailures[reason];
     this.info.failUpstream(flag, transport);
     this.#event(() => {
@@ -307,6 +310,7 @@ export class HttpStream {
   #toUpstream(): Sink {
     const { upstream } = this.#options;
     const length = new MessageLength("request");
+    let timeout = 0n;
     return {
       headers: (headers, endOfStream) => {
         const refusal = refuseRequest(headers, this.#hadForwardedProto);
@@ -316,19 +320,20 @@ export class HttpStream {
           return this.sendLocalReply(refusal);
         }
         this.#upstreamOpen = true;
-        const timeout = headers.get("x-envoy-upstream-rq-timeout-ms") ?? "";
-        headers.delete("x-envoy-upstream-rq-timeout-ms");
-        headers.put("x-envoy-expected-rq-timeout-ms", /^\d+$/.test(timeout) ? timeout : ROUTE_TIMEOUT_MS);
+        timeout = takeTimeout(headers);
         length.head(headers);
         this.info.sendRequest();
+        if (endOfStream) this.#awaitUpstream(timeout);
         upstream.headers(headers, endOfStream);
       },
       data: (data, endOfStream) => {
         length.data(data);
+        if (endOfStream) this.#awaitUpstream(timeout);
         upstream.data(data, endOfStream);
         if (endOfStream) length.end();
       },
       trailers: (trailers) => {
+        this.#awaitUpstream(timeout);
         upstream.trailers(trailers);
         length.end();
       },
@@ -415,14 +420,32 @@ export class HttpStream {
     };
   }
 
-  #upstreamDone(): void {
+  /** The request is complete: its whole response has so many milliseconds, or all the time there is. */
+  #awaitUpstream(milliseconds: bigint): void {
+    if (!milliseconds) return;
+    this.#stopWaiting = this.#options.clock.after(Number(milliseconds), () => {
+      if (!this.#upstreamOpen) return;
+      this.info.flags |= ResponseFlag.UpstreamRequestTimeout;
+      this.#event(() => {
+        this.#resetUpstream("the upstream took too long");
+        this.sendLocalReply(proxyReply(504, "upstream request timeout", "response_timeout"));
+      });
+    });
+  }
+
+  #closeUpstream(): void {
     this.#upstreamOpen = false;
+    this.#stopWaiting?.();
+  }
+
+  #upstreamDone(): void {
+    this.#closeUpstream();
     this.info.completeResponse();
   }
 
   #resetUpstream(reason: string): void {
     if (!this.#upstreamOpen) return;
-    this.#upstreamOpen = false;
+    this.#closeUpstream();
     this.#options.upstream.reset(reason);
   }
 

@@ -3,6 +3,7 @@
 // source/common/router/router.cc; the answers are those of a running Envoy 1.40.
 
 import { type ByteString, encodeText } from "./bytes.ts";
+import { parseUnsigned } from "./decimal.ts";
 import { EnvoyFault } from "./error.ts";
 import type { HeaderMap } from "./header-map.ts";
 import { type LocalReply, proxyReply } from "./local-reply.ts";
@@ -35,6 +36,19 @@ export function refuseResponse(headers: HeaderMap): LocalReply | undefined {
     `the response header ${JSON.stringify(split[0])} contains a line break (${JSON.stringify(split[1])}): Envoy 1.40 ` +
       "sends it as it is, which splits the response's head on HTTP/1. Take line breaks out of what comes from outside.",
   );
+}
+
+/** Milliseconds that a route waits for a response, when nobody says otherwise. */
+const ROUTE_TIMEOUT = 15_000n;
+
+/** How long the upstream has for its response, which it is told; a filter may have said so. 0 is as long as it likes. */
+export function takeTimeout(headers: HeaderMap): bigint {
+  const header = headers.get("x-envoy-upstream-rq-timeout-ms");
+  const asked = header === undefined ? undefined : parseUnsigned(header, 64);
+  headers.delete("x-envoy-upstream-rq-timeout-ms");
+  const timeout = asked ?? ROUTE_TIMEOUT;
+  if (timeout) headers.put("x-envoy-expected-rq-timeout-ms", String(timeout));
+  return timeout;
 }
 
 function invalidHeader(headers: HeaderMap): string | undefined {

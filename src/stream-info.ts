@@ -6,6 +6,7 @@ import type { FilterState } from "./filter-state.ts";
 
 /** Why a response is the proxy's own, or broken: the bits of `response.flags`. */
 export const ResponseFlag = {
+  UpstreamRequestTimeout: 0x4,
   UpstreamRemoteReset: 0x10,
   UpstreamConnectionFailure: 0x20,
   UpstreamConnectionTermination: 0x40,

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 
-import { EnvoyFault, type Filter, loadFilter } from "../src/index.ts";
+import { EnvoyFault, type Filter, type FilterStream, loadFilter, type VirtualClock } from "../src/index.ts";
 import "../src/vitest.ts";
 import { filterWat, hostCall } from "./support/compile.ts";
 
@@ -69,6 +69,109 @@ describe("a request", () => {
     ["blanks in its method", replace("request", ":method", "A B")],
   ])("with %s goes on", async (_what, filter) => {
     expect(await (await filter).request("/", { upstream })).toHaveStatus(200);
+  });
+});
+
+describe("an upstream", () => {
+  const wanted = "x-envoy-upstream-rq-timeout-ms";
+  const told = "x-envoy-expected-rq-timeout-ms";
+  const get = { ":method": "GET", ":path": "/", ":authority": "h", ":scheme": "http" };
+  const open = async (value: string): Promise<{ stream: FilterStream; clock: VirtualClock }> => {
+    const filter = await replace("request", wanted, value);
+    const stream = filter.stream();
+    stream.requestHeaders(get, { endStream: true });
+    return { stream, clock: filter.clock as VirtualClock };
+  };
+
+  test.each([
+    ["150", "150"],
+    ["+5000", "5000"],
+    ["007000", "7000"],
+    [" 6000 ", "6000"],
+    ["99999999999", "99999999999"],
+    ["0", null],
+    ["abc", "15000"],
+    ["-1", "15000"],
+    ["150.5", "15000"],
+    ["0x10", "15000"],
+    ["99999999999999999999", "15000"],
+  ])("has the time that the filter asks for: %j", async (value, milliseconds) => {
+    const { stream, clock } = await open(value);
+    expect(stream.upstream.headers.has(wanted)).toBe(false);
+    expect(stream.upstream.headers.get(told)).toBe(milliseconds);
+    if (milliseconds === null) {
+      clock.advance(1e9);
+      expect(stream.ended).toBe(false);
+      return stream.reset();
+    }
+    clock.advance(Number(milliseconds) - 1);
+    expect(stream.ended).toBe(false);
+    clock.advance(1);
+    expect(stream.response.headers.get(":status")).toBe("504");
+    expect(new TextDecoder().decode(stream.response.body)).toBe("upstream request timeout");
+    expect(stream.localReply?.details).toBe("response_timeout");
+  });
+
+  test("has 15 seconds from the end of the request", async () => {
+    const filter = await loadFilter(filterWat({}));
+    const clock = filter.clock as VirtualClock;
+    const stream = filter.stream();
+    stream.requestHeaders({ ...get, ":method": "POST" });
+    clock.advance(60_000);
+    expect(stream.ended).toBe(false);
+    stream.requestBody("a", { endStream: true });
+    clock.advance(14_999);
+    expect(stream.ended).toBe(false);
+    clock.advance(1);
+    expect(stream.response.headers.get(":status")).toBe("504");
+  });
+
+  test("that has begun its response is cut off in its middle", async () => {
+    const { stream, clock } = await open("200");
+    stream.responseHeaders({ ":status": "200" });
+    stream.responseBody("a");
+    clock.advance(200);
+    expect(stream.ended).toBe(true);
+    expect(stream.response).toMatchObject({ complete: false });
+    expect(stream.response.headers.get(":status")).toBe("200");
+    expect(stream.localReply).toBeNull();
+  });
+
+  test("that has answered in time has nothing to fear, however long the filter holds the response", async () => {
+    const filter = await loadFilter(
+      filterWat({
+        functions: '(func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32) (i32.const 1))',
+      }),
+    );
+    const stream = filter.stream();
+    stream.requestHeaders(get, { endStream: true });
+    stream.responseHeaders({ ":status": "200" }, { endStream: true });
+    (filter.clock as VirtualClock).advance(60_000);
+    expect(stream.paused).toBe("response");
+    stream.reset();
+  });
+});
+
+describe("a request for another protocol", () => {
+  test.each([
+    [["upgrade"], "websocket", 403],
+    [["keep-alive, Upgrade"], "WebSocket", 403],
+    [["keep-alive", "upgrade"], "foo, bar", 403],
+    [["upgrade"], "", 403],
+    [["upgrade, http2-settings"], "h2c", 200],
+    [["upgrade"], null, 200],
+    [[], "websocket", 200],
+    [["xupgrade"], "websocket", 200],
+  ])("connection %j, upgrade %j: %i", async (connection, upgrade, status) => {
+    const filter = await replace("request", "x-seen", "1");
+    const headers = { connection, ...(upgrade !== null && { upgrade }) };
+    const response = await filter.request({ headers }, { upstream });
+    expect(response).toHaveStatus(status);
+    expect(response.details).toBe(status === 200 ? "via_upstream" : "upgrade_failed");
+    expect(response.headers.get("connection")).toBe(status === 200 ? null : "close");
+    // No filter sees it, and none of the others show what they asked for.
+    expect(response.trace.events.some((event) => event.kind === "call")).toBe(status === 200);
+    for (const name of ["connection", "upgrade"]) expect(response.upstream?.headers.has(name) ?? false).toBe(false);
   });
 });
 
