@@ -11,6 +11,7 @@ import { answerData, answerSize, answerText } from "./memory";
 // relied on: Envoy counts the metrics that were never used and does not write them, the size of the gauges is far too
 // large (it doubles with each), and behind the last gauge is what the memory held before.
 const BLOCK_HEAD: u32 = 12;
+const COUNTERS: u32 = 1;
 const GAUGES: u32 = 2;
 /** What is asked for at once; nearly every metric fits. */
 const PIECE: u32 = 512;
@@ -80,17 +81,17 @@ export class StatsUpdate {
   }
 }
 
-/** Reads the head of the counters, then of the gauges. */
+/** Reads the head of the counters, then that of the gauges behind them. */
 function beginBlock(): bool {
   const start = countersEnd;
-  if (!ask(start, BLOCK_HEAD)) return false;
+  gauges = start != 0;
+  if (start > size || size - start < BLOCK_HEAD || !ask(start, BLOCK_HEAD)) return end();
   const head = load<usize>(answerData);
-  gauges = load<u32>(head, 4) == GAUGES;
+  if (load<u32>(head, 4) != (gauges ? GAUGES : COUNTERS)) return end();
   left = load<u32>(head, 8);
   next = start + BLOCK_HEAD;
-  if (gauges) return true;
-  countersEnd = start + load<u32>(head);
-  return countersEnd > start;
+  if (!gauges) countersEnd = load<u32>(head);
+  return countersEnd >= BLOCK_HEAD || end();
 }
 
 function readMetric(): bool {
@@ -101,7 +102,7 @@ function readMetric(): bool {
   if (!nameSize || nameSize > LONGEST_NAME) return end();
   const values = (nameStart + nameSize + 7) & ~7;
   const behind = values + (gauges ? 8 : 16);
-  if (behind > size || (!gauges && behind > countersEnd)) return end();
+  if (behind < next || behind > size || (!gauges && behind > countersEnd)) return end();
   if (behind - next > wanted && !ask(next, behind - next)) return end();
   const bytes = load<usize>(answerData);
   for (let i: u32 = 0; i < nameSize; i++) if (load<u8>(bytes + 4 + i) < 0x20) return end();

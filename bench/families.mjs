@@ -81,13 +81,11 @@ registerStreamContext(() => new Filter());
     }) == Status.Ok) return Action.Pause;`,
     "GrpcCall, Status",
   ),
-  names: root(
-    `override onConfigure(_size: u32): bool {
-    return this.resolveDns<Root>("localhost", (_self, answer) => {
-      if (answer.failed) logInfo("failed");
-    }) == Status.Ok;
-  }`,
-    "logInfo, Status",
+  names: onRequest(
+    `if (this.resolveDns<Filter>("localhost", (self, answer) => {
+      if (!answer.failed) self.continueRequest();
+    }) == Status.Ok) return Action.Pause;`,
+    "Status",
   ),
   statistics: root(
     `override onStatsUpdate(stats: StatsUpdate): void {

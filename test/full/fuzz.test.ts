@@ -24,9 +24,12 @@ function drive(stream: FilterStream, random: Random): void {
   const steps = [
     () => stream.requestHeaders({ ":method": "POST", ":path": "/a?b=c", ":authority": "a", "x-a": "1" }),
     () => stream.requestBody("some bytes"),
+    () => random(8) || stream.requestMetadata({ a: "1" }),
     () => (random(2) ? stream.requestBody("", { endStream: true }) : stream.requestTrailers({ "x-t": "1" })),
     () => stream.responseHeaders({ ":status": "200", "x-a": "2" }),
     () => stream.responseBody("more bytes"),
+    () => random(8) || stream.responseMetadata({ a: "1" }),
+    () => random(8) || stream.foreignFunction(1, "bytes"),
     () => (random(2) ? stream.responseBody("", { endStream: true }) : stream.responseTrailers({ "x-t": "2" })),
   ];
   const most = random(8) ? steps.length : random(steps.length);
@@ -41,6 +44,18 @@ async function exchange(filter: Filter, random: Random): Promise<void> {
   const upstream = () => ({ status: 200, headers: { "x-a": "1" }, body: ["some ", "bytes"] });
   const body = random(2) ? { body: ["a", "b"] } : {};
   await filter.request({ path: "/a?b=c", headers: { "x-a": "1" }, ...body }, { upstream });
+}
+
+/** Calls the filter as Envoy's other extensions do. */
+async function extend(filter: Filter): Promise<void> {
+  await allow(() => filter.statsUpdate({ counters: { a: 1 }, gauges: { b: 2 } }));
+  await allow(() => filter.foreignFunction(1, "bytes"));
+  await allow(() => {
+    const stream = filter.stream();
+    stream.requestHeaders({ ":method": "GET", ":path": "/" });
+    stream.reset();
+    filter.log(stream);
+  });
 }
 
 /** Runs what may fail in the host's own ways; anything else is what this test looks for. */
@@ -68,6 +83,7 @@ test(`${MODULES * STREAMS} runs of random modules`, { timeout: 600_000 }, async 
           await allow(() => (random(200) ? drive(filter.stream(), random) : exchange(filter, random)));
           await allow(() => void (filter.clock as VirtualClock).advance(random(100)));
         }
+        await extend(filter);
         await allow(() => filter.close());
       });
     } catch (error) {

@@ -17,11 +17,13 @@ const number = Uint8Array.of(7, 0, 0, 0, 0, 0, 0, 0);
 interface Pending {
   readonly http: number[];
   readonly grpc: number[];
+  /** Names. */
+  readonly dns: number[];
 }
 
 /** A host with such answers, and what runs a stream on it. */
 export function generousHost(bytes: Uint8Array): { host: StubHost; stream(id: number): void } {
-  const pending: Pending = { http: [], grpc: [] };
+  const pending: Pending = { http: [], grpc: [], dns: [] };
   const host = new StubHost(bytes, '{"limit": 1}', answers(pending));
   host.content = text.encode("some bytes of a body");
   return { host, stream: (id) => stream(host, id, pending) };
@@ -33,7 +35,7 @@ function answers(pending: Pending): Answers {
     list.push(++calls);
     host.write(at, calls);
   };
-  const [http, grpc] = [start(pending.http), start(pending.grpc)];
+  const [http, grpc, dns] = [start(pending.http), start(pending.grpc), start(pending.dns)];
   return {
     proxy_get_log_level: (host, at) => host.write(at, 2),
     proxy_get_current_time_nanoseconds: (host, at) => host.write(at, 1000),
@@ -49,6 +51,7 @@ function answers(pending: Pending): Answers {
     proxy_http_call: (host, ...args) => http(host, args[9]!),
     proxy_grpc_call: (host, ...args) => grpc(host, args[11]!),
     proxy_grpc_stream: (host, ...args) => grpc(host, args[8]!),
+    envoy_resolve_dns: (host, _name, _size, at) => dns(host, at!),
     proxy_get_shared_data: (host, _key, _size, data, size, cas) => {
       host.give(value, data, size);
       host.write(cas, 1);
@@ -77,6 +80,8 @@ function stream(host: StubHost, id: number, pending: Pending): void {
   host.call("proxy_on_tick", 1);
   if (host.statuses["proxy_dequeue_shared_queue"] === 7) delete host.statuses["proxy_dequeue_shared_queue"];
   host.call("proxy_on_queue_ready", 1, 1);
+  host.call("envoy_on_stats_update", 1, host.content.length);
+  host.call("proxy_on_foreign_function", 1, 1, host.content.length);
 }
 
 function http(host: StubHost, id: number, pending: Pending): void {
@@ -88,6 +93,7 @@ function http(host: StubHost, id: number, pending: Pending): void {
     host.call(`proxy_on_${way}_body`, id, size, 0);
     host.call(`proxy_on_${way}_body`, id, size, 1);
     host.call(`proxy_on_${way}_trailers`, id, 1);
+    host.call(`proxy_on_${way}_metadata`, id, 1);
   }
 }
 
@@ -100,7 +106,8 @@ function connection(host: StubHost, id: number): void {
   host.call("proxy_on_downstream_connection_close", id, 2);
 }
 
-function answer(host: StubHost, { http, grpc }: Pending): void {
+function answer(host: StubHost, { http, grpc, dns }: Pending): void {
+  for (const name of dns.splice(0)) host.call("envoy_on_resolve_dns", 1, name, host.content.length);
   for (const call of http.splice(0)) host.call("proxy_on_http_call_response", 1, call, 2, 5, 0);
   for (const call of grpc.splice(0)) {
     host.call("proxy_on_grpc_receive_initial_metadata", 1, call, 2);
