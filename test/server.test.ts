@@ -8,7 +8,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { type FilterOptions, loadFilter, SystemClock } from "../src/index.ts";
 import { type Exchange, type RunningServer, serve } from "../src/server.ts";
 import { connectTo } from "../src/upstreams.ts";
-import { compileSource, filterWat } from "./support/compile.ts";
+import { compileSource, filterWat, hostCall } from "./support/compile.ts";
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
@@ -215,6 +215,30 @@ describe("serve", () => {
     abort.abort();
     await expect.poll(() => gone).toBe(true);
     await expect.poll(() => exchanges.length).toBe(1);
+  });
+
+  test("refuses an upgrade, which Envoy does not make unless it is told to", async () => {
+    const { url, exchanges } = await start(await compiled);
+    const head = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    const answer = await raw(url, head);
+    expect(answer).toMatch(/^HTTP\/1\.1 403 /);
+    expect(answer.toLowerCase()).toContain("connection: close");
+    await expect.poll(() => exchanges).toMatchObject([{ path: "/chat", status: 403, details: "upgrade_failed" }]);
+  });
+
+  test("answers 504 when the upstream takes longer than the filter lets it", async () => {
+    const upstream = await startUpstream(() => {});
+    const module = filterWat({
+      imports: hostCall("replace_header_map_value", 5),
+      data: "x-envoy-upstream-rq-timeout-ms50",
+      functions: `(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+        (drop (call $replace_header_map_value (i32.const 0) (i32.const 16) (i32.const 30) (i32.const 46) (i32.const 2)))
+        (i32.const 0))`,
+    });
+    const { url } = await start(module, upstream);
+    const response = await fetch(url);
+    expect(response.status).toBe(504);
+    expect(await response.text()).toBe("upstream request timeout");
   });
 
   test("answers 503 with an empty body when the filter traps, and stays up", async () => {
