@@ -3,7 +3,13 @@
 // drops what only the removed exports reached. A compiler that is built differently keeps every export: the filter
 // works all the same.
 
+import { createRequire } from "node:module";
+
+import { version as compilerVersion } from "assemblyscript/asc";
+
 import "./library.mjs";
+
+const { version: sdkVersion } = createRequire(import.meta.url)("./package.json");
 
 /** What a `BodyContext` calls while a body passes. */
 const bodyHooks = (which) => [`onWhole${which}Body`, `on${which}Chunk`, `on${which}Text`];
@@ -72,6 +78,7 @@ const bases = new Set(
 
 export default class PruneExports {
   afterCompile(module) {
+    module?.addCustomSection?.("producers", producers());
     const instances = this.program?.instancesByName;
     if (!(instances instanceof Map) || typeof module?.removeExport !== "function") return;
     const overridden = new Set();
@@ -111,6 +118,21 @@ export default class PruneExports {
       );
     }
   }
+}
+
+/** The section that says what a module was made with. Source: tool-conventions, "ProducersSection.md". */
+function producers() {
+  const name = (text) => [text.length, ...new TextEncoder().encode(text)];
+  const fields = {
+    language: ["AssemblyScript", ""],
+    "processed-by": ["asc", compilerVersion],
+    sdk: ["proxy-wasm", sdkVersion],
+  };
+  const entries = Object.entries(fields);
+  return Uint8Array.from([
+    entries.length,
+    ...entries.flatMap(([field, values]) => [...name(field), 1, ...values.flatMap(name)]),
+  ]);
 }
 
 /** Names of exports that ABI 0.1.0 has with other parameters. */

@@ -28,10 +28,10 @@ import { type FailurePolicy, type Host, Plugin, pluginIdentity, type PluginOptio
 import { GivenProperties, type PropertyOptions } from "./property-options.ts";
 import { type ProxyOptions, ProxyState } from "./proxy-state.ts";
 import { SharedQueue } from "./queues.ts";
-import { readBytes, readTextIfAny } from "./read-file.ts";
+import { readBytes, readSourceMap } from "./read-file.ts";
 import type { RootContext } from "./root-context.ts";
 import { SharedDataView } from "./shared-data.ts";
-import { isSourceMap, SourceMap } from "./source-map.ts";
+import { SourceMap } from "./source-map.ts";
 import { encodeStats, type ProxyStats } from "./stats-update.ts";
 import { Step } from "./step.ts";
 import { StreamInfo } from "./stream-info.ts";
@@ -371,7 +371,7 @@ export async function loadFilter(
   const bytes = isFile ? await readBytes(module) : Uint8Array.from(new Uint8Array(module));
   const limits = { ...envoyLimits, ...options.limits };
   const checked = await checkModule(bytes, isFile ? String(module) : "the module", limits);
-  const map = isFile ? await readSourceMap(module, checked) : undefined;
+  const map = isFile ? await readSourceMap(module, checked.info.sourceMappingUrl) : undefined;
   const asItIs: PreparedModule = { prepared: checked };
   const { prepared, sourceMap, show } = isFile && map !== undefined ? prepare(checked, map, module) : asItIs;
   const loaded = await compileModule(prepared);
@@ -446,14 +446,6 @@ interface PreparedModule {
 }
 
 /** The JSON of the module's source map, where there is one beside it. */
-async function readSourceMap(module: string | URL, { info }: CheckedModule): Promise<string | undefined> {
-  const url = info.sourceMappingUrl;
-  if (url === undefined) return undefined;
-  const file = typeof module === "string" ? module.replace(/[^/\\]*$/, url) : new URL(url, module);
-  const text = await readTextIfAny(file);
-  return text !== undefined && isSourceMap(text) ? text : undefined;
-}
-
 function pluginOptions(options: FilterOptions): PluginOptions {
   return {
     name: options.name ?? "filter",

@@ -23,7 +23,8 @@ export interface LoadedModule {
   readonly provide: Provision;
 }
 
-const markers: Record<string, AbiVersion> = {
+/** The exports that say which version of the ABI a module is made for. */
+export const abiMarkers: Readonly<Record<string, AbiVersion>> = {
   proxy_abi_version_0_1_0: "0.1.0",
   proxy_abi_version_0_2_0: "0.2.0",
   proxy_abi_version_0_2_1: "0.2.1",
@@ -49,7 +50,8 @@ export async function compileModule({ bytes, abi, provide }: CheckedModule): Pro
   return { module: await WebAssembly.compile(bytes), abi, provide };
 }
 
-async function checkValid(bytes: Uint8Array<ArrayBuffer>, name: string): Promise<void> {
+/** Throws a `LoadError` when these are not the bytes of a valid module. */
+export async function checkValid(bytes: Uint8Array<ArrayBuffer>, name: string): Promise<void> {
   if (!bytes.length) throw new LoadError(`${name} is empty; a compiled filter was expected`);
   if (bytes[0] !== 0 || bytes[1] !== 0x61 || bytes[2] !== 0x73 || bytes[3] !== 0x6d) {
     throw new LoadError(`${name} is no WebAssembly module: it does not begin with "\\0asm"; give the compiled filter`);
@@ -64,10 +66,10 @@ async function checkValid(bytes: Uint8Array<ArrayBuffer>, name: string): Promise
 }
 
 function abiOf(info: ModuleInfo, name: string): AbiVersion {
-  const marker = info.exports.find((item) => item.kind === "function" && Object.hasOwn(markers, item.name));
-  if (marker) return markers[marker.name]!;
+  const marker = info.exports.find((item) => item.kind === "function" && Object.hasOwn(abiMarkers, item.name));
+  if (marker) return abiMarkers[marker.name]!;
   throw new LoadError(
-    `${name} is no proxy-wasm filter: it exports none of ${Object.keys(markers).join(", ")}. ` +
+    `${name} is no proxy-wasm filter: it exports none of ${Object.keys(abiMarkers).join(", ")}. ` +
       'A filter of this SDK gets its exports from "extends": "proxy-wasm/asconfig.json" in asconfig.json.',
   );
 }
@@ -77,7 +79,7 @@ function checkImports(info: ModuleInfo, abi: AbiVersion, name: string): void {
     if (item.limits) return [];
     const offered = item.kind === "function" ? offeredSignature(item.module, item.name, abi) : undefined;
     const wanted = item.signature ?? item.kind;
-    if (offered === undefined) return [`${item.module}.${item.name} (${wanted}) is missing${hint(item.name, abi)}`];
+    if (offered === undefined) return [`${item.module}.${item.name} (${wanted}) is missing${importHint(item.name, abi)}`];
     if (offered !== wanted) return [`${item.module}.${item.name} is ${offered}, the module wants ${wanted}`];
     return [];
   });
@@ -95,7 +97,8 @@ function offeredSignature(module: string, name: string, abi: AbiVersion): Signat
   return call.versions.includes(abi) ? call.signature : undefined;
 }
 
-function hint(name: string, abi: AbiVersion): string {
+/** What to do about a function that is missing, in brackets, or nothing. */
+export function importHint(name: string, abi: AbiVersion): string {
   if (name === "abort") return ' (compile with "use": ["abort=~lib/proxy-wasm/assembly/abort/abort"])';
   const versions = Object.hasOwn(envFunctions, name) ? envFunctions[name]!.versions : [];
   return versions.length && !versions.includes(abi) ? ` (it belongs to ABI ${versions.join(", ")})` : "";
@@ -116,7 +119,8 @@ function checkExports(info: ModuleInfo, abi: AbiVersion, name: string): void {
   }
 }
 
-function callbackSignature(callback: string, abi: AbiVersion): Signature | undefined {
+/** The type that a proxy calls a callback with, or undefined when there is no such callback. */
+export function callbackSignature(callback: string, abi: AbiVersion): Signature | undefined {
   if (abi === "0.1.0" && /^proxy_on_(request|response)_headers$/.test(callback)) return "i32 i32 -> i32";
   return Object.hasOwn(callbackSignatures, callback) ? callbackSignatures[callback] : undefined;
 }

@@ -11,6 +11,10 @@ export interface ModuleInfo {
   readonly imports: readonly ModuleImport[];
   /** What it offers, in order; `signature` stands only with functions. */
   readonly exports: readonly { name: string; kind: string; signature?: Signature }[];
+  /** The memories that it has itself, in pages of 64 KiB; `maximum` is undefined where it names none. */
+  readonly memories: readonly { initial: number; maximum: number | undefined }[];
+  /** Whether a function of it runs at instantiation, before a proxy can answer host calls. */
+  readonly hasStart: boolean;
   /** Where its source map is, relative to the module, or undefined. */
   readonly sourceMappingUrl: string | undefined;
 }
@@ -46,6 +50,8 @@ export function inspectModule(bytes: Uint8Array): ModuleInfo {
   const functions: Signature[] = [];
   const imports: ModuleImport[] = [];
   const exports: { name: string; kind: string; signature?: Signature }[] = [];
+  const memories: { initial: number; maximum: number | undefined }[] = [];
+  let hasStart = false;
   let sourceMappingUrl: string | undefined;
   reader.skip(8);
   while (!reader.done) {
@@ -67,15 +73,22 @@ export function inspectModule(bytes: Uint8Array): ModuleInfo {
       });
     }
     if (section === 3) reader.list(() => functions.push(signatures[reader.unsigned()] ?? "unknown"));
+    if (section === 5) {
+      reader.list(() => {
+        const hasMaximum = (reader.byte() & 1) === 1;
+        memories.push({ initial: reader.unsigned(), maximum: hasMaximum ? reader.unsigned() : undefined });
+      });
+    }
     if (section === 7) {
       reader.list(() => {
         const [name, kind, index] = [reader.name(), kinds[reader.byte()] ?? "unknown", reader.unsigned()];
         exports.push({ name, kind, ...(kind === "function" && { signature: functions[index] ?? "unknown" }) });
       });
     }
+    if (section === 8) hasStart = true;
     reader.position = end;
   }
-  return { imports, exports, sourceMappingUrl };
+  return { imports, exports, memories, hasStart, sourceMappingUrl };
 }
 
 /** Reads an entry of the type section; one that is no plain function type counts as unknown, and ends the section. */

@@ -1,6 +1,7 @@
 // Files, for those who have them: the only part of the library that needs Node, and only when it is used.
 
 import { LoadError } from "./error.ts";
+import { isSourceMap } from "./source-map.ts";
 
 /** The bytes of a file; a `LoadError` when there is none. */
 export async function readBytes(file: string | URL): Promise<Uint8Array<ArrayBuffer>> {
@@ -9,7 +10,11 @@ export async function readBytes(file: string | URL): Promise<Uint8Array<ArrayBuf
     return Uint8Array.from(await readFile(file));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    const reason = code === "ENOENT" ? "there is no such file; has the filter been built?" : message;
+    const reasons: Record<string, string> = {
+      ENOENT: "there is no such file; has the filter been built?",
+      EISDIR: "it is a folder; give the compiled filter in it, such as build/release.wasm",
+    };
+    const reason = reasons[code ?? ""] ?? message;
     throw new LoadError(`cannot read ${String(file)}: ${reason}`, { cause: error });
   }
 }
@@ -18,4 +23,12 @@ export async function readBytes(file: string | URL): Promise<Uint8Array<ArrayBuf
 export async function readTextIfAny(file: string | URL): Promise<string | undefined> {
   const { readFile } = await import("node:fs/promises");
   return readFile(file, "utf8").catch(() => undefined);
+}
+
+/** The source map of a module that says it is at `url`, relative to it; undefined when there is none that can be read. */
+export async function readSourceMap(module: string | URL, url: string | undefined): Promise<string | undefined> {
+  if (url === undefined) return undefined;
+  const file = typeof module === "string" ? module.replace(/[^/\\]*$/, url) : new URL(url, module);
+  const text = await readTextIfAny(file);
+  return text !== undefined && isSourceMap(text) ? text : undefined;
 }

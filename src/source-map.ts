@@ -63,9 +63,15 @@ export class SourceMap {
 
   /** Every place of the module that comes from a source, in order, and where that is. */
   *places(): Generator<SourcePosition & { readonly offset: number }> {
+    for (const { offset, position } of this.segments()) if (position) yield { offset, ...position };
+  }
+
+  /** Where every stretch of the module begins, in order, and what it comes from; undefined when from no source. */
+  *segments(): Generator<{ readonly offset: number; readonly position: SourcePosition | undefined }> {
     for (const { offset, source, line, column } of this.#segments) {
-      if (source < 0) continue;
-      yield { offset: offset + this.#shift, file: this.#sources[source]!, line: line + 1, column: column + 1 };
+      const file = this.#sources[source];
+      const position = file === undefined ? undefined : { file, line: line + 1, column: column + 1 };
+      yield { offset: offset + this.#shift, position };
     }
   }
 

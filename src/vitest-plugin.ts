@@ -5,8 +5,10 @@
 //
 // In watch mode a change of any file that the filter is made of compiles it again and runs the tests that import it.
 
-import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
-import { basename, dirname, join, relative, resolve } from "node:path";
+import { readFile, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+
+import { type Compilation, compile, CONFIG } from "./compile.ts";
 
 /** What vite knows of it. */
 export interface FilterPlugin {
@@ -26,8 +28,6 @@ const QUERY = "?filter";
  */
 export function filters(options: { readonly target?: string } = {}): FilterPlugin {
   let cache = "";
-  // asc keeps its state in variables of its module, so one compilation waits for the other.
-  let last: Promise<unknown> = Promise.resolve();
   return {
     name: "proxy-wasm:filters",
     configResolved(config) {
@@ -36,23 +36,14 @@ export function filters(options: { readonly target?: string } = {}): FilterPlugi
     async load(id) {
       if (!id.endsWith(QUERY)) return undefined;
       const entry = id.slice(0, -QUERY.length);
-      const compiling = last.then(() => compile(entry, options.target ?? "release", cache));
-      last = compiling.catch(() => {});
-      const { module, sources } = await compiling;
+      const { module, sources } = await compileEntry(entry, options.target ?? "release", cache);
       for (const source of sources) this.addWatchFile(source);
       return `export default ${JSON.stringify(module)};`;
     },
   };
 }
 
-interface Compiled {
-  readonly module: string;
-  /** The files it was made of. */
-  readonly sources: readonly string[];
-}
-
-async function compile(entry: string, target: string, cache: string): Promise<Compiled> {
-  const { main: asc } = await import("assemblyscript/asc");
+async function compileEntry(entry: string, target: string, cache: string): Promise<Compilation & { module: string }> {
   const config = await findConfig(entry);
   const folder = dirname(config);
   const { entries = [] } = JSON.parse(await readFile(config, "utf8")) as { entries?: string[] };
@@ -60,35 +51,16 @@ async function compile(entry: string, target: string, cache: string): Promise<Co
     const found = entries.length ? entries.join(", ") : "none";
     throw new Error(`${entry} must be the only entry in ${config}; found: ${found}`);
   }
-  const module = join(cache, `${basename(folder)}-${target}.wasm`);
-  const sources: string[] = [config];
-  const messages: string[] = [];
-  const { error } = await asc(
-    ["--config", basename(config), "--target", target, "--outFile", relative(folder, module)],
-    {
-      baseDir: folder,
-      stderr: { write: (text: string) => void messages.push(text) },
-      readFile: async (name: string, baseDir: string) => {
-        const file = resolve(baseDir, name);
-        const text = await readFile(file, "utf8").catch(() => null);
-        if (text !== null && !file.includes("node_modules")) sources.push(file);
-        return text;
-      },
-      writeFile: async (name: string, contents: string | Uint8Array, baseDir: string) => {
-        const file = resolve(baseDir, name);
-        await mkdir(dirname(file), { recursive: true });
-        await writeFile(file, contents);
-      },
-    } as never,
-  );
-  if (error) throw new Error(`${entry} does not compile: ${error.message}\n${messages.join("")}`);
-  return { module, sources };
+  const outFile = join(cache, `${basename(folder)}-${target}.wasm`);
+  const { module, error, messages, sources } = await compile({ folder, target, outFile });
+  if (module === undefined) throw new Error(`${entry} does not compile: ${error}\n${messages}`);
+  return { module, error, messages, sources };
 }
 
 /** The nearest asconfig.json above a file. */
 async function findConfig(file: string): Promise<string> {
   for (let folder = dirname(file); ; folder = dirname(folder)) {
-    const config = join(folder, "asconfig.json");
+    const config = join(folder, CONFIG);
     if (await stat(config).catch(() => undefined)) return config;
     if (folder === dirname(folder)) throw new Error(`there is no asconfig.json above ${file}`);
   }

@@ -1,18 +1,47 @@
 // The command line as a function: arguments in, exit code out.
 
+import { createRequire } from "node:module";
+
 import { Command, CommanderError } from "commander";
 
 import { LoadError } from "../error.ts";
 import { CommandError, UsageError } from "./errors.ts";
-import { serveCommand } from "./serve.ts";
 import type { Streams } from "./streams.ts";
+
+/** Makes a command. */
+type CommandFactory = (streams: Streams) => Command;
+
+/** The commands: what each is for, and where it is, since a command line needs one of them. */
+const commands: readonly { name: string; summary: string; load(): Promise<CommandFactory> }[] = [
+  { name: "init", summary: "make a new project", load: async () => (await import("./init.ts")).initCommand },
+  { name: "build", summary: "compile a project's filter", load: async () => (await import("./build.ts")).buildCommand },
+  { name: "check", summary: "say where a module loads", load: async () => (await import("./check.ts")).checkCommand },
+  { name: "serve", summary: "serve HTTP with a filter", load: async () => (await import("./serve.ts")).serveCommand },
+  {
+    name: "inspect",
+    summary: "say what is in a module",
+    load: async () => (await import("./inspect.ts")).inspectCommand,
+  },
+];
+
+const exitCodes = `
+Exit codes: 0 done; 1 it failed, or a proxy would refuse the module; 2 the command was used wrongly.`;
 
 /** Runs a command line; `args` are the words behind the program's name. Gives 0, 1 (failed) or 2 (used wrongly). */
 export async function run(args: readonly string[], streams: Streams): Promise<number> {
   const program = new Command("proxy-wasm")
-    .description("write proxy-wasm filters in AssemblyScript, test them, serve them, ship them")
+    .description("Write proxy-wasm filters in AssemblyScript, test them, serve them, ship them.")
+    .usage("<command> [options]")
+    .version(version(), "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this, or the help of a command")
+    .helpCommand("help [command]", "the same")
+    .configureHelp({ subcommandTerm: (command) => command.name() })
     .showHelpAfterError("(--help shows what there is)")
-    .addCommand(serveCommand(streams));
+    .addHelpText("after", exitCodes);
+  const named = args.find((word) => commands.some(({ name }) => name === word));
+  for (const { name, summary, load } of commands) {
+    program.addCommand(name === named ? (await load())(streams).summary(summary) : new Command(name).summary(summary));
+  }
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({
       writeOut: (text) => streams.stdout.write(text),
@@ -21,6 +50,10 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
       getOutHelpWidth: () => 100,
       getErrHelpWidth: () => 100,
     });
+  }
+  if (!args.length) {
+    program.outputHelp();
+    return 2;
   }
   try {
     await program.parseAsync(args, { from: "user" });
@@ -33,4 +66,8 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
     }
     throw error;
   }
+}
+
+function version(): string {
+  return (createRequire(import.meta.url)("proxy-wasm/package.json") as { version: string }).version;
 }

@@ -1,0 +1,302 @@
+// What each proxy takes, as data: the functions that it offers, the exports that it insists on, its limits, and what
+// links there without doing anything. Sources stand with each table.
+
+import { abiMarkers } from "../load.ts";
+import { type AbiVersion, envFunctions, wasiFunctions } from "../imports/signatures.ts";
+import type { Signature } from "../module.ts";
+
+/** The types of functions, by name. */
+type Functions = Readonly<Record<string, Signature>>;
+
+/** A proxy, in a version, and what it takes. */
+export interface Target {
+  /** What it is called on the command line: `istio-1.30`. */
+  readonly id: string;
+  /** What people call it. */
+  readonly name: string;
+  /** The exports that tell it the version of the ABI; undefined where it does not look. */
+  readonly markers: Readonly<Record<string, AbiVersion>> | undefined;
+  /** What a module of this version of the ABI can import, by the module's name. */
+  functions(abi: AbiVersion): Readonly<Record<string, Functions>>;
+  /** The exports of which one has to be there to get memory from, in the order in which they are looked up. */
+  readonly allocators: readonly string[];
+  /** The exports that it runs first, in the order in which they are looked up. */
+  readonly starts: readonly string[];
+  /** What else a module has to export. */
+  readonly required: readonly string[];
+  /** Whether it compares the types of callbacks with its own before it takes a module. */
+  readonly comparesCallbacks: boolean;
+  /** The most bytes of a module. */
+  readonly moduleBytes: number | undefined;
+  /** The most pages of memory that a module can begin with. */
+  readonly memoryPages: number;
+  /** Callbacks that it never calls, though a module may export them; and in its words, why. */
+  readonly ignored: Readonly<Record<string, string>>;
+  /** Functions that a module may import and that do not do there what they are for. */
+  readonly idle: Readonly<Record<string, string>>;
+  /** What is different there for every module. */
+  readonly notes: readonly string[];
+}
+
+const MEBIBYTE = 1024 * 1024;
+
+/** Picks from a table, in the order of the names. */
+function pick(table: Functions, names: readonly string[]): Functions {
+  return Object.fromEntries(names.map((name) => [name, table[name]!]));
+}
+
+/** The same for each of these names. */
+function each(names: readonly string[], reason: string): Record<string, string> {
+  return Object.fromEntries(names.map((name) => [name, reason]));
+}
+
+function words(text: string): string[] {
+  return text.trim().split(/\s+/);
+}
+
+function envOf(abi: AbiVersion): Functions {
+  const offered = Object.entries(envFunctions).filter(([, { versions }]) => versions.includes(abi));
+  return Object.fromEntries(offered.map(([name, { signature }]) => [name, signature]));
+}
+
+/** Every function of `env`, whichever version of the ABI has it. */
+const env: Functions = Object.fromEntries(
+  Object.entries(envFunctions).map(([name, { signature }]) => [name, signature]),
+);
+
+const without = (table: Functions, names: readonly string[]): Functions =>
+  Object.fromEntries(Object.entries(table).filter(([name]) => !names.includes(name)));
+
+/** WASI as Envoy has it up to 1.38. Run: a module that imports all of it, in Envoy 1.36.4, 1.37.0 and 1.38.2. */
+const olderWasi = pick(
+  wasiFunctions,
+  words(`args_get args_sizes_get clock_time_get environ_get environ_sizes_get fd_close fd_fdstat_get
+    fd_fdstat_set_flags fd_prestat_dir_name fd_prestat_get fd_read fd_seek fd_write path_open poll_oneoff proc_exit
+    random_get sched_yield`),
+);
+
+const tcpCallbacks = words(`proxy_on_new_connection proxy_on_downstream_data proxy_on_upstream_data
+  proxy_on_downstream_connection_close proxy_on_upstream_connection_close`);
+const trailerCallbacks = words("proxy_on_request_trailers proxy_on_response_trailers");
+const metadataCallbacks = words("proxy_on_request_metadata proxy_on_response_metadata");
+const grpcCallbacks = words(`proxy_on_grpc_receive_initial_metadata proxy_on_grpc_receive
+  proxy_on_grpc_receive_trailing_metadata proxy_on_grpc_close`);
+const queueCalls = words(`proxy_register_shared_queue proxy_resolve_shared_queue proxy_enqueue_shared_queue
+  proxy_dequeue_shared_queue`);
+const sharedDataCalls = words("proxy_get_shared_data proxy_set_shared_data");
+const grpcCalls = words(`proxy_grpc_call proxy_grpc_stream proxy_grpc_send proxy_grpc_cancel proxy_grpc_close`);
+const metricCalls = words(`proxy_define_metric proxy_increment_metric proxy_record_metric proxy_get_metric`);
+
+/** Envoy, and what is built from it. Source: proxy-wasm-cpp-host; a running Envoy 1.36.4, 1.37.0, 1.38.2, 1.39.3, 1.40.0. */
+function cppHost(id: string, name: string, wasi: Functions): Target {
+  const wasiModules = { wasi_snapshot_preview1: wasi, wasi_unstable: wasi };
+  return {
+    id,
+    name,
+    markers: abiMarkers,
+    functions: (abi) => ({ env: envOf(abi), ...wasiModules }),
+    allocators: ["malloc", "proxy_on_memory_allocate"],
+    starts: ["_initialize", "_start"],
+    required: [],
+    comparesCallbacks: true,
+    moduleBytes: undefined,
+    memoryPages: 16384,
+    ignored: {},
+    idle: {},
+    notes: [],
+  };
+}
+
+const envoys = [
+  cppHost("envoy-1.40", "Envoy 1.40", wasiFunctions),
+  cppHost("envoy-1.39", "Envoy 1.39", wasiFunctions),
+  cppHost("envoy-1.38", "Envoy 1.38", olderWasi),
+  cppHost("envoy-1.37", "Envoy 1.37", olderWasi),
+  cppHost("envoy-1.36", "Envoy 1.36", olderWasi),
+];
+
+/** A control plane that runs one of these, and takes modules up to 256 MiB. */
+function gateway(id: string, name: string, envoy: string): Target {
+  return { ...envoys.find((one) => one.id === envoy)!, id, name, moduleBytes: 256 * MEBIBYTE };
+}
+
+/** The Envoy in each release. Source: istio.io "Supported Envoy Versions", which go up one by one. */
+const istios = [
+  gateway("istio-1.30", "Istio 1.30", "envoy-1.38"),
+  gateway("istio-1.29", "Istio 1.29", "envoy-1.37"),
+  gateway("istio-1.28", "Istio 1.28", "envoy-1.36"),
+];
+
+/** Source: `DefaultEnvoyProxyImage` of each release of envoyproxy/gateway. */
+const envoyGateways = [
+  gateway("envoy-gateway-1.9", "Envoy Gateway 1.9", "envoy-1.39"),
+  gateway("envoy-gateway-1.8", "Envoy Gateway 1.8", "envoy-1.38"),
+  gateway("envoy-gateway-1.7", "Envoy Gateway 1.7", "envoy-1.37"),
+  gateway("envoy-gateway-1.6", "Envoy Gateway 1.6", "envoy-1.36"),
+];
+
+const i32 = (parameters: number): Signature => `${Array<string>(parameters).fill("i32").join(" ")} -> i32`;
+
+/** An Envoy 1.36 with host calls of its own. Source: higress-group/proxy-wasm-go-sdk, `abi_hostcalls.go`. */
+const higress: Target = {
+  ...gateway("higress-2", "Higress 2", "envoy-1.36"),
+  markers: { ...abiMarkers, proxy_abi_version_0_2_100: "0.2.1" },
+  functions: (abi) => ({
+    env: {
+      ...envOf(abi),
+      proxy_redis_init: i32(7),
+      proxy_redis_call: i32(5),
+      proxy_inject_encoded_data_to_filter_chain: i32(3),
+      proxy_get_upstream_hosts: i32(2),
+      proxy_set_upstream_override_host: i32(2),
+    },
+    wasi_snapshot_preview1: olderWasi,
+    wasi_unstable: olderWasi,
+  }),
+};
+
+const notInAnyNginx = words(`proxy_get_buffer_status proxy_get_header_map_size pthread_equal envoy_resolve_dns
+  emscripten_notify_memory_growth`);
+const notInNginx = "not implemented there: the call ends the request with an error";
+
+/** Source: Kong/ngx_wasm_module, `src/common/proxy_wasm`, `docs/PROXY_WASM.md`; Kong 3.9 is built with it. */
+function nginx(id: string, name: string): Target {
+  const functions = {
+    env: {
+      ...without(env, notInAnyNginx),
+      proxy_get_log_level: i32(2),
+      proxy_get_buffer: i32(5),
+      proxy_set_buffer: i32(5),
+      proxy_send_http_response: i32(8),
+      proxy_dispatch_http_call: i32(10),
+    },
+    wasi_snapshot_preview1: olderWasi,
+  };
+  return {
+    ...cppHost(id, name, olderWasi),
+    functions: () => functions,
+    required: ["proxy_on_context_create", "proxy_on_vm_start", "proxy_on_configure"],
+    memoryPages: 65536,
+    ignored: {
+      ...each(tcpCallbacks, "HTTP only"),
+      ...each([...trailerCallbacks, ...metadataCallbacks], "trailers and metadata are not shown to filters"),
+      ...each(grpcCallbacks, "no gRPC callouts"),
+      proxy_on_queue_ready: "no word of new items: ask the queue",
+    },
+    idle: {
+      ...each(
+        [...grpcCalls, ...words("proxy_done proxy_continue_response proxy_clear_route_cache proxy_close_stream")],
+        notInNginx,
+      ),
+      ...each(words("proxy_get_status proxy_resolve_shared_queue proxy_get_log_level"), notInNginx),
+      proxy_call_foreign_function: "only resolve_lua",
+    },
+    notes: ["what Envoy answers with a status often ends the request here"],
+  };
+}
+
+/** Source: api7/wasm-nginx-module, `ngx_http_wasm_api_def.h`, `ngx_http_wasm_module.c`, `vm/wasmtime.c`. */
+const apisix: Target = {
+  ...nginx("apisix", "Apache APISIX"),
+  markers: undefined,
+  functions: () => ({
+    env: {
+      ...without(env, [...notInAnyNginx, "proxy_get_log_level"]),
+      proxy_send_http_response: i32(8),
+      proxy_get_metric: "i32 i64 -> i32",
+    },
+    wasi_snapshot_preview1: wasiFunctions,
+  }),
+  allocators: ["proxy_on_memory_allocate"],
+  starts: ["_start"],
+  required: ["memory"],
+  comparesCallbacks: false,
+  ignored: {
+    ...each([...tcpCallbacks, ...trailerCallbacks, ...metadataCallbacks], "not called"),
+    ...each(
+      [...grpcCallbacks, "proxy_on_queue_ready", "proxy_on_tick", "proxy_on_log", "proxy_on_vm_start"],
+      "not called",
+    ),
+  },
+  idle: {
+    ...each(
+      [
+        ...[...grpcCalls, ...queueCalls, ...sharedDataCalls],
+        ...words(`proxy_done proxy_get_status proxy_continue_request proxy_continue_response proxy_clear_route_cache
+          proxy_set_header_map_pairs`),
+      ],
+      "answers Ok and does nothing",
+    ),
+  },
+  notes: ["a body is given only when the filter has set the property wasm_process_req_body or wasm_process_resp_body"],
+};
+
+/** Source: Google Cloud "Service Extensions", plugins: supported ABI, limits. */
+const google: Target = {
+  ...cppHost("google", "Google Cloud Service Extensions", wasiFunctions),
+  moduleBytes: 5 * MEBIBYTE,
+  memoryPages: 256,
+  ignored: {
+    ...each([...tcpCallbacks, ...metadataCallbacks, ...grpcCallbacks], "not supported"),
+    ...each(words("proxy_on_tick proxy_on_queue_ready proxy_on_http_call_response"), "not supported"),
+  },
+  idle: {
+    ...each([...grpcCalls, ...queueCalls, ...sharedDataCalls, ...metricCalls], "not supported"),
+    ...each(words("proxy_http_call proxy_set_tick_period_milliseconds proxy_call_foreign_function"), "not supported"),
+    ...each(words("proxy_continue_stream proxy_continue_request proxy_continue_response"), "not supported"),
+    proxy_set_property: "not supported",
+  },
+  notes: [
+    "Action.Pause is taken for Action.Continue",
+    "module and configuration have 5 MiB, the VM 16 MiB, a callback 1 ms",
+  ],
+};
+
+/** Source: G-Core/fastedge-test, `HostFunctions.ts`, `hostFunctions.ts`; G-Core/proxy-wasm-sdk-as. */
+const fastEdge: Target = {
+  ...cppHost("fastedge", "Gcore FastEdge", wasiFunctions),
+  functions: () => ({
+    env: {
+      ...without(env, [
+        ...metricCalls,
+        ...words("proxy_get_configuration proxy_continue_request proxy_continue_response proxy_clear_route_cache"),
+        ...words("pthread_equal emscripten_notify_memory_growth envoy_resolve_dns"),
+      ]),
+      proxy_set_log_level: "i32 -> i32",
+      proxy_get_secret: i32(4),
+      proxy_get_effective_at_secret: i32(5),
+      proxy_secret_get: i32(4),
+      proxy_dictionary_get: i32(4),
+    },
+    wasi_snapshot_preview1: wasiFunctions,
+  }),
+  moduleBytes: 100 * MEBIBYTE,
+  ignored: {
+    ...each([...tcpCallbacks, ...metadataCallbacks, ...trailerCallbacks, ...grpcCallbacks], "not called"),
+    ...each(words("proxy_on_tick proxy_on_queue_ready proxy_on_done proxy_on_log"), "not called"),
+  },
+  idle: {
+    ...each([...grpcCalls, ...queueCalls, ...sharedDataCalls], "without effect"),
+    proxy_set_tick_period_milliseconds: "no ticks",
+    proxy_continue_stream: "without effect: the callback runs again when the callout has its answer",
+  },
+  notes: ["each callback runs in a new instance: what is kept in memory is gone in the next one"],
+};
+
+/** Every target, the newest of a family first. */
+export const targets: readonly Target[] = [
+  ...envoys,
+  ...istios,
+  ...envoyGateways,
+  higress,
+  nginx("kong-3.9", "Kong Gateway 3.9"),
+  nginx("nginx", "nginx with ngx_wasm_module"),
+  apisix,
+  google,
+  fastEdge,
+];
+
+/** The targets of a name: one, or all versions of a family (`istio`); none when nothing is called so. */
+export function targetsOf(name: string): Target[] {
+  return targets.filter(({ id }) => id === name || id.replace(/-[\d.]+$/, "") === name);
+}

@@ -1,0 +1,142 @@
+// `proxy-wasm build`: a project's filter, compiled and checked; with --watch again whenever a file of it changes.
+
+import { readFile } from "node:fs/promises";
+import { join, relative } from "node:path";
+
+import { Command } from "commander";
+
+import { readFacts } from "../check/facts.ts";
+import { judge, remarks } from "../check/judge.ts";
+import type { Target } from "../check/targets.ts";
+import { type Compilation, compile, CONFIG } from "../compile.ts";
+import { readBytes } from "../read-file.ts";
+import { abiOf, chooseTargets, refusalText } from "./check.ts";
+import { CommandError } from "./errors.ts";
+import type { Streams } from "./streams.ts";
+
+interface BuildFlags {
+  readonly target: readonly string[];
+  readonly small?: boolean;
+  readonly watch?: boolean;
+  readonly for?: readonly string[];
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+/** The command. */
+export function buildCommand(streams: Streams): Command {
+  return new Command("build")
+    .description("Compile a project's filter with its asconfig.json, and check which proxies would take it.")
+    .argument("[folder]", "the project", ".")
+    .argument("[asc-options...]", "behind --, further options for asc")
+    .option("-t, --target <names...>", "targets of asconfig.json", ["release"])
+    .option("--small", "optimize for size until nothing gets smaller; takes longer")
+    .option("-w, --watch", "compile again whenever a file of the filter changes, until Ctrl-C")
+    .option("--for <targets...>", "proxies that have to take the module; proxy-wasm check --help lists them")
+    .option("--json", "print a line of JSON for each module")
+    .option("-q, --quiet", "print nothing but what is wrong")
+    .addHelpText("after", examples)
+    .action((folder: string, words: string[], flags: BuildFlags) => run(folder, words, flags, streams));
+}
+
+const examples = `
+Exit codes: 0 compiled, and taken by the targets of --for; 1 it does not compile, or is refused; 2 used wrongly.
+
+Examples:
+  proxy-wasm build
+  proxy-wasm build --target debug release --for istio
+  proxy-wasm build --watch
+  proxy-wasm build . -- --noAssert`;
+
+/** What --small adds. */
+const smaller = ["--optimizeLevel", "3", "--shrinkLevel", "2", "--converge"];
+
+async function run(folder: string, words: readonly string[], flags: BuildFlags, streams: Streams): Promise<void> {
+  const targets = await knownTargets(folder);
+  for (const name of flags.target) {
+    if (!targets.includes(name)) {
+      throw new CommandError(
+        `${join(folder, CONFIG)} has no target "${name}"; it has: ${targets.join(", ") || "none"}`,
+      );
+    }
+  }
+  const proxies = chooseTargets(flags.for);
+  const asc = [...(flags.small ? smaller : []), ...words];
+  const build = (): Promise<Compilation[]> => buildAll(folder, asc, flags, proxies, streams);
+  if (!flags.watch) return void (await build());
+  const { watchSources } = await import("./watch.ts");
+  const attempt = async (): Promise<readonly string[]> => {
+    try {
+      return (await build()).flatMap(({ sources }) => sources);
+    } catch (error) {
+      if (!(error instanceof BuildError)) throw error;
+      streams.stderr.write(`error: ${error.message}\n`);
+      return error.sources;
+    }
+  };
+  const first = await attempt();
+  if (!flags.quiet && !flags.json) streams.stdout.write("Watching the filter's files. Stop it: Ctrl-C\n");
+  await watchSources(folder, first, attempt, streams.signal);
+}
+
+/** The filter does not compile, or is refused: what it was made of is watched on. */
+class BuildError extends CommandError {
+  readonly sources: readonly string[];
+
+  constructor(message: string, sources: readonly string[]) {
+    super(message);
+    this.sources = sources;
+  }
+}
+
+/** The targets of a project's configuration. */
+async function knownTargets(folder: string): Promise<string[]> {
+  const file = join(folder, CONFIG);
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    const missing = "there is none; proxy-wasm init makes a project that has one";
+    throw new CommandError(`cannot read ${file}: ${error.code === "ENOENT" ? missing : error.message}`);
+  });
+  try {
+    const { targets = {} } = JSON.parse(text) as { targets?: object };
+    return Object.keys(targets);
+  } catch (error) {
+    throw new CommandError(`${file} is no JSON: ${(error as Error).message}`);
+  }
+}
+
+async function buildAll(
+  folder: string,
+  flags: readonly string[],
+  { target: names, for: chosen, json, quiet }: BuildFlags,
+  proxies: readonly Target[],
+  streams: Streams,
+): Promise<Compilation[]> {
+  const compilations: Compilation[] = [];
+  for (const target of names) {
+    const start = performance.now();
+    const compilation = await compile({ folder, target, flags });
+    const { module, error, messages, sources } = compilation;
+    streams.stderr.write(messages);
+    if (module === undefined) throw new BuildError(`${folder} does not compile: ${error}`, sources);
+    const milliseconds = Math.round(performance.now() - start);
+    const name = relative("", module);
+    const { facts } = await readFacts(await readBytes(module), name);
+    const verdicts = proxies.map((proxy) => judge(facts, proxy));
+    const refusing = verdicts.filter(({ verdict }) => verdict === "refused");
+    const { bytes } = facts;
+    const abi = abiOf(facts) ?? null;
+    if (json) {
+      const line = { module: name, target, bytes, abi, milliseconds, remarks: remarks(facts), verdicts };
+      streams.stdout.write(`${JSON.stringify(line)}\n`);
+    } else if (!quiet) {
+      const time = `${(milliseconds / 1000).toFixed(1)} s`;
+      streams.stdout.write(`${name}: ${bytes.toLocaleString("en-US")} bytes, ABI ${abi ?? "none"}, in ${time}\n`);
+    }
+    for (const { message } of remarks(facts)) streams.stderr.write(`warning: ${message}\n`);
+    if (refusing.length === verdicts.length || (chosen && refusing.length)) {
+      throw new BuildError(refusalText(name, refusing), sources);
+    }
+    compilations.push(compilation);
+  }
+  return compilations;
+}

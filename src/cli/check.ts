@@ -1,0 +1,120 @@
+// `proxy-wasm check`: which proxies would take a module, and what stands in the way.
+
+import { Command } from "commander";
+
+import { readFacts } from "../check/facts.ts";
+import { type Finding, judge, type ModuleFacts, remarks, type Verdict } from "../check/judge.ts";
+import { type Target, targets, targetsOf } from "../check/targets.ts";
+import { abiMarkers } from "../load.ts";
+import { readBytes } from "../read-file.ts";
+import { CommandError, UsageError } from "./errors.ts";
+import type { Streams } from "./streams.ts";
+
+interface CheckFlags {
+  readonly for?: readonly string[];
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+/** The command. */
+export function checkCommand(streams: Streams): Command {
+  return new Command("check")
+    .description(
+      "Say which proxies would take a module, of whatever language, and what stands in the way.\n\n" +
+        "loads    it is taken\n" +
+        "limited  it is taken, and part of what it uses does nothing there\n" +
+        "refused  the proxy would not start with it",
+    )
+    .argument("[module]", "the compiled filter", "build/release.wasm")
+    .option("--for <targets...>", "only these proxies: a name, or all of a family (envoy, istio)")
+    .option("--json", "print the verdicts as JSON")
+    .option("-q, --quiet", "print nothing but refusals")
+    .addHelpText("after", `\nTargets: ${targets.map(({ id }) => id).join(", ")}.\n${examples}`)
+    .action((module: string, flags: CheckFlags) => run(module, flags, streams));
+}
+
+const examples = `
+Exit codes: 0 taken by the targets of --for, or by some target without it; 1 refused, or no module; 2 used wrongly.
+
+Examples:
+  proxy-wasm check
+  proxy-wasm check build/release.wasm --for istio kong-3.9
+  proxy-wasm check filter.wasm --json`;
+
+async function run(module: string, flags: CheckFlags, streams: Streams): Promise<void> {
+  const chosen = chooseTargets(flags.for);
+  const { facts } = await readFacts(await readBytes(module), module);
+  const verdicts = chosen.map((target) => judge(facts, target));
+  if (flags.json) streams.stdout.write(`${JSON.stringify(toJson(module, facts, verdicts), null, 2)}\n`);
+  else if (!flags.quiet) streams.stdout.write(report(module, facts, verdicts, flags.for !== undefined));
+  const refusing = verdicts.filter(({ verdict }) => verdict === "refused");
+  if (refusing.length === verdicts.length || (flags.for && refusing.length)) {
+    throw new CommandError(refusalText(module, refusing));
+  }
+}
+
+/** The targets of these names; all when there are none. */
+export function chooseTargets(names: readonly string[] | undefined): Target[] {
+  if (!names) return [...targets];
+  return names.flatMap((name) => {
+    const found = targetsOf(name);
+    if (found.length) return found;
+    const known = new Set([...targets.map(({ id }) => id.replace(/-[\d.]+$/, "")), ...targets.map(({ id }) => id)]);
+    throw new UsageError(`unknown target "${name}"; known: ${[...known].join(", ")}`);
+  });
+}
+
+/** One sentence that says who refuses a module, and why the first does. */
+export function refusalText(module: string, refusing: readonly Verdict[]): string {
+  const names = titles(refusing).map(({ title }) => title);
+  const [first] = refusing;
+  return `${module} would be refused by ${names.join(", ")}: ${first!.problems.map(({ message }) => message).join("; ")}`;
+}
+
+function toJson(module: string, facts: ModuleFacts, verdicts: readonly Verdict[]): object {
+  const { bytes, memories } = facts;
+  return { module, bytes, abi: abiOf(facts) ?? null, memories, remarks: remarks(facts), verdicts };
+}
+
+/** The version of the ABI that a module declares, or undefined. */
+export function abiOf({ exports }: ModuleFacts): string | undefined {
+  const marker = exports.find(({ kind, name }) => kind === "function" && Object.hasOwn(abiMarkers, name));
+  return marker && abiMarkers[marker.name];
+}
+
+function report(module: string, facts: ModuleFacts, verdicts: readonly Verdict[], withNotes: boolean): string {
+  const abi = abiOf(facts);
+  const pages = facts.memories.map(({ initial }) => `memory from ${initial} page${initial === 1 ? "" : "s"}`);
+  const head = [`${facts.bytes.toLocaleString("en-US")} bytes`, abi ? `ABI ${abi}` : "no ABI marker", ...pages];
+  const rows = titles(verdicts);
+  const width = Math.max(...rows.map(({ title }) => title.length));
+  const lines = rows.flatMap(({ title, verdict }) => [
+    `  ${title.padEnd(width)}  ${verdict.verdict}`,
+    ...[...verdict.problems, ...verdict.limits].map(({ message }) => `      ${message}`),
+    ...(withNotes ? targetsOf(verdict.target)[0]!.notes.map((note) => `      (${note})`) : []),
+  ]);
+  const odd = remarks(facts).map(({ message }) => `  ${message}`);
+  return `${module}: ${head.join(", ")}\n\n${lines.join("\n")}\n${odd.length ? `\nNote\n${odd.join("\n")}\n` : ""}`;
+}
+
+/** The verdicts with what they are called; versions of a proxy that judge alike are one row. */
+function titles(verdicts: readonly Verdict[]): { title: string; verdict: Verdict }[] {
+  const rows: { family: string; versions: string[]; verdict: Verdict }[] = [];
+  for (const verdict of verdicts) {
+    const { name } = targetsOf(verdict.target)[0]!;
+    const [, family = name, version = ""] = /^(.*) ([\d.]+)$/.exec(name) ?? [];
+    const last = rows.at(-1);
+    if (last?.family === family && sameFindings(last.verdict, verdict)) last.versions.push(version);
+    else rows.push({ family, versions: [version], verdict });
+  }
+  return rows.map(({ family, versions, verdict }) => {
+    const [newest = "", oldest = ""] = [versions[0], versions.at(-1)];
+    return { title: `${family} ${newest === oldest ? newest : `${oldest} to ${newest}`}`.trim(), verdict };
+  });
+}
+
+function sameFindings(one: Verdict, other: Verdict): boolean {
+  const text = ({ problems, limits }: Verdict): string =>
+    JSON.stringify([problems, limits].map((list: readonly Finding[]) => list.map(({ message }) => message)));
+  return text(one) === text(other);
+}
