@@ -7,22 +7,8 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { run } from "../src/cli/run.ts";
+import { command } from "./support/command.ts";
 import { compileFilter, compileSource, filterWat } from "./support/compile.ts";
-
-/** Runs a command line; `until` ends it once stdout matches. */
-async function command(args: string[], until?: RegExp): Promise<{ code: number; stdout: string; stderr: string }> {
-  const abort = new AbortController();
-  const outputs = { stdout: "", stderr: "" };
-  const stdout = {
-    write(text: string) {
-      outputs.stdout += text;
-      if (until?.test(outputs.stdout)) abort.abort();
-    },
-  };
-  const stderr = { write: (text: string) => (outputs.stderr += text) };
-  const code = await run(args, { stdout, stderr, signal: abort.signal });
-  return { code, ...outputs };
-}
 
 let folder: string;
 let filter: string;
@@ -43,12 +29,6 @@ describe("serve", () => {
   });
 
   test.each([
-    [
-      "a file that is not there",
-      ["no.wasm"],
-      1,
-      "error: cannot read no.wasm: there is no such file; has the filter been built?\n",
-    ],
     [
       "an upstream that is no URL",
       ["f", "--upstream", "localhost:3000"],
@@ -72,13 +52,7 @@ describe("serve", () => {
     expect(result.stderr).not.toMatch(/\n\s+at /);
   });
 
-  test("refuses what is no module, and what is no filter", async () => {
-    const text = join(folder, "text.wasm");
-    await writeFile(text, "no module");
-    expect(await command(["serve", text])).toMatchObject({
-      code: 1,
-      stderr: expect.stringContaining("is no WebAssembly module"),
-    });
+  test("refuses what is no filter", async () => {
     const plain = join(folder, "plain.wasm");
     await writeFile(plain, Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
     expect(await command(["serve", plain])).toMatchObject({
@@ -147,13 +121,51 @@ describe("serve", () => {
 });
 
 describe("the program", () => {
-  test("has a help text for each command", async () => {
-    await expect((await command(["--help"])).stdout).toMatchFileSnapshot("cli/proxy-wasm.help.txt");
-    await expect((await command(["serve", "--help"])).stdout).toMatchFileSnapshot("cli/serve.help.txt");
+  test.each(["build", "check", "serve", "inspect"])("has a help text for %s", async (name) => {
+    const { code, stdout } = await command([name, "--help"]);
+    expect(code).toBe(0);
+    await expect(stdout).toMatchFileSnapshot(`cli/${name}.help.txt`);
+    expect(await command(["help", name])).toMatchObject({ code: 0, stdout });
   });
 
-  test("refuses a command that it does not know", async () => {
+  test("has a help text of its own, which is also what it says when nothing is asked of it", async () => {
+    const { code, stdout } = await command(["--help"]);
+    expect(code).toBe(0);
+    await expect(stdout).toMatchFileSnapshot("cli/proxy-wasm.help.txt");
+    expect(await command([])).toMatchObject({ code: 2, stdout });
+  });
+
+  test("tells its version", async () => {
+    const { version } = JSON.parse(await readFile("package.json", "utf8")) as { version: string };
+    expect(await command(["--version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
+  });
+
+  test("refuses a command and an option that it does not know", async () => {
     expect(await command(["sreve"])).toMatchObject({ code: 2, stderr: expect.stringContaining("Did you mean serve?") });
+    expect(await command(["check", "--jsn"])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(
+        /unknown option '--jsn'\n\(Did you mean --json\?\)\n\(--help shows what there is\)/,
+      ),
+    });
+  });
+
+  test.each(["check", "inspect", "serve"])("says to %s what is no module", async (name) => {
+    const missing = await command([name, "no.wasm"]);
+    expect(missing).toMatchObject({
+      code: 1,
+      stderr: "error: cannot read no.wasm: there is no such file; has the filter been built?\n",
+    });
+    expect(await command([name, folder])).toMatchObject({
+      code: 1,
+      stderr: `error: cannot read ${folder}: it is a folder; give the compiled filter in it, such as build/release.wasm\n`,
+    });
+    const text = join(folder, "text.wasm");
+    await writeFile(text, "no module");
+    expect(await command([name, text])).toMatchObject({
+      code: 1,
+      stderr: `error: ${text} is no WebAssembly module: it does not begin with "\\0asm"; give the compiled filter\n`,
+    });
   });
 
   test("ends in order on Ctrl-C", async () => {

@@ -185,7 +185,8 @@ function idleParts(facts: ModuleFacts, { idle, ignored }: Target): Finding[] {
 
 /** Callbacks that a proxy looks up and skips when they are not there. */
 function isStreamCallback(name: string): boolean {
-  return /^proxy_on_(request|response|downstream|upstream|new_connection|tick|log|http_call|grpc|queue)/.test(name);
+  const isLookedUp = /^proxy_on_(request|response|downstream|upstream|new_connection|tick|log|http_call|grpc|queue)/;
+  return isLookedUp.test(name) && Object.hasOwn(callbackSignatures, name);
 }
 
 function functionNames({ exports }: ModuleInfo): string[] {
