@@ -123,16 +123,13 @@ export default class PruneExports {
 /** The section that says what a module was made with. Source: tool-conventions, "ProducersSection.md". */
 function producers() {
   const name = (text) => [text.length, ...new TextEncoder().encode(text)];
-  const fields = {
-    language: ["AssemblyScript", ""],
-    "processed-by": ["asc", compilerVersion],
-    sdk: ["proxy-wasm", sdkVersion],
-  };
-  const entries = Object.entries(fields);
-  return Uint8Array.from([
-    entries.length,
-    ...entries.flatMap(([field, values]) => [...name(field), 1, ...values.flatMap(name)]),
-  ]);
+  const entry = (field, value, version) => [name(field), 1, name(value), name(version)].flat();
+  const entries = [
+    entry("language", "AssemblyScript", ""),
+    entry("processed-by", "asc", compilerVersion),
+    entry("sdk", "proxy-wasm", sdkVersion),
+  ];
+  return Uint8Array.from([entries.length, ...entries.flat()]);
 }
 
 /** Names of exports that ABI 0.1.0 has with other parameters. */

@@ -48,7 +48,7 @@ async function run({ folder, target, outFile, flags = [] }: CompileOptions): Pro
   let messages = "";
   const args = ["--baseDir", folder, "--target", target, ...(outFile === undefined ? [] : ["--outFile", outFile])];
   const { error } = await asc([...args, ...flags], {
-    stderr: { write: (text: string | Uint8Array) => void (messages += asText(text)) },
+    stderr: { isTTY: false, write: (text: string | Uint8Array) => void (messages += asText(text)) },
     readFile: async (name: string, baseDir: string) => {
       const file = resolve(baseDir, name);
       const text = await readFile(file, "utf8").catch(() => null);

@@ -79,7 +79,8 @@ function checkImports(info: ModuleInfo, abi: AbiVersion, name: string): void {
     if (item.limits) return [];
     const offered = item.kind === "function" ? offeredSignature(item.module, item.name, abi) : undefined;
     const wanted = item.signature ?? item.kind;
-    if (offered === undefined) return [`${item.module}.${item.name} (${wanted}) is missing${importHint(item.name, abi)}`];
+    if (offered === undefined)
+      return [`${item.module}.${item.name} (${wanted}) is missing${importHint(item.name, abi)}`];
     if (offered !== wanted) return [`${item.module}.${item.name} is ${offered}, the module wants ${wanted}`];
     return [];
   });

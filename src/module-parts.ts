@@ -74,7 +74,10 @@ export function takeApart(bytes: Uint8Array, imported: number): ModuleParts {
     reader.position = end;
   }
   for (const [name, index] of exported) if (!names.has(index)) names.set(index, name);
-  const functions = bodies.map((body, i) => ({ index: imported + i, name: names.get(imported + i), ...body }));
+  const functions = bodies.map(({ offset, size, constant }, i): ModuleFunction => {
+    const index = imported + i;
+    return { index, name: names.get(index), offset, size, constant };
+  });
   return { sections, functions, producers, exported };
 }
 

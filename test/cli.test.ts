@@ -121,7 +121,7 @@ describe("serve", () => {
 });
 
 describe("the program", () => {
-  test.each(["build", "check", "serve", "inspect"])("has a help text for %s", async (name) => {
+  test.each(["init", "build", "check", "serve", "inspect"])("has a help text for %s", async (name) => {
     const { code, stdout } = await command([name, "--help"]);
     expect(code).toBe(0);
     await expect(stdout).toMatchFileSnapshot(`cli/${name}.help.txt`);

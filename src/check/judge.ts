@@ -62,7 +62,7 @@ export function judge(facts: ModuleFacts, target: Target): Verdict {
 /** What is odd about a module, whichever proxy it goes to. */
 export function remarks(facts: ModuleFacts): Finding[] {
   const names = functionNames(facts);
-  const unknown = names.filter((name) => /^proxy_on_/.test(name) && !Object.hasOwn(callbackSignatures, name));
+  const unknown = names.filter((name) => name.startsWith("proxy_on_") && !Object.hasOwn(callbackSignatures, name));
   const markers = names.filter((name) => Object.hasOwn(abiMarkers, name));
   const all: Finding[] = unknown.map((name) => ({
     code: "useless-callback",
@@ -128,13 +128,12 @@ function* importProblems({ imports }: ModuleInfo, target: Target, abi: AbiVersio
 
 function* exportProblems(facts: ModuleInfo, target: Target, abi: AbiVersion): Generator<Finding> {
   const { allocators, required, starts, comparesCallbacks } = target;
-  const names = facts.exports.map(({ name }) => name);
   const functions = functionNames(facts);
   if (!allocators.some((name) => functions.includes(name))) {
     const message = `it exports no allocator: ${allocators.join(" or ")}, of type i32 -> i32`;
     yield { code: "export-missing", subject: allocators[0]!, message };
   }
-  for (const name of required.filter((name) => !names.includes(name))) {
+  for (const name of required.filter((name) => !facts.exports.some((item) => item.name === name))) {
     yield { code: "export-missing", subject: name, message: `it does not export ${name}, which has to be there` };
   }
   // A module whose start functions are others would run without ever having been set up.

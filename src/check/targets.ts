@@ -221,7 +221,9 @@ const apisix: Target = {
   idle: {
     ...each(
       [
-        ...[...grpcCalls, ...queueCalls, ...sharedDataCalls],
+        ...grpcCalls,
+        ...queueCalls,
+        ...sharedDataCalls,
         ...words(`proxy_done proxy_get_status proxy_continue_request proxy_continue_response proxy_clear_route_cache
           proxy_set_header_map_pairs`),
       ],

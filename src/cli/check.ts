@@ -88,11 +88,12 @@ function report(module: string, facts: ModuleFacts, verdicts: readonly Verdict[]
   const head = [`${facts.bytes.toLocaleString("en-US")} bytes`, abi ? `ABI ${abi}` : "no ABI marker", ...pages];
   const rows = titles(verdicts);
   const width = Math.max(...rows.map(({ title }) => title.length));
-  const lines = rows.flatMap(({ title, verdict }) => [
-    `  ${title.padEnd(width)}  ${verdict.verdict}`,
-    ...[...verdict.problems, ...verdict.limits].map(({ message }) => `      ${message}`),
-    ...(withNotes ? targetsOf(verdict.target)[0]!.notes.map((note) => `      (${note})`) : []),
-  ]);
+  const lines: string[] = [];
+  for (const { title, verdict } of rows) {
+    lines.push(`  ${title.padEnd(width)}  ${verdict.verdict}`);
+    for (const { message } of [...verdict.problems, ...verdict.limits]) lines.push(`      ${message}`);
+    if (withNotes) for (const note of targetsOf(verdict.target)[0]!.notes) lines.push(`      (${note})`);
+  }
   const odd = remarks(facts).map(({ message }) => `  ${message}`);
   return `${module}: ${head.join(", ")}\n\n${lines.join("\n")}\n${odd.length ? `\nNote\n${odd.join("\n")}\n` : ""}`;
 }

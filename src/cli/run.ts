@@ -36,20 +36,22 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
     .helpOption("-h, --help", "print this, or the help of a command")
     .helpCommand("help [command]", "the same")
     .configureHelp({ subcommandTerm: (command) => command.name() })
-    .showHelpAfterError("(--help shows what there is)")
     .addHelpText("after", exitCodes);
   const named = args.find((word) => commands.some(({ name }) => name === word));
   for (const { name, summary, load } of commands) {
     program.addCommand(name === named ? (await load())(streams).summary(summary) : new Command(name).summary(summary));
   }
   for (const command of [program, ...program.commands]) {
-    command.exitOverride().configureOutput({
-      writeOut: (text) => streams.stdout.write(text),
-      writeErr: (text) => streams.stderr.write(text),
-      // Help texts are golden files: as wide everywhere.
-      getOutHelpWidth: () => 100,
-      getErrHelpWidth: () => 100,
-    });
+    command
+      .exitOverride()
+      .showHelpAfterError("(--help shows what there is)")
+      .configureOutput({
+        writeOut: (text) => streams.stdout.write(text),
+        writeErr: (text) => streams.stderr.write(text),
+        // Help texts are golden files: as wide everywhere.
+        getOutHelpWidth: () => 100,
+        getErrHelpWidth: () => 100,
+      });
   }
   if (!args.length) {
     program.outputHelp();

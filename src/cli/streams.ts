@@ -1,8 +1,16 @@
 // Where a command writes: stdout is for the answer, stderr for the story.
 
+import type { Readable, Writable } from "node:stream";
+
 /** A place to write text to. */
 export interface Output {
   write(text: string): unknown;
+}
+
+/** A terminal with a person in front of it. */
+export interface Terminal {
+  readonly input: Readable;
+  readonly output: Writable;
 }
 
 /** The two outputs of a command, and what tells it to stop. */
@@ -11,4 +19,6 @@ export interface Streams {
   readonly stderr: Output;
   /** Ends commands that would run for ever. */
   readonly signal: AbortSignal;
+  /** Where questions can be asked; absent when nobody is there to answer. */
+  readonly terminal?: Terminal;
 }
