@@ -74,9 +74,12 @@ async function run(folder: string, words: readonly string[], flags: BuildFlags, 
       return error.sources;
     }
   };
-  const first = await attempt();
-  if (!flags.quiet && !flags.json) streams.stdout.write("Watching the filter's files. Stop it: Ctrl-C\n");
-  await watchSources(folder, first, attempt, streams.signal);
+  const builtAt = Date.now();
+  const sources = await attempt();
+  const onReady = (): void => {
+    if (!flags.quiet && !flags.json) streams.stdout.write("Watching the filter's files. Stop it: Ctrl-C\n");
+  };
+  await watchSources({ folder, sources, builtAt, onReady, onChange: attempt }, streams.signal);
 }
 
 /** The filter does not compile, or is refused: what it was made of is watched on. */

@@ -1,5 +1,6 @@
 // Tells when a file of a filter has changed.
 
+import { stat } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 
 import { watch } from "chokidar";
@@ -9,16 +10,22 @@ import { CONFIG } from "../compile.ts";
 /** Editors write a file in steps; what comes within this time is one change. */
 const TOGETHER_MS = 30;
 
-/**
- * Watches the folders of these files, and calls `onChange` after each change of a source there, one call after the
- * other; it gives the files to watch from then on. Ends when the signal says so.
- */
-export async function watchSources(
-  folder: string,
-  sources: readonly string[],
-  onChange: () => Promise<readonly string[]>,
-  signal: AbortSignal,
-): Promise<void> {
+/** What is watched, and what happens then. */
+export interface Watching {
+  /** The project. */
+  readonly folder: string;
+  /** The files that the filter was made of, after `builtAt` in milliseconds since 1970. */
+  readonly sources: readonly string[];
+  readonly builtAt: number;
+  /** From now on every change is seen. */
+  onReady(): void;
+  /** A source in the folders of the files has changed; gives the files from then on. Called once at a time. */
+  onChange(): Promise<readonly string[]>;
+}
+
+/** Watches until the signal says to end. */
+export async function watchSources(watching: Watching, signal: AbortSignal): Promise<void> {
+  const { folder, sources, builtAt } = watching;
   if (signal.aborted) return;
   const watcher = watch([join(folder, CONFIG), ...foldersOf(sources, folder)], {
     ignoreInitial: true,
@@ -32,11 +39,16 @@ export async function watchSources(
   const changed = (): void => {
     clearTimeout(timer);
     timer = setTimeout(() => {
-      work = work.then(async () => void watcher.add(foldersOf(await onChange(), folder))).catch(failed);
+      work = work.then(async () => void watcher.add(foldersOf(await watching.onChange(), folder))).catch(failed);
     }, TOGETHER_MS);
   };
   watcher.on("all", changed);
   watcher.on("error", failed);
+  watcher.on("ready", () => {
+    watching.onReady();
+    // What was saved while the filter was compiled is no event.
+    isNewer(sources, builtAt).then((newer) => newer && changed(), failed);
+  });
   const ended = new Promise<void>((done) => signal.addEventListener("abort", () => done(), { once: true }));
   try {
     await Promise.race([ended, failure]);
@@ -45,6 +57,13 @@ export async function watchSources(
     await watcher.close();
     await work;
   }
+}
+
+/** Whether one of these files has been written since. */
+async function isNewer(files: readonly string[], since: number): Promise<boolean> {
+  const times = files.map(async (file) => (await stat(file)).mtimeMs);
+  const written = await Promise.allSettled(times);
+  return written.some((one) => one.status === "rejected" || one.value > since);
 }
 
 /** The folders of files, so that new files in them are seen; the project's own folder only by its configuration. */
