@@ -181,6 +181,14 @@ describe("without a terminal", () => {
   });
 });
 
+test("create-proxy-wasm goes with this version", async () => {
+  const { version } = await packageJson(".");
+  expect(await packageJson("create-proxy-wasm")).toMatchObject({
+    version,
+    dependencies: { "proxy-wasm": `^${String(version)}` },
+  });
+});
+
 describe("on a terminal", () => {
   /** Runs `init` and answers each question, by what it asks, with these keys. */
   async function answer(args: string[], answers: [RegExp, string][]): Promise<{ code: number; stderr: string }> {
