@@ -3,6 +3,8 @@
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 
+import type { main } from "assemblyscript/asc";
+
 /** What is to be compiled. */
 export interface CompileOptions {
   /** The folder with the `asconfig.json`. */
@@ -41,13 +43,13 @@ export function compile(options: CompileOptions): Promise<Compilation> {
 }
 
 async function run({ folder, target, outFile, flags = [] }: CompileOptions): Promise<Compilation> {
-  const { main: asc } = await import("assemblyscript/asc");
+  const asc = await findCompiler();
   const config = join(folder, CONFIG);
   const sources: string[] = [config];
   const written = new Map<string, string | Uint8Array>();
   let messages = "";
   const args = ["--baseDir", folder, "--target", target, ...(outFile === undefined ? [] : ["--outFile", outFile])];
-  const { error } = await asc([...args, ...flags], {
+  const compiling = asc([...args, ...flags], {
     stderr: { isTTY: false, write: (text: string | Uint8Array) => void (messages += asText(text)) },
     readFile: async (name: string, baseDir: string) => {
       const file = resolve(baseDir, name);
@@ -59,6 +61,7 @@ async function run({ folder, target, outFile, flags = [] }: CompileOptions): Pro
       written.set(resolve(baseDir, name), contents);
     },
   } as never);
+  const { error } = await compiling.catch((error: NodeJS.ErrnoException) => ({ error: rejection(error) }));
   const module = [...written.keys()].find((file) => file.endsWith(".wasm"));
   if (error || module === undefined) {
     const reason = error?.message ?? `the target ${target} of ${config} has no outFile, such as "build/${target}.wasm"`;
@@ -67,6 +70,24 @@ async function run({ folder, target, outFile, flags = [] }: CompileOptions): Pro
   // The module comes last: who waits for it finds its source map.
   for (const file of [...written.keys()].sort((a) => (a === module ? 1 : -1))) await put(file, written.get(file)!);
   return { module, error: undefined, messages, sources };
+}
+
+async function findCompiler(): Promise<typeof main> {
+  try {
+    return (await import("assemblyscript/asc")).main;
+  } catch (error) {
+    const reason = "assemblyscript cannot be loaded; npm install --save-dev assemblyscript";
+    return () => Promise.reject(new Error(reason, { cause: error }));
+  }
+}
+
+/** asc rejects when the configuration is not what it should be, or extends one that is not there. */
+function rejection(error: NodeJS.ErrnoException): Error {
+  const [reason] = error.message.split("\n");
+  return new Error(
+    error.code === "MODULE_NOT_FOUND" ? `${reason}; have the project's dependencies been installed?` : reason,
+    { cause: error },
+  );
 }
 
 /** Writes a file that is either as before or whole. */

@@ -117,6 +117,13 @@ describe("build", () => {
       stdout: "",
       stderr: `error: cannot read ${folder}/assembly/asconfig.json: there is none; proxy-wasm init makes a project that has one\n`,
     });
+    await put("asconfig.json", JSON.stringify({ ...configuration, extends: "proxy-wasn/asconfig.json" }));
+    expect(await command(["build", folder])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /^error: .* does not compile: Cannot find module 'proxy-wasn\/asconfig\.json'; have .* been installed\?\n$/,
+      ),
+    });
     await put("asconfig.json", "{ targets }");
     expect(await command(["build", folder])).toMatchObject({
       code: 1,

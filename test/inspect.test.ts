@@ -109,6 +109,20 @@ describe("a module without source map and producers", () => {
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
+  test("cannot control the terminal by its names, nor with sections that are no sections", async () => {
+    const file = join(folder, "hostile.wasm");
+    const imports = '(import "env" "a\\1b]0;title\\07\\0ab" (func))';
+    const section = (name: string): Uint8Array =>
+      Uint8Array.from([0, name.length + 6, name.length, ...Buffer.from(name), 1, 255, 255, 255, 15]);
+    await writeFile(file, Buffer.concat([filterWat({ imports }), section("name"), section("producers")]));
+    for (const name of ["inspect", "check"]) {
+      const { stdout, stderr } = await command([name, file]);
+      expect(stdout).toContain("env.a\\u{1b}]0;title\\u{7}\\u{a}b");
+      // oxlint-disable-next-line no-control-regex
+      expect(stdout + stderr).not.toMatch(/[\0-\x09\x0b-\x1f]/);
+    }
+  });
+
   test("is described all the same", async () => {
     const file = join(folder, "filter.wasm");
     await writeFile(file, filterWat({}));

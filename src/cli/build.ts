@@ -12,6 +12,7 @@ import { type Compilation, compile, CONFIG } from "../compile.ts";
 import { readBytes } from "../read-file.ts";
 import { abiOf, chooseTargets, refusalText } from "./check.ts";
 import { CommandError } from "./errors.ts";
+import { printable } from "./printable.ts";
 import type { Streams } from "./streams.ts";
 
 interface BuildFlags {
@@ -135,7 +136,7 @@ async function buildAll(
       const time = `${(milliseconds / 1000).toFixed(1)} s`;
       streams.stdout.write(`${name}: ${bytes.toLocaleString("en-US")} bytes, ABI ${abi ?? "none"}, in ${time}\n`);
     }
-    for (const { message } of remarks(facts)) streams.stderr.write(`warning: ${message}\n`);
+    for (const { message } of remarks(facts)) streams.stderr.write(`warning: ${printable(message)}\n`);
     if (refusing.length === verdicts.length || (chosen && refusing.length)) {
       throw new BuildError(refusalText(name, refusing), sources);
     }

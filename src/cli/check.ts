@@ -8,6 +8,7 @@ import { type Target, targets, targetsOf } from "../check/targets.ts";
 import { abiMarkers } from "../load.ts";
 import { readBytes } from "../read-file.ts";
 import { CommandError, UsageError } from "./errors.ts";
+import { printable } from "./printable.ts";
 import type { Streams } from "./streams.ts";
 
 interface CheckFlags {
@@ -68,7 +69,7 @@ export function chooseTargets(names: readonly string[] | undefined): Target[] {
 export function refusalText(module: string, refusing: readonly Verdict[]): string {
   const names = titles(refusing).map(({ title }) => title);
   const [first] = refusing;
-  return `${module} would be refused by ${names.join(", ")}: ${first!.problems.map(({ message }) => message).join("; ")}`;
+  return `${module} would be refused by ${names.join(", ")}: ${first!.problems.map(({ message }) => printable(message)).join("; ")}`;
 }
 
 function toJson(module: string, facts: ModuleFacts, verdicts: readonly Verdict[]): object {
@@ -91,10 +92,10 @@ function report(module: string, facts: ModuleFacts, verdicts: readonly Verdict[]
   const lines: string[] = [];
   for (const { title, verdict } of rows) {
     lines.push(`  ${title.padEnd(width)}  ${verdict.verdict}`);
-    for (const { message } of [...verdict.problems, ...verdict.limits]) lines.push(`      ${message}`);
+    for (const { message } of [...verdict.problems, ...verdict.limits]) lines.push(`      ${printable(message)}`);
     if (withNotes) for (const note of targetsOf(verdict.target)[0]!.notes) lines.push(`      (${note})`);
   }
-  const odd = remarks(facts).map(({ message }) => `  ${message}`);
+  const odd = remarks(facts).map(({ message }) => `  ${printable(message)}`);
   return `${module}: ${head.join(", ")}\n\n${lines.join("\n")}\n${odd.length ? `\nNote\n${odd.join("\n")}\n` : ""}`;
 }
 

@@ -103,7 +103,7 @@ async function ask(folder: string | undefined, flags: InitFlags, terminal: Termi
     const writes = await answered(confirm({ message, initialValue: false, ...terminal }));
     if (!writes) throw new CommandError("cancelled; nothing was written");
   }
-  const options = templates.map(({ name, summary }) => ({ value: name, label: name, hint: summary }));
+  const options = templates.map(({ name, summary }) => ({ value: name, label: `${name.padEnd(14)}${summary}` }));
   const template =
     flags.template ?? (await answered(select({ message: "What is the filter to do?", options, ...terminal })));
   const name =

@@ -9,6 +9,7 @@ import type { ModuleParts } from "../module-parts.ts";
 import { readBytes, readSourceMap } from "../read-file.ts";
 import { SourceMap, type SourcePosition } from "../source-map.ts";
 import { abiOf } from "./check.ts";
+import { printable } from "./printable.ts";
 import type { Streams } from "./streams.ts";
 
 /** The command. */
@@ -128,7 +129,7 @@ function largestFirst(sized: readonly Sized[]): Sized[] {
 
 function report(description: Description, most: number): string {
   const { module, bytes, abi, producers, memories, imports, exports, sections, functions, sources } = description;
-  const made = producers.map(({ name, version }) => `${name} ${version}`.trim()).join(", ");
+  const made = producers.map(({ name, version }) => printable(`${name} ${version}`.trim())).join(", ");
   const memory = memories.map(({ initial, maximum }) => `${initial} to ${maximum ?? "any number of"} pages of 64 KiB`);
   const lines = [
     `${module}: ${grouped(bytes)} bytes`,
@@ -140,12 +141,12 @@ function report(description: Description, most: number): string {
   list(
     lines,
     "Imports",
-    imports.map((item) => [`${item.module}.${item.name}`, typed(item)]),
+    imports.map((item) => [printable(`${item.module}.${item.name}`), typed(item)]),
   );
   list(
     lines,
     "Exports",
-    exports.map((item) => [item.name, typed(item)]),
+    exports.map((item) => [printable(item.name), typed(item)]),
   );
   table(lines, "Sections", sections, bytes, Infinity);
   const code = functions.reduce((sum, { size }) => sum + size, 0);
@@ -165,7 +166,7 @@ function table(lines: string[], title: string, rows: readonly Sized[], whole: nu
   const shown = rows.slice(0, most);
   const percent = (size: number): string => `${((size / Math.max(whole, 1)) * 100).toFixed(1)} %`;
   const row = ({ name, size }: Sized): string =>
-    `  ${grouped(size).padStart(9)}  ${percent(size).padStart(7)}  ${name}`;
+    `  ${grouped(size).padStart(9)}  ${percent(size).padStart(7)}  ${printable(name)}`;
   lines.push("", `${title} (${rows.length})`, ...shown.map(row));
   const rest = rows.slice(shown.length);
   const size = rest.reduce((sum, one) => sum + one.size, 0);

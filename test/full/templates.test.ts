@@ -54,6 +54,7 @@ async function makeProject(template: string, name = template): Promise<string> {
   const project = join(folder, name);
   const output = await run("npx", ["create-proxy-wasm", name, "--template", template], folder);
   expect(output).toContain(`Made ${name} from the template ${template}.`);
+  expect(await readFile(join(project, ".gitignore"), "utf8")).toBe("node_modules/\nbuild/\n");
   const file = join(project, "package.json");
   const manifest = JSON.parse(await readFile(file, "utf8")) as { devDependencies: Record<string, string> };
   manifest.devDependencies["proxy-wasm"] = `file:${tarball}`;
