@@ -68,7 +68,12 @@ async function run({ folder, target, outFile, flags = [] }: CompileOptions): Pro
     return { module: undefined, error: reason, messages, sources };
   }
   // The module comes last: who waits for it finds its source map.
-  for (const file of [...written.keys()].sort((a) => (a === module ? 1 : -1))) await put(file, written.get(file)!);
+  const files = [...written.keys()].filter((file) => file !== module);
+  try {
+    for (const file of [...files, module]) await put(file, written.get(file)!);
+  } catch (problem) {
+    return { module: undefined, error: `cannot write it: ${(problem as Error).message}`, messages, sources };
+  }
   return { module, error: undefined, messages, sources };
 }
 

@@ -77,6 +77,15 @@ describe("build", () => {
     expect(await built()).toEqual(["release.wasm", "release.wasm.map"]);
   });
 
+  test("says when there is no place for the module", async () => {
+    await put("build", "a file");
+    expect(await command(["build", folder])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^error: .* cannot write it: E\w+: .*build/),
+    });
+    expect(await readdir(folder)).toEqual(["asconfig.json", "assembly", "build"]);
+  });
+
   test("warns of a class that no proxy calls", async () => {
     await put(
       "assembly/index.ts",
