@@ -111,7 +111,7 @@ describe("build", () => {
       1,
       /the target lost of .* has no outFile, such as "build\/lost\.wasm"\n$/,
     ],
-    ["a proxy that is not known", ["--for", "apache"], 2, /unknown target "apache"; known: envoy, /],
+    ["a proxy that is not known", ["--for", "apache"], 2, /unknown proxy "apache"; known: envoy, /],
     ["an option that is none", ["--watsh"], 2, /unknown option '--watsh'\n\(Did you mean --watch\?\)/],
   ])("refuses %s", async (_what, flags, code, message) => {
     const result = await command(["build", folder, ...flags]);

@@ -258,9 +258,9 @@ describe("the command", () => {
     expect(stdout).toContain("      (Action.Pause is taken for Action.Continue)\n");
   });
 
-  test("refuses a target that it does not know, with those it knows", async () => {
+  test("refuses a proxy that it does not know, with those it knows", async () => {
     const { code, stderr } = await command(["check", "filter.wasm", "--for", "istoi"]);
     expect(code).toBe(2);
-    expect(stderr).toMatch(/^error: unknown target "istoi"; known: envoy, istio, .*envoy-1\.40.*\n$/);
+    expect(stderr).toMatch(/^error: unknown proxy "istoi"; known: envoy, istio, .*envoy-1\.40.*\n$/);
   });
 });

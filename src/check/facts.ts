@@ -1,6 +1,6 @@
 // What a module's bytes say of it, for the commands that judge and describe it.
 
-import { checkValid } from "../load.ts";
+import { abiMarkers, checkValid } from "../load.ts";
 import { inspectModule } from "../module.ts";
 import { type ModuleParts, takeApart } from "../module-parts.ts";
 import type { ModuleFacts } from "./judge.ts";
@@ -21,4 +21,10 @@ export async function readFacts(
     }),
   );
   return { facts: { ...info, bytes: bytes.length, constantExports }, parts };
+}
+
+/** The version of the ABI that a module declares, or undefined. */
+export function abiOf({ exports }: ModuleFacts): string | undefined {
+  const marker = exports.find(({ kind, name }) => kind === "function" && Object.hasOwn(abiMarkers, name));
+  return marker && abiMarkers[marker.name];
 }

@@ -5,12 +5,12 @@ import { join, relative } from "node:path";
 
 import { Command } from "commander";
 
-import { readFacts } from "../check/facts.ts";
+import { abiOf, readFacts } from "../check/facts.ts";
 import { judge, remarks } from "../check/judge.ts";
 import type { Target } from "../check/targets.ts";
 import { type Compilation, compile, CONFIG } from "../compile.ts";
 import { readBytes } from "../read-file.ts";
-import { abiOf, chooseTargets, refusalText } from "./check.ts";
+import { chooseTargets, refusalText } from "./check.ts";
 import { CommandError } from "./errors.ts";
 import { printable } from "./printable.ts";
 import type { Streams } from "./streams.ts";
@@ -33,7 +33,7 @@ export function buildCommand(streams: Streams): Command {
     .option("-t, --target <names...>", "targets of asconfig.json", ["release"])
     .option("--small", "optimize for size until nothing gets smaller; takes longer")
     .option("-w, --watch", "compile again whenever a file of the filter changes, until Ctrl-C")
-    .option("--for <targets...>", "proxies that have to take the module; proxy-wasm check --help lists them")
+    .option("--for <proxies...>", "proxies that have to take the module; proxy-wasm check --help lists them")
     .option("--json", "print a line of JSON for each module")
     .option("-q, --quiet", "print nothing but what is wrong")
     .addHelpText("after", examples)
@@ -41,7 +41,7 @@ export function buildCommand(streams: Streams): Command {
 }
 
 const examples = `
-Exit codes: 0 compiled, and taken by the targets of --for; 1 it does not compile, or is refused; 2 used wrongly.
+Exit codes: 0 compiled, and taken by the proxies of --for; 1 it does not compile, or is refused; 2 used wrongly.
 
 Examples:
   proxy-wasm build

@@ -2,10 +2,9 @@
 
 import { Command } from "commander";
 
-import { readFacts } from "../check/facts.ts";
+import { abiOf, readFacts } from "../check/facts.ts";
 import { type Finding, judge, type ModuleFacts, remarks, type Verdict } from "../check/judge.ts";
 import { type Target, targets, targetsOf } from "../check/targets.ts";
-import { abiMarkers } from "../load.ts";
 import { readBytes } from "../read-file.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import { printable } from "./printable.ts";
@@ -27,15 +26,15 @@ export function checkCommand(streams: Streams): Command {
         "refused  the proxy would not start with it",
     )
     .argument("[module]", "the compiled filter", "build/release.wasm")
-    .option("--for <targets...>", "only these proxies: a name, or all of a family (envoy, istio)")
+    .option("--for <proxies...>", "only these proxies: a name, or all of a family (envoy, istio)")
     .option("--json", "print the verdicts as JSON")
     .option("-q, --quiet", "print nothing but refusals")
-    .addHelpText("after", `\nTargets: ${targets.map(({ id }) => id).join(", ")}.\n${examples}`)
+    .addHelpText("after", `\nProxies: ${targets.map(({ id }) => id).join(", ")}.\n${examples}`)
     .action((module: string, flags: CheckFlags) => run(module, flags, streams));
 }
 
 const examples = `
-Exit codes: 0 taken by the targets of --for, or by some target without it; 1 refused, or no module; 2 used wrongly.
+Exit codes: 0 taken by the proxies of --for, or by some proxy without it; 1 refused, or no module; 2 used wrongly.
 
 Examples:
   proxy-wasm check
@@ -61,7 +60,7 @@ export function chooseTargets(names: readonly string[] | undefined): Target[] {
     const found = targetsOf(name);
     if (found.length) return found;
     const known = new Set([...targets.map(({ id }) => id.replace(/-[\d.]+$/, "")), ...targets.map(({ id }) => id)]);
-    throw new UsageError(`unknown target "${name}"; known: ${[...known].join(", ")}`);
+    throw new UsageError(`unknown proxy "${name}"; known: ${[...known].join(", ")}`);
   });
 }
 
@@ -75,12 +74,6 @@ export function refusalText(module: string, refusing: readonly Verdict[]): strin
 function toJson(module: string, facts: ModuleFacts, verdicts: readonly Verdict[]): object {
   const { bytes, memories } = facts;
   return { module, bytes, abi: abiOf(facts) ?? null, memories, remarks: remarks(facts), verdicts };
-}
-
-/** The version of the ABI that a module declares, or undefined. */
-export function abiOf({ exports }: ModuleFacts): string | undefined {
-  const marker = exports.find(({ kind, name }) => kind === "function" && Object.hasOwn(abiMarkers, name));
-  return marker && abiMarkers[marker.name];
 }
 
 function report(module: string, facts: ModuleFacts, verdicts: readonly Verdict[], withNotes: boolean): string {

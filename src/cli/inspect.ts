@@ -2,13 +2,12 @@
 
 import { Command } from "commander";
 
-import { readFacts } from "../check/facts.ts";
+import { abiOf, readFacts } from "../check/facts.ts";
 import type { ModuleFacts } from "../check/judge.ts";
 import type { ModuleInfo } from "../module.ts";
 import type { ModuleParts } from "../module-parts.ts";
 import { readBytes, readSourceMap } from "../read-file.ts";
 import { SourceMap, type SourcePosition } from "../source-map.ts";
-import { abiOf } from "./check.ts";
 import { printable } from "./printable.ts";
 import type { Streams } from "./streams.ts";
 
