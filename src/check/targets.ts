@@ -300,5 +300,10 @@ export const targets: readonly Target[] = [
 
 /** The targets of a name: one, or all versions of a family (`istio`); none when nothing is called so. */
 export function targetsOf(name: string): Target[] {
-  return targets.filter(({ id }) => id === name || id.replace(/-[\d.]+$/, "") === name);
+  return targets.filter(({ id }) => id === name || familyOf(id) === name);
+}
+
+/** What a target is called without its version. */
+export function familyOf(id: string): string {
+  return id.replace(/-[\d.]+$/, "");
 }

@@ -37,7 +37,10 @@ export function buildCommand(streams: Streams): Command {
     .option("--json", "print a line of JSON for each module")
     .option("-q, --quiet", "print nothing but what is wrong")
     .addHelpText("after", examples)
-    .action((folder: string, words: string[], flags: BuildFlags) => run(folder, words, flags, streams));
+    .action((folder: string, words: string[], flags: BuildFlags) =>
+      // `build -- --noAssert` is about the project here.
+      folder.startsWith("-") ? run(".", [folder, ...words], flags, streams) : run(folder, words, flags, streams),
+    );
 }
 
 const examples = `
@@ -47,7 +50,7 @@ Examples:
   proxy-wasm build
   proxy-wasm build --target debug release --for istio
   proxy-wasm build --watch
-  proxy-wasm build . -- --noAssert`;
+  proxy-wasm build -- --noAssert`;
 
 /** What --small adds. */
 const smaller = ["--optimizeLevel", "3", "--shrinkLevel", "2", "--converge"];

@@ -4,7 +4,7 @@ import { Command } from "commander";
 
 import { abiOf, readFacts } from "../check/facts.ts";
 import { type Finding, judge, type ModuleFacts, remarks, type Verdict } from "../check/judge.ts";
-import { type Target, targets, targetsOf } from "../check/targets.ts";
+import { familyOf, type Target, targets, targetsOf } from "../check/targets.ts";
 import { readBytes } from "../read-file.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import { printable } from "./printable.ts";
@@ -29,7 +29,7 @@ export function checkCommand(streams: Streams): Command {
     .option("--for <proxies...>", "only these proxies: a name, or all of a family (envoy, istio)")
     .option("--json", "print the verdicts as JSON")
     .option("-q, --quiet", "print nothing but refusals")
-    .addHelpText("after", `\nProxies: ${targets.map(({ id }) => id).join(", ")}.\n${examples}`)
+    .addHelpText("after", `\nProxies, by family:\n${familyLines()}\n${examples}`)
     .action((module: string, flags: CheckFlags) => run(module, flags, streams));
 }
 
@@ -53,13 +53,20 @@ async function run(module: string, flags: CheckFlags, streams: Streams): Promise
   }
 }
 
+/** A line for each family of proxies. */
+function familyLines(): string {
+  const families = new Map<string, string[]>();
+  for (const { id } of targets) families.set(familyOf(id), [...(families.get(familyOf(id)) ?? []), id]);
+  return [...families.values()].map((ids) => `  ${ids.join("  ")}`).join("\n");
+}
+
 /** The targets of these names; all when there are none. */
 export function chooseTargets(names: readonly string[] | undefined): Target[] {
   if (!names) return [...targets];
   return names.flatMap((name) => {
     const found = targetsOf(name);
     if (found.length) return found;
-    const known = new Set([...targets.map(({ id }) => id.replace(/-[\d.]+$/, "")), ...targets.map(({ id }) => id)]);
+    const known = new Set([...targets.map(({ id }) => familyOf(id)), ...targets.map(({ id }) => id)]);
     throw new UsageError(`unknown proxy "${name}"; known: ${[...known].join(", ")}`);
   });
 }
