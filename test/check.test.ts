@@ -196,6 +196,12 @@ describe("a module", () => {
   test("may want a memory from Envoy, which makes one", async () => {
     const module = wat(`(module (import "env" "memory" (memory 1)) ${marker} ${malloc})`);
     expect(await verdict(module, "envoy-1.40")).toEqual(["loads"]);
+    expect(await verdict(module, "apisix")).toContain("env.memory: no memory is given to a module");
+    const large = wat(`(module (import "env" "memory" (memory 17000)) ${marker} ${malloc})`);
+    expect(await verdict(large, "envoy-1.40")).toEqual([
+      "refused",
+      "its memory begins with 17,000 pages of 64 KiB; 16,384 are the most",
+    ]);
   });
 });
 

@@ -107,12 +107,13 @@ function noMarker({ markers = {} }: Target): Finding {
 
 function* importProblems({ imports }: ModuleInfo, target: Target, abi: AbiVersion): Generator<Finding> {
   const offered = target.functions(abi);
-  for (const { module, name, kind, signature } of imports) {
+  for (const { module, name, kind, signature, limits } of imports) {
     const subject = `${module}.${name}`;
-    // cpp-host makes a memory or a table for a module that wants one.
     if (kind === "memory" || kind === "table") {
-      if (!target.comparesCallbacks)
-        yield { code: "import-kind", subject, message: `${subject}: no ${kind} is given to a module` };
+      const message = target.makesMemory
+        ? `${subject} is a ${kind} that is shared, has 64-bit addresses or holds something else than functions`
+        : `${subject}: no ${kind} is given to a module`;
+      if (!target.makesMemory || !limits?.isPlain) yield { code: "import-kind", subject, message };
       continue;
     }
     const table = Object.hasOwn(offered, module) ? offered[module]! : {};
@@ -155,12 +156,14 @@ function* exportProblems(facts: ModuleInfo, target: Target, abi: AbiVersion): Ge
   }
 }
 
-function* sizeProblems({ bytes, memories }: ModuleFacts, { moduleBytes, memoryPages }: Target): Generator<Finding> {
+function* sizeProblems(facts: ModuleFacts, { moduleBytes, memoryPages }: Target): Generator<Finding> {
+  const { bytes, memories, imports } = facts;
   if (moduleBytes !== undefined && bytes > moduleBytes) {
     const message = `it has ${grouped(bytes)} bytes; ${grouped(moduleBytes)} are the most`;
     yield { code: "size", subject: String(bytes), message };
   }
-  for (const { initial } of memories) {
+  const imported = imports.flatMap(({ kind, limits }) => (kind === "memory" && limits ? [limits] : []));
+  for (const { initial } of [...imported, ...memories]) {
     if (initial <= memoryPages) continue;
     const message = `its memory begins with ${grouped(initial)} pages of 64 KiB; ${grouped(memoryPages)} are the most`;
     yield { code: "memory", subject: String(initial), message };

@@ -24,6 +24,8 @@ export interface Target {
   readonly starts: readonly string[];
   /** What else a module has to export. */
   readonly required: readonly string[];
+  /** Whether it makes the memory and the tables that a module imports. */
+  readonly makesMemory: boolean;
   /** Whether it compares the types of callbacks with its own before it takes a module. */
   readonly comparesCallbacks: boolean;
   /** The most bytes of a module. */
@@ -81,6 +83,7 @@ const trailerCallbacks = words("proxy_on_request_trailers proxy_on_response_trai
 const metadataCallbacks = words("proxy_on_request_metadata proxy_on_response_metadata");
 const grpcCallbacks = words(`proxy_on_grpc_receive_initial_metadata proxy_on_grpc_receive
   proxy_on_grpc_receive_trailing_metadata proxy_on_grpc_close`);
+const envoyCallbacks = words("envoy_on_resolve_dns envoy_on_stats_update");
 const queueCalls = words(`proxy_register_shared_queue proxy_resolve_shared_queue proxy_enqueue_shared_queue
   proxy_dequeue_shared_queue`);
 const sharedDataCalls = words("proxy_get_shared_data proxy_set_shared_data");
@@ -98,6 +101,7 @@ function cppHost(id: string, name: string, wasi: Functions): Target {
     allocators: ["malloc", "proxy_on_memory_allocate"],
     starts: ["_initialize", "_start"],
     required: [],
+    makesMemory: true,
     comparesCallbacks: true,
     moduleBytes: undefined,
     memoryPages: 16384,
@@ -176,9 +180,11 @@ function nginx(id: string, name: string): Target {
     ...cppHost(id, name, olderWasi),
     functions: () => functions,
     required: ["proxy_on_context_create", "proxy_on_vm_start", "proxy_on_configure"],
+    makesMemory: false,
     memoryPages: 65536,
     ignored: {
       ...each(tcpCallbacks, "HTTP only"),
+      ...each(envoyCallbacks, "Envoy only"),
       ...each([...trailerCallbacks, ...metadataCallbacks], "trailers and metadata are not shown to filters"),
       ...each(grpcCallbacks, "no gRPC callouts"),
       proxy_on_queue_ready: "no word of new items: ask the queue",
@@ -212,7 +218,7 @@ const apisix: Target = {
   required: ["memory"],
   comparesCallbacks: false,
   ignored: {
-    ...each([...tcpCallbacks, ...trailerCallbacks, ...metadataCallbacks], "not called"),
+    ...each([...tcpCallbacks, ...trailerCallbacks, ...metadataCallbacks, ...envoyCallbacks], "not called"),
     ...each(
       [...grpcCallbacks, "proxy_on_queue_ready", "proxy_on_tick", "proxy_on_log", "proxy_on_vm_start"],
       "not called",
@@ -239,7 +245,7 @@ const google: Target = {
   moduleBytes: 5 * MEBIBYTE,
   memoryPages: 256,
   ignored: {
-    ...each([...tcpCallbacks, ...metadataCallbacks, ...grpcCallbacks], "not supported"),
+    ...each([...tcpCallbacks, ...metadataCallbacks, ...grpcCallbacks, ...envoyCallbacks], "not supported"),
     ...each(words("proxy_on_tick proxy_on_queue_ready proxy_on_http_call_response"), "not supported"),
   },
   idle: {
@@ -272,9 +278,11 @@ const fastEdge: Target = {
     },
     wasi_snapshot_preview1: wasiFunctions,
   }),
+  makesMemory: false,
   moduleBytes: 100 * MEBIBYTE,
   ignored: {
     ...each([...tcpCallbacks, ...metadataCallbacks, ...trailerCallbacks, ...grpcCallbacks], "not called"),
+    ...each(envoyCallbacks, "not called"),
     ...each(words("proxy_on_tick proxy_on_queue_ready proxy_on_done proxy_on_log"), "not called"),
   },
   idle: {

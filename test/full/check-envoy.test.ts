@@ -56,6 +56,7 @@ const modules: Record<string, Uint8Array> = {
   "an imported global": filterWat({ imports: '(import "env" "g" (global i32))' }),
   "an imported table": filterWat({ imports: '(import "env" "t" (table 1 funcref))' }),
   "an imported memory": wat(`(module (import "env" "memory" (memory 1)) ${marker} ${malloc})`),
+  "an imported memory that is too large": wat(`(module (import "env" "memory" (memory 17000)) ${marker} ${malloc})`),
   "a callback": wat(callback("proxy_on_request_headers", "i32 i32 i32")),
   "a callback of another type": wat(callback("proxy_on_request_headers", "i32 i32")),
   "a callback that nobody calls": wat(callback("proxy_on_nothing", "i64")),
