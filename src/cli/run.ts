@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 
 import { LoadError } from "../error.ts";
+import { ImageError } from "../oci/error.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import type { Streams } from "./streams.ts";
 
@@ -22,6 +23,18 @@ const commands: readonly { name: string; summary: string; load(): Promise<Comman
     summary: "say what is in a module",
     load: async () => (await import("./inspect.ts")).inspectCommand,
   },
+  {
+    name: "package",
+    summary: "make an image of a filter",
+    load: async () => (await import("./package.ts")).packageCommand,
+  },
+  { name: "push", summary: "push an image to a registry", load: async () => (await import("./push.ts")).pushCommand },
+  {
+    name: "verify",
+    summary: "say whether proxies load an image",
+    load: async () => (await import("./verify.ts")).verifyCommand,
+  },
+  { name: "pull", summary: "get a filter out of an image", load: async () => (await import("./pull.ts")).pullCommand },
 ];
 
 const exitCodes = `
@@ -62,8 +75,8 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    if (error instanceof LoadError || error instanceof CommandError || error instanceof UsageError) {
-      streams.stderr.write(`error: ${error.message}\n`);
+    if ([LoadError, ImageError, CommandError, UsageError].some((type) => error instanceof type)) {
+      streams.stderr.write(`error: ${(error as Error).message}\n`);
       return error instanceof UsageError ? 2 : 1;
     }
     throw error;

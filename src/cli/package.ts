@@ -1,0 +1,109 @@
+// `proxy-wasm package`: a compiled filter as an image that proxies load.
+
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+
+import { Command, Option } from "commander";
+
+import { abiOf, readFacts } from "../check/facts.ts";
+import { judge } from "../check/judge.ts";
+import type { Producer } from "../module-parts.ts";
+import { digestOf, hexOf } from "../oci/descriptor.ts";
+import type { Layout } from "../oci/image.ts";
+import { packageModule, pathsOf, writePackage } from "../oci/packaging.ts";
+import { readBytes } from "../read-file.ts";
+import { chooseTargets, refusalText } from "./check.ts";
+import { CommandError } from "./errors.ts";
+import type { Streams } from "./streams.ts";
+
+interface PackageFlags {
+  readonly layout: Layout;
+  readonly out: string;
+  readonly force?: boolean;
+  readonly json?: boolean;
+}
+
+/** The command. */
+export function packageCommand(streams: Streams): Command {
+  return new Command("package")
+    .description("Make an image of a compiled filter, which Istio, Envoy Gateway and Higress load.")
+    .argument("[module]", "the compiled filter", "build/release.wasm")
+    .addOption(
+      new Option("-l, --layout <layout>", "one layer with plugin.wasm, or two layers with the bare module")
+        .choices(["compat", "artifact"])
+        .default("compat"),
+    )
+    .option("-o, --out <folder>", "where the image goes; <folder>.tar is the same in one file", "build/image")
+    .option("--force", "replace files that package did not write")
+    .option("--json", "print the digests as JSON")
+    .addHelpText("after", examples)
+    .action((module: string, flags: PackageFlags) => run(module, flags, streams));
+}
+
+const examples = `
+The same module, package.json and commit give the same image on every machine. Its time is SOURCE_DATE_EPOCH, or that of
+the commit.
+
+Examples:
+  proxy-wasm package
+  proxy-wasm package build/other.wasm --out build/other-image
+  proxy-wasm package --layout artifact --json`;
+
+async function run(file: string, flags: PackageFlags, streams: Streams): Promise<void> {
+  const module = await readBytes(file);
+  const { abi, producers } = await check(module, file, streams);
+  const made = await packageModule({
+    module,
+    file,
+    abi,
+    producers,
+    layout: flags.layout,
+    environment: process.env,
+    packager: await packageVersion(),
+  });
+  const paths = pathsOf(flags.out.replace(/[/\\]+$/, ""));
+  await writePackage(paths, made, flags.force ?? false);
+  const report = {
+    ...paths,
+    manifestDigest: made.image.descriptor.digest,
+    moduleSha256: hexOf(digestOf(module)),
+    moduleBytes: module.length,
+  };
+  streams.stdout.write(flags.json ? `${JSON.stringify(report, undefined, 2)}\n` : reportText(report));
+}
+
+/** Refuses a module that nobody who loads images would take; warns when some would not. */
+async function check(
+  module: Uint8Array<ArrayBuffer>,
+  file: string,
+  { stderr }: Streams,
+): Promise<{ abi: string; producers: readonly Producer[] }> {
+  const { facts, parts } = await readFacts(module, file);
+  const verdicts = chooseTargets(["istio", "envoy-gateway", "higress"]).map((target) => judge(facts, target));
+  const refusing = verdicts.filter(({ verdict }) => verdict === "refused");
+  if (refusing.length === verdicts.length) throw new CommandError(refusalText(file, refusing));
+  if (refusing.length) stderr.write(`warning: ${refusalText(file, refusing)}\n`);
+  return { abi: abiOf(facts) ?? "0.2.1", producers: parts.producers };
+}
+
+function reportText(report: {
+  layout: string;
+  manifestDigest: string;
+  moduleSha256: string;
+  moduleBytes: number;
+}): string {
+  const { layout, manifestDigest, moduleSha256, moduleBytes } = report;
+  return (
+    `${layout} and ${layout}.tar hold the image; its SBOM and provenance are beside it.\n` +
+    `manifest  ${manifestDigest}\n` +
+    "          for oci://: behind @ in the reference, and in sha256 of a WasmPlugin or an EnvoyExtensionPolicy\n" +
+    `module    ${moduleSha256}, ${moduleBytes} bytes\n` +
+    "          for http:// and https://: in sha256 of a WasmPlugin, and in Envoy's remote.sha256\n"
+  );
+}
+
+/** The version of this package. */
+async function packageVersion(): Promise<string> {
+  const file = createRequire(import.meta.url).resolve("proxy-wasm/package.json");
+  return (JSON.parse(await readFile(file, "utf8")) as { version: string }).version;
+}

@@ -1,0 +1,57 @@
+// `proxy-wasm pull`: the module out of an image.
+
+import { randomBytes } from "node:crypto";
+import { rename, rm, stat, writeFile } from "node:fs/promises";
+
+import { Command } from "commander";
+
+import { examine } from "../oci/acceptance.ts";
+import { digestOf, hexOf } from "../oci/descriptor.ts";
+import { CommandError } from "./errors.ts";
+import { type AccessFlags, addAccessOptions, openSource } from "./registry-access.ts";
+import type { Streams } from "./streams.ts";
+
+interface PullFlags extends AccessFlags {
+  readonly output: string;
+  readonly force?: boolean;
+  readonly json?: boolean;
+}
+
+/** The command. */
+export function pullCommand(streams: Streams): Command {
+  const command = new Command("pull")
+    .description("Get the filter out of an image.")
+    .argument("<image>", "a reference, or a layout's folder or tar file")
+    .option("-o, --output <file>", "where the module goes", "plugin.wasm")
+    .option("--force", "replace the file that is there")
+    .option("--json", "print the digests as JSON");
+  return addAccessOptions(command)
+    .addHelpText("after", examples)
+    .action((image: string, flags: PullFlags) => run(image, flags, streams));
+}
+
+const examples = `
+Examples:
+  proxy-wasm pull ghcr.io/acme/my-filter:1.0.0
+  proxy-wasm pull build/image.tar --output build/packaged.wasm`;
+
+async function run(image: string, flags: PullFlags, streams: Streams): Promise<void> {
+  const { output } = flags;
+  if (!flags.force && (await stat(output).catch(() => undefined))) {
+    throw new CommandError(`${output} exists; --force replaces it, --output names another file`);
+  }
+  const { source } = await openSource(image, flags, streams);
+  const { digest, module, verdicts } = await examine(source);
+  if (!module) throw new CommandError(`${source.name} holds no filter that a proxy would find: ${verdicts[0]!.error}`);
+  const temporary = `${output}.${randomBytes(6).toString("hex")}.tmp`;
+  try {
+    await writeFile(temporary, module);
+    await rename(temporary, output);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw new CommandError(`cannot write ${output}: ${(error as Error).message}`, { cause: error });
+  }
+  const report = { output, manifestDigest: digest, moduleSha256: hexOf(digestOf(module)), moduleBytes: module.length };
+  const text = `${output}  ${report.moduleSha256}, ${module.length} bytes, from ${digest}\n`;
+  streams.stdout.write(flags.json ? `${JSON.stringify(report, undefined, 2)}\n` : text);
+}

@@ -1,0 +1,98 @@
+// `proxy-wasm verify`: whether proxies would load an image, and why not.
+
+import { Command, InvalidArgumentError, Option } from "commander";
+
+import { type Consumer, examine, type Examination, type Verdict } from "../oci/acceptance.ts";
+import { digestOf, hexOf } from "../oci/descriptor.ts";
+import { CommandError } from "./errors.ts";
+import { type AccessFlags, addAccessOptions, openSource } from "./registry-access.ts";
+import type { Streams } from "./streams.ts";
+
+interface VerifyFlags extends AccessFlags {
+  readonly for?: keyof typeof consumers;
+  readonly sha256?: string;
+  readonly json?: boolean;
+}
+
+const consumers = { istio: "Istio", "envoy-gateway": "Envoy Gateway", higress: "Higress" } as const;
+
+/** The command. */
+export function verifyCommand(streams: Streams): Command {
+  const command = new Command("verify")
+    .description("Say whether Istio, Envoy Gateway and Higress would load an image, whoever made it.")
+    .argument("[image]", "a reference, or a layout's folder or tar file", "build/image")
+    .addOption(new Option("--for <consumer>", "look at one of them only").choices(Object.keys(consumers)))
+    .addOption(new Option("--sha256 <digits>", "what a manifest pins in sha256").argParser(parseSha256))
+    .option("--json", "print the verdicts as JSON");
+  return addAccessOptions(command)
+    .addHelpText("after", examples)
+    .action((image: string, flags: VerifyFlags) => run(image, flags, streams));
+}
+
+const examples = `
+Examples:
+  proxy-wasm verify
+  proxy-wasm verify ghcr.io/acme/my-filter:1.0.0 --for istio
+  proxy-wasm verify build/image.tar --json`;
+
+function parseSha256(text: string): string {
+  const digits = text.replace(/^sha256:/, "");
+  if (/^[0-9a-f]{64}$/.test(digits)) return digits;
+  throw new InvalidArgumentError("64 digits of 0-9a-f are expected.");
+}
+
+async function run(image: string, flags: VerifyFlags, streams: Streams): Promise<void> {
+  const { source, reference, repository } = await openSource(image, flags, streams);
+  const found = await examine(source, {
+    pin: flags.sha256 ?? (reference?.digest && hexOf(reference.digest)),
+    registryProblem: () => repository?.istioProblem,
+  });
+  const wanted: Consumer | undefined = flags.for && consumers[flags.for];
+  const verdicts = found.verdicts.filter(({ consumer }) => wanted === undefined || consumer === wanted);
+  const moduleSha256 = found.module && hexOf(digestOf(found.module));
+  const report = {
+    image: source.name,
+    manifestDigest: found.digest,
+    ...(found.indexDigest !== undefined && { indexDigest: found.indexDigest }),
+    ...(found.module && { moduleSha256, moduleBytes: found.module.length }),
+    verdicts: verdicts.map(({ consumer, error }) => ({ consumer, loads: error === undefined, error })),
+  };
+  streams.stdout.write(
+    flags.json ? `${JSON.stringify(report, undefined, 2)}\n` : reportText(found, verdicts, moduleSha256),
+  );
+  const refusing = verdicts.filter(({ error }) => error !== undefined).map(({ consumer }) => consumer);
+  if (refusing.length) {
+    throw new CommandError(
+      `${source.name} would not load in ${refusing.join(", ")}${remedy(found, flags, moduleSha256)}`,
+    );
+  }
+}
+
+function reportText(
+  { digest, indexDigest, module }: Examination,
+  verdicts: readonly Verdict[],
+  moduleSha256: string | undefined,
+): string {
+  const lines = [
+    `manifest       ${digest}`,
+    ...(indexDigest === undefined ? [] : [`index          ${indexDigest}, which cannot be pinned`]),
+    ...(module ? [`module         ${moduleSha256}, ${module.length} bytes`] : []),
+    ...verdicts.map(({ consumer, error }) => {
+      const says = error === undefined ? "loads it" : `refuses it: ${error.trimEnd().replaceAll("\n", "\n    ")}`;
+      return `${consumer.padEnd(13)}  ${says}`;
+    }),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+/** What to do about it. */
+function remedy(found: Examination, { sha256 }: VerifyFlags, moduleSha256: string | undefined): string {
+  if (sha256 !== undefined && sha256 === moduleSha256) {
+    return `; ${sha256} is the module's own digest: with oci:// sha256 is the manifest's, ${found.digest}`;
+  }
+  if (!found.module) return "; an image that proxy-wasm package makes would";
+  if (found.verdicts.some(({ error }) => error?.includes("unsafe bearer realm"))) {
+    return "; it answers a registry that asks for no login, or for a token of a public https address";
+  }
+  return `; pin ${found.digest}`;
+}

@@ -1,0 +1,36 @@
+// A layout that is about to be pushed: one plain image, with what is said of it.
+
+import { examine, type Verdict } from "./acceptance.ts";
+import type { Manifest } from "./descriptor.ts";
+import { ImageError } from "./error.ts";
+import { openLayout } from "./layout.ts";
+import { readStatements, type Statement } from "./packaging.ts";
+import type { ImageSource, StoredManifest } from "./source.ts";
+
+/** What is pushed. */
+export interface Packaged {
+  readonly source: ImageSource;
+  readonly image: StoredManifest;
+  readonly manifest: Manifest;
+  readonly module: Uint8Array;
+  readonly verdicts: readonly Verdict[];
+  readonly statements: readonly Statement[];
+}
+
+/** Opens a layout for pushing. */
+export async function openPackaged(path: string): Promise<Packaged> {
+  const source = await openLayout(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+    throw new ImageError(`there is no image ${path}; proxy-wasm package makes it`, { cause: error });
+  });
+  const { manifest, module, verdicts, indexDigest } = await examine(source);
+  if (indexDigest !== undefined) {
+    throw new ImageError(`${path} holds an index, whose digest nobody can pin; push a single image`);
+  }
+  if (!manifest || !module) {
+    throw new ImageError(`${path} holds no filter that a proxy would find: ${verdicts[0]!.error}`);
+  }
+  const image = await source.manifest();
+  const layout = path.replace(/\.tar$/, "").replace(/[/\\]+$/, "");
+  return { source, image, manifest, module, verdicts, statements: await readStatements(layout, image.digest, module) };
+}

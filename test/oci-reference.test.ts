@@ -1,0 +1,72 @@
+// Names of images: what Istio parses, how it is understood, and what is refused before anything is sent.
+
+import { describe, expect, test } from "vitest";
+
+import { istioRefusesRealm } from "../src/oci/hosts.ts";
+import { formatReference, parseReference } from "../src/oci/reference.ts";
+import { command } from "./support/command.ts";
+
+const digest = `sha256:${"0123456789abcdef".repeat(4)}`;
+
+describe("references", () => {
+  test.each([
+    ["ghcr.io/acme/my-filter:1.0.0", "ghcr.io/acme/my-filter:1.0.0"],
+    ["oci://ghcr.io/acme/my-filter:1.0.0", "ghcr.io/acme/my-filter:1.0.0"],
+    ["localhost:5000/acme/f", "localhost:5000/acme/f"],
+    ["[::1]:5000/acme/f:1", "[::1]:5000/acme/f:1"],
+    [`example.com/a/b/c__d@${digest}`, `example.com/a/b/c__d@${digest}`],
+    [`example.com/ab:1@${digest}`, `example.com/ab:1@${digest}`],
+    ["acme/my-filter:1", "docker.io/acme/my-filter:1"],
+    ["docker.io/my-filter:1", "docker.io/library/my-filter:1"],
+    ["index.docker.io/acme/my-filter", "docker.io/acme/my-filter"],
+  ])("reads %s as %s", (text, name) => {
+    expect(formatReference(parseReference(text))).toBe(name);
+  });
+
+  test.each([
+    ["", /a repository's name has from 2 to 255 characters/],
+    ["https://ghcr.io/acme/f:1", /it begins with https:\/\/; an image's reference begins with oci:\/\//],
+    ["ghcr.io/Acme/my-filter:1", /a repository's name consists of a-z, 0-9/],
+    ["ghcr.io/f:1", /a repository's name has from 2 to 255 characters/],
+    [`ghcr.io/${"a".repeat(256)}:1`, /from 2 to 255 characters/],
+    ["ghcr.io/acme/my filter:1", /consists of a-z/],
+    ["ghcr.io/acme/../my-filter:1", /each part of a repository's name begins and ends with a letter/],
+    ["ghcr.io/acme/my-filter:", /a tag has from 1 to 128 characters/],
+    ["ghcr.io/acme/my-filter:1+2", /a tag has from 1 to 128 characters/],
+    ["ghcr.io/acme/my-filter:.1", /a tag does not begin with/],
+    ["ghcr.io/acme/my-filter@sha256:12", /behind @ stands a digest: sha256: and 64 digits/],
+    [`ghcr.io/acme/f@${digest}@${digest}`, /behind @ stands a digest/],
+    ["my-filter:1", /name the registry too: docker\.io\/library\/my-filter:1/],
+    ["localhost/acme/f:1", /localhost needs its port/],
+    ["ghcr.io:port/acme/f:1", /"ghcr\.io:port" is no registry/],
+    ["user@ghcr.io/acme/f:1", /behind @ stands a digest/],
+    ["ghcr.io:99999/acme/f:1", /"ghcr\.io:99999" is no registry/],
+  ])("refuses %s with exit code 2", async (text, message) => {
+    const { code, stderr } = await command(["push", text]);
+    expect(stderr).toMatch(message);
+    expect(code).toBe(2);
+  });
+
+  test("refuses to push to a digest, and without a tag", async () => {
+    expect(await command(["push", `ghcr.io/acme/f@${digest}`])).toMatchObject({ code: 2 });
+    expect((await command(["push", "ghcr.io/acme/f"])).stderr).toMatch(/has no tag; one such as :1\.0\.0 was expected/);
+    expect((await command(["push", "ghcr.io/acme/f:1", "--tag", "a b"])).stderr).toMatch(
+      /'a b' is invalid\. A tag has up to/,
+    );
+  });
+});
+
+test.each([
+  ['Bearer realm="https://auth.example.com/token",service="s"', undefined],
+  ['Basic realm="Registry"', 'rejected unsafe bearer realm: realm scheme "" not allowed'],
+  ['Bearer realm="ftp://auth.example.com/"', 'rejected unsafe bearer realm: realm scheme "ftp" not allowed'],
+  ['Bearer realm="http://localhost:5001/token"', "rejected unsafe bearer realm: realm targets localhost"],
+  ['Bearer realm="https://10.0.0.1/"', "rejected unsafe bearer realm: realm targets private/loopback/link-local IP"],
+  ['Bearer realm="http://[fe80::1]/"', "rejected unsafe bearer realm: realm targets private/loopback/link-local IP"],
+  [
+    'Bearer realm="http://metadata.google.internal/"',
+    "rejected unsafe bearer realm: realm targets cloud metadata service",
+  ],
+])("Istio and the challenge %s", (challenge, refusal) => {
+  expect(istioRefusesRealm(challenge)).toBe(refusal);
+});
