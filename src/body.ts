@@ -78,6 +78,20 @@ export class Body {
     this.append(rest);
     return undefined;
   }
+
+  /**
+   * nginx's way: at 0 with a size of 0 bytes go in front; otherwise everything from `start` on gives way to the first
+   * `size` of them, or to all when the size is 0.
+   */
+  overwrite(start: number, size: number, bytes: Uint8Array): undefined {
+    const old = this.bytes();
+    const isPrepended = !start && !size && bytes.length > 0;
+    this.clear();
+    if (!isPrepended) this.append(old.subarray(0, start));
+    this.append(start && !size ? bytes : isPrepended ? bytes : bytes.subarray(0, size));
+    if (isPrepended) this.append(old);
+    return undefined;
+  }
 }
 
 const empty = new Uint8Array(0);

@@ -7,10 +7,11 @@ import type { ByteString } from "./bytes.ts";
 import { type Callout, type CalloutAnswer, type CalloutInit, refuseCallout } from "./callouts.ts";
 import type { Caller } from "./clusters.ts";
 import { type HostContext, mapNames } from "./context.ts";
-import { Refusal } from "./error.ts";
+import { Misuse, Refusal } from "./error.ts";
 import { type GrpcCallout, grpcCluster, type GrpcInit, type GrpcListener, noHealthyUpstream } from "./grpc.ts";
 import { HeaderMap } from "./header-map.ts";
 import type { Limits } from "./limits.ts";
+import type { HostProfile } from "./profiles/profile.ts";
 
 // The kinds of callouts: the low two bits of their numbers.
 const HTTP_CALL = 0;
@@ -25,7 +26,8 @@ export class CalloutInbox {
   statusMessage: ByteString = "";
 
   readonly #root: HostContext;
-  readonly #httpCalls = new Set<Callout>();
+  /** With the context that has sent each. */
+  readonly #httpCalls = new Map<Callout, HostContext>();
   /** gRPC calls by number. A stream stays until the filter has closed it too. */
   readonly #grpcCalls = new Map<number, GrpcCallout>();
   #answer: CalloutAnswer | undefined;
@@ -40,15 +42,17 @@ export class CalloutInbox {
   /** Sends an HTTP callout in the name of a context. */
   httpCall(init: CalloutInit, caller: HostContext): Callout | Refusal {
     const { proxy, limits } = this.#root.plugin.host;
-    const { clusters } = proxy;
-    const refusal = refuseCallout(init, clusters.upstreams);
+    const { clusters, profile } = proxy;
+    const refusal = refusePhase(caller, profile) ?? refuseCallout(init, clusters.upstreams, profile);
     if (refusal) return refusal;
     const id = this.#root.vm.newCallId(HTTP_CALL);
     const callout = clusters.httpCall(id, init, callerOf(caller, limits), (answer) => {
       if (callout instanceof Refusal || !this.#httpCalls.delete(callout)) return;
-      this.#soon(() => this.#httpCallResponse(id, answer));
+      this.#soon(() =>
+        this.#httpCallResponse(id, answer, profile.hostCallsBelongTo === "running" ? caller : this.#root),
+      );
     });
-    if (!(callout instanceof Refusal)) this.#httpCalls.add(callout);
+    if (!(callout instanceof Refusal)) this.#httpCalls.set(callout, caller);
     return callout;
   }
 
@@ -100,9 +104,18 @@ export class CalloutInbox {
     return undefined;
   }
 
+  /** Nobody waits for the callouts of this context. */
+  cancelOf(caller: HostContext): void {
+    for (const [callout, its] of this.#httpCalls) {
+      if (its !== caller) continue;
+      this.#httpCalls.delete(callout);
+      callout.cancel();
+    }
+  }
+
   /** The context has gone: nobody waits for its callouts. */
   cancel(): void {
-    const calls = [...this.#httpCalls, ...this.#grpcCalls.values()];
+    const calls = [...this.#httpCalls.keys(), ...this.#grpcCalls.values()];
     this.#httpCalls.clear();
     this.#grpcCalls.clear();
     for (const call of calls) call.cancel();
@@ -136,10 +149,9 @@ export class CalloutInbox {
     return type === BufferType.HttpCallResponseBody ? this.#answer?.body : this.#message;
   }
 
-  #httpCallResponse(id: number, answer: CalloutAnswer | undefined): void {
+  #httpCallResponse(id: number, answer: CalloutAnswer | undefined, listener: HostContext): void {
     if (!answer) this.statusCode = Status.BrokenConnection;
-    const sizes = answer ? [answer.headers.size, answer.body.length, answer.trailers?.size ?? 0] : [0, 0, 0];
-    this.#tell("proxy_on_http_call_response", [id, ...sizes], () => {
+    this.#tell("proxy_on_http_call_response", [id, ...(answer?.sizes ?? [0, 0, 0])], listener, () => {
       this.#answer = answer;
       this.statusMessage = answer ? "" : "reset";
       return () => {
@@ -171,7 +183,7 @@ export class CalloutInbox {
       if (name === "#initialMetadata") this.#initialMetadata = map;
       else this.#trailingMetadata = map;
     };
-    this.#tell(`proxy_on_grpc_receive_${which}_metadata`, [id, metadata.size], () => {
+    this.#tell(`proxy_on_grpc_receive_${which}_metadata`, [id, metadata.size], this.#root, () => {
       set(metadata);
       return () => set(undefined);
     });
@@ -179,29 +191,31 @@ export class CalloutInbox {
 
   #receive(id: number, message: Uint8Array): void {
     if (id % 4 === GRPC_CALL) this.#grpcCalls.delete(id);
-    this.#tell("proxy_on_grpc_receive", [id, message.length], () => {
+    this.#tell("proxy_on_grpc_receive", [id, message.length], this.#root, () => {
       this.#message = message;
       return () => (this.#message = undefined);
     });
   }
 
   #close(id: number, status: number, message: ByteString): void {
-    this.#tell("proxy_on_grpc_close", [id, status], () => {
+    this.#tell("proxy_on_grpc_close", [id, status], this.#root, () => {
       this.statusCode = status;
       this.statusMessage = message;
       return () => (this.statusMessage = "");
     });
   }
 
-  /** Calls back in the name of the root context. What is brought is gone before anything else follows. */
-  #tell(callback: string, args: number[], bring: () => () => void): void {
+  /** Calls back with the root context's number. What is brought is gone before anything else follows. */
+  #tell(callback: string, args: number[], listener: HostContext, bring: () => () => void): void {
     const { vm, id } = this.#root;
-    if (!vm.exports(callback) || vm.failed) return;
-    const forget = bring();
-    // From within a host call the actions put off are those of the callback around it.
-    if (!vm.context) vm.afterCall(forget);
-    vm.call(callback, this.#root, [id, ...args]);
-    forget();
+    if (vm.exports(callback) && !vm.failed) {
+      const forget = bring();
+      // From within a host call the actions put off are those of the callback around it.
+      if (!vm.context) vm.afterCall(forget);
+      listener.during("on_http_call_response", () => vm.call(callback, listener, [id, ...args]));
+      forget();
+    }
+    if (listener !== this.#root && ![...this.#httpCalls.values()].includes(listener)) listener.calloutsDone();
   }
 
   /** Does something now, or after the running callback. */
@@ -210,6 +224,12 @@ export class CalloutInbox {
     if (vm.context) vm.afterCall(action);
     else action();
   }
+}
+
+/** Why this context cannot send a callout in its running callback. */
+function refusePhase({ phase }: HostContext, { calloutsFrom, title }: HostProfile): Refusal | undefined {
+  if (!calloutsFrom || calloutsFrom.includes(phase)) return undefined;
+  return new Misuse(Status.BadArgument, `${title} sends no callout in ${phase}, only in ${calloutsFrom.join(", ")}`);
 }
 
 function callerOf(context: HostContext, limits: Limits): Caller {

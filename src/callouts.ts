@@ -6,12 +6,13 @@ import { Status } from "../assembly/abi.ts";
 import { decodeText, toBytes, toText } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
 import { responseHeaders } from "./connection.ts";
-import { Refusal, StreamError } from "./error.ts";
+import { Misuse, Refusal, StreamError } from "./error.ts";
 import { type HeaderEntry, HeaderMap } from "./header-map.ts";
 import { headerEntries, HttpHeaders } from "./http-headers.ts";
 import type { UpstreamFailure } from "./http-stream.ts";
 import type { Limits } from "./limits.ts";
 import { type LocalReply, localReplyMessage, proxyReply, upstreamFailureReply } from "./local-reply.ts";
+import type { HostProfile } from "./profiles/profile.ts";
 import type { Trace } from "./trace.ts";
 import { describeRequest, UpstreamError, type UpstreamRequest, type UpstreamResponse } from "./upstream.ts";
 import type { Task, UpstreamWork } from "./upstream-work.ts";
@@ -52,6 +53,8 @@ export interface CalloutAnswer {
   readonly headers: HeaderMap;
   readonly body: Uint8Array;
   readonly trailers: HeaderMap | undefined;
+  /** What the callback is told: how many headers, bytes and trailers. */
+  readonly sizes: readonly [headers: number, bytes: number, trailers: number];
 }
 
 /** An answer given by hand. */
@@ -93,6 +96,7 @@ export class Callout {
   readonly #head: HeaderMap;
   readonly #abort = new AbortController();
   readonly #clock: Clock;
+  readonly #profile: HostProfile;
   readonly #started: bigint;
   readonly #finish: (answer: CalloutAnswer | undefined) => void;
   readonly #cancelTimeout: (() => void) | undefined;
@@ -103,18 +107,19 @@ export class Callout {
   constructor(
     id: number,
     init: CalloutInit,
-    context: { clock: Clock; limits: Limits; work: UpstreamWork; trace: Trace },
+    context: { clock: Clock; limits: Limits; work: UpstreamWork; trace: Trace; profile: HostProfile },
     upstream: CalloutUpstream,
     finish: (answer: CalloutAnswer | undefined) => void,
   ) {
-    const { clock, work, trace } = context;
+    const { clock, work, trace, profile } = context;
     this.id = id;
     this.cluster = decodeText(init.cluster);
-    this.#head = outgoingHeaders(init);
+    this.#profile = profile;
+    this.#head = outgoingHeaders(init, profile);
     this.#clock = clock;
     this.#started = clock.now();
     this.#finish = (answer) => {
-      const what = answer ? `answered: ${answer.headers.get(":status")}` : this.state;
+      const what = this.state === "answered" && answer ? `answered: ${answer.headers.get(":status")}` : this.state;
       trace.push({ kind: "note", text: `callout ${this.id} to ${this.cluster} was ${what}` });
       finish(answer);
     };
@@ -150,13 +155,13 @@ export class Callout {
   /** Breaks the connection before an answer; Envoy makes a 503 of its own of that. */
   fail(reason: UpstreamFailure = "remote connection failure"): void {
     this.#needsPending();
-    this.#reply(upstreamFailureReply(reason));
+    this.#fail(upstreamFailureReply(reason), "broken connection");
   }
 
   /** Breaks the connection in the middle of the answer: the filter gets nothing of it. */
   reset(): void {
     this.#needsPending();
-    this.#end("reset", undefined);
+    this.#end("reset", this.#status("broken connection"));
   }
 
   /** Nobody waits for it any more. @internal */
@@ -177,14 +182,27 @@ export class Callout {
       // What a function does whose callout is over is nobody's concern.
       if (this.state !== "pending") return;
       if (!(error instanceof UpstreamError)) throw error;
-      if (this.#headReceived) this.#end("reset", undefined);
-      else this.#reply(upstreamFailureReply(error.reason));
+      const status = error instanceof UnknownHost ? "resolver failure" : "broken connection";
+      this.#fail(upstreamFailureReply(error.reason), status);
     }
   }
 
   #timeout(): void {
-    if (this.#headReceived) this.#end("reset", undefined);
-    else this.#reply(proxyReply(504, "upstream request timeout", "response_timeout"));
+    this.#fail(proxyReply(504, "upstream request timeout", "response_timeout"), "timeout");
+  }
+
+  /** Nothing will come of it: the filter gets a reply of the proxy's own, or a word about it, or nothing. */
+  #fail(reply: LocalReply, status: string): void {
+    const word = this.#status(status);
+    if (this.#headReceived || word) this.#end("reset", word);
+    else this.#reply(reply);
+  }
+
+  /** What a filter can read of a callout that has failed, where there is something. */
+  #status(status: string): CalloutAnswer | undefined {
+    if (this.#profile.calloutFailure === "answer") return undefined;
+    const headers = new HeaderMap("response", [[":dispatch_status", status]]);
+    return { headers, body: new Uint8Array(), trailers: undefined, sizes: [0, 0, 0] };
   }
 
   #receive(response: UpstreamResponse, body: Uint8Array): void {
@@ -194,22 +212,33 @@ export class Callout {
     const framed = entries.some(([name]) => /^(content-length|transfer-encoding)$/i.test(name));
     if (!framed && !bodiless && !trailers) entries.push(["content-length", String(body.length)]);
     const serviceTime = Number((this.#clock.now() - this.#started) / 1_000_000n);
-    this.#end("answered", {
-      headers: responseHeaders(status, entries, serviceTime),
+    const headers = responseHeaders(status, entries, this.#profile.addsEnvoyHeaders ? serviceTime : undefined);
+    this.#answer({
+      headers,
       body: bodiless ? new Uint8Array() : body,
       trailers: trailers && new HeaderMap("trailers", headerEntries(trailers)),
     });
   }
 
   #reply(reply: LocalReply): void {
-    this.#end("answered", { ...localReplyMessage(reply, this.#head), trailers: undefined });
+    this.#answer({ ...localReplyMessage(reply, this.#head), trailers: undefined });
+  }
+
+  #answer({ headers, body, trailers }: Omit<CalloutAnswer, "sizes">): void {
+    if (this.#profile.calloutFailure === "answer") {
+      const sizes = [headers.size, body.length, trailers?.size ?? 0] as const;
+      return this.#end("answered", { headers, body, trailers, sizes });
+    }
+    const sizes = [headers.size - 1, body.length, 0] as const;
+    headers.append(":dispatch_status", "ok");
+    this.#end("answered", { headers, body, trailers: undefined, sizes });
   }
 
   #end(state: CalloutState, answer: CalloutAnswer | undefined): void {
     this.state = state;
     this.#cancelTimeout?.();
     this.#abort.abort();
-    if (answer) {
+    if (answer && state === "answered") {
       const { headers, body, trailers } = answer;
       this.response = {
         status: Number(headers.get(":status")),
@@ -228,16 +257,34 @@ export class Callout {
   }
 }
 
-/** Why Envoy does not take a callout; undefined when it does. */
-export function refuseCallout(init: CalloutInit, upstreams: CalloutUpstreams): Refusal | undefined {
+/** The name of a callout's host cannot be resolved. */
+export class UnknownHost extends UpstreamError {}
+
+/** Why the host does not take a callout; undefined when it does. */
+export function refuseCallout(
+  init: CalloutInit,
+  upstreams: CalloutUpstreams,
+  profile: HostProfile,
+): Refusal | undefined {
   const { cluster, timeoutMs } = init;
+  const { calloutHeaders } = profile;
+  if (profile.calloutTarget === "host") return refuseHost(init, profile);
   if (timeoutMs < 0) return bad(`the timeout ${timeoutMs >>> 0} is beyond 2147483647 milliseconds`);
   const name = decodeText(cluster);
   if (!Object.hasOwn(upstreams, name)) return bad(unknownCluster(name, Object.keys(upstreams)));
   const head = requestHead(init);
-  const missing = [":method", ":path", ":authority"].filter((header) => head.get(header) === undefined);
+  const missing = calloutHeaders.filter((header) => head.get(header) === undefined);
   if (!missing.length) return undefined;
   return bad(`the callout to ${name} has no ${missing.join(" and no ")}: Envoy wants :method, :path and :authority`);
+}
+
+function refuseHost(init: CalloutInit, { calloutHeaders, title }: HostProfile): Refusal | undefined {
+  if (!init.cluster) return new Misuse(Status.BadArgument, "the callout has no host");
+  const head = requestHead(init);
+  const missing = calloutHeaders.filter((header) => !head.get(header));
+  if (!missing.length) return undefined;
+  const what = `the callout to ${decodeText(init.cluster)} has no ${missing.join(" and no ")}`;
+  return new Misuse(Status.BadArgument, `${what}: ${title} wants ${calloutHeaders.join(" and ")}`);
 }
 
 /** The sentence for a cluster that is not there. */
@@ -260,9 +307,15 @@ function requestHead({ headers }: CalloutInit): HeaderMap {
 }
 
 /** The head that arrives at the upstream. */
-function outgoingHeaders(init: CalloutInit): HeaderMap {
+function outgoingHeaders(init: CalloutInit, { addsEnvoyHeaders }: HostProfile): HeaderMap {
   const { body, timeoutMs } = init;
   const map = requestHead(init);
+  if (!addsEnvoyHeaders) {
+    if (map.get(":authority") === undefined) map.set(":authority", init.cluster);
+    map.set("connection", "close");
+    map.set("content-length", String(body.length));
+    return map;
+  }
   if (body.length) map.set("content-length", String(body.length));
   map.set("x-envoy-internal", "true");
   if (timeoutMs) map.set("x-envoy-expected-rq-timeout-ms", String(timeoutMs));

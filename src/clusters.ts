@@ -2,14 +2,24 @@
 
 import { Status } from "../assembly/abi.ts";
 import { decodeText } from "./bytes.ts";
-import { Callout, type CalloutAnswer, type CalloutInit, type CalloutUpstreams } from "./callouts.ts";
+import {
+  Callout,
+  type CalloutAnswer,
+  type CalloutInit,
+  type CalloutUpstream,
+  type CalloutUpstreams,
+  unknownCluster,
+  UnknownHost,
+} from "./callouts.ts";
 import type { Clock } from "./clock.ts";
 import { type DnsNames, Resolver } from "./dns.ts";
 import { Refusal, StreamError } from "./error.ts";
 import { GrpcCallout, type GrpcInit, type GrpcListener, type GrpcUpstreams } from "./grpc.ts";
 import { type Leftover, leftovers } from "./leftovers.ts";
 import type { Limits } from "./limits.ts";
+import type { HostProfile } from "./profiles/profile.ts";
 import type { Trace } from "./trace.ts";
+import { UpstreamError } from "./upstream.ts";
 import { UpstreamWork } from "./upstream-work.ts";
 
 /** Whose a callout is. */
@@ -33,13 +43,15 @@ export class Clusters {
   /** The gRPC calls and streams that are open, oldest first. */
   readonly openGrpc: Set<GrpcCallout> = new Set();
   readonly #clock: Clock;
+  readonly #profile: HostProfile;
 
-  constructor(upstreams: CalloutUpstreams, grpc: GrpcUpstreams, dns: DnsNames, clock: Clock) {
+  constructor(upstreams: CalloutUpstreams, grpc: GrpcUpstreams, dns: DnsNames, clock: Clock, profile: HostProfile) {
     this.upstreams = upstreams;
     this.grpc = grpc;
     this.work = new UpstreamWork(clock);
     this.dns = new Resolver(dns, this.work);
     this.#clock = clock;
+    this.#profile = profile;
   }
 
   /** Sends an HTTP callout to a cluster that is known. `finish` hears of its end; `from` is whose it is. */
@@ -50,13 +62,15 @@ export class Clusters {
     finish: (answer: CalloutAnswer | undefined) => void,
   ): Callout | Refusal {
     const name = decodeText(init.cluster);
-    const upstream = this.upstreams[name];
+    const { calloutTarget } = this.#profile;
+    const upstream =
+      this.upstreams[name] ?? (calloutTarget === "host" ? this.#unreachable(name, from.trace) : undefined);
     if (!upstream) return new Refusal(Status.InternalFailure, `the cluster ${name} has no healthy host`);
     const open = [...this.pending].filter((callout) => callout.cluster === name).length;
     if (open >= from.limits.calloutsPerCluster) {
       return new Refusal(Status.InternalFailure, `${open} callouts to ${name} are under way, which is the most`);
     }
-    const context = { clock: this.#clock, work: this.work, ...from };
+    const context = { clock: this.#clock, work: this.work, profile: this.#profile, ...from };
     const callout = new Callout(id, init, context, upstream, (answer) => {
       this.pending.delete(callout);
       leftovers.delete(leftover);
@@ -68,6 +82,16 @@ export class Clusters {
     leftovers.add(leftover);
     from.trace.addCallout(callout);
     return callout;
+  }
+
+  /** Stands for a host that does not answer, or that nobody knows. */
+  #unreachable(name: string, trace: Trace): CalloutUpstream {
+    const isKnown = this.upstreams[name] === null;
+    if (!isKnown) trace.push({ kind: "note", text: unknownCluster(name, Object.keys(this.upstreams)) });
+    const isName = !/^[\d.]+(:\d+)?$|^\[|^unix:/.test(name);
+    return () => {
+      throw isKnown || !isName ? new UpstreamError() : new UnknownHost();
+    };
   }
 
   /** Begins a gRPC call or stream; undefined when the cluster has no healthy host, or cannot take one more. */

@@ -5,6 +5,7 @@ import { type ByteString, lowerCase, trimBlanks } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
 import { type HeaderEntry, HeaderMap } from "./header-map.ts";
 import { type LocalReply, proxyReply } from "./local-reply.ts";
+import type { HostProfile } from "./profiles/profile.ts";
 
 /** The head of a request as a client sends it. */
 export interface RequestHead {
@@ -16,8 +17,8 @@ export interface RequestHead {
   readonly headers: readonly HeaderEntry[];
 }
 
-/** The headers of a request as the first filter sees them. */
-export function requestHeaders(head: RequestHead, requestId: string): HeaderMap {
+/** The headers of a request as the first filter sees them. Without an id Envoy's own headers are left out. */
+export function requestHeaders(head: RequestHead, requestId: string | undefined): HeaderMap {
   const [, authority = head.authority, path = head.path] = /^https?:\/\/([^/?#]+)(.*)$/is.exec(head.path) ?? [];
   const map = new HeaderMap("request", [
     [":authority", authority],
@@ -36,6 +37,7 @@ export function requestHeaders(head: RequestHead, requestId: string): HeaderMap 
     if (key !== "te") map.append(key, trimBlanks(value));
     else if (/(^|,)[ \t]*trailers[ \t]*(,|$)/i.test(value)) map.append(key, "trailers");
   }
+  if (requestId === undefined) return map;
   if (map.get("x-forwarded-proto") === undefined) map.append("x-forwarded-proto", head.scheme);
   if (map.get("x-request-id") === undefined) map.append("x-request-id", requestId);
   return map;
@@ -67,10 +69,15 @@ export function refuseRequestHead(headers: HeaderMap): LocalReply | undefined {
  * Makes a response ready for the client, when the filters have done with it. Before the request is complete it ends the
  * connection: nobody waits for the rest.
  */
-export function finishResponse(headers: HeaderMap, clock: Clock, requestComplete: boolean): void {
+export function finishResponse(
+  headers: HeaderMap,
+  clock: Clock,
+  requestComplete: boolean,
+  { server }: HostProfile,
+): void {
   for (const name of ["connection", "proxy-connection", "transfer-encoding", "upgrade"]) headers.delete(name);
   if (headers.get("date") === undefined) headers.append("date", dateAt(clock.now()));
-  headers.put("server", "envoy");
+  headers.put("server", server);
   if (!requestComplete) headers.append("connection", "close");
 }
 

@@ -5,12 +5,13 @@
 import { BufferType, MapType, Status } from "../assembly/abi.ts";
 import type { Body } from "./body.ts";
 import { type ByteString, decodeText } from "./bytes.ts";
-import { Refusal } from "./error.ts";
+import { Misuse, Refusal } from "./error.ts";
 import type { ForeignCaller, PropertyDeclaration } from "./foreign.ts";
 import type { HeaderMap } from "./header-map.ts";
 import type { LocalReply } from "./local-reply.ts";
 import type { PaddedBytes } from "./padded-bytes.ts";
 import type { Plugin } from "./plugin.ts";
+import type { HostPhase, HostProfile } from "./profiles/profile.ts";
 import type { RootContext } from "./root-context.ts";
 import { property, type StreamSources } from "./properties.ts";
 import type { GivenProperties } from "./property-options.ts";
@@ -34,6 +35,10 @@ export abstract class HostContext implements ForeignCaller {
   readonly id: number;
   readonly vm: Vm<HostContext>;
   readonly plugin: Plugin;
+  /** What the host does in its own way. */
+  readonly profile: HostProfile;
+  /** The last of its callbacks. */
+  phase: HostPhase = "on_context_create";
   abstract readonly trace: Trace;
   /** Who answers what belongs to the plugin as a whole: configuration, timers, callouts. */
   abstract readonly root: RootContext;
@@ -42,10 +47,11 @@ export abstract class HostContext implements ForeignCaller {
   /** What came with its last callback. Envoy keeps a configuration that was read since in the same place. */
   #callData: Uint8Array | PaddedBytes = new Uint8Array();
 
-  constructor(plugin: Plugin, vm: Vm<HostContext>) {
+  constructor(plugin: Plugin, vm: Vm<HostContext>, id: number = vm.newContextId()) {
     this.plugin = plugin;
+    this.profile = plugin.host.proxy.profile;
     this.vm = vm;
-    this.id = vm.newContextId();
+    this.id = id;
     vm.contexts.set(this.id, this);
   }
 
@@ -70,20 +76,54 @@ export abstract class HostContext implements ForeignCaller {
     );
   }
 
+  /** Why this buffer cannot be read, or changed, in the running callback, in a host that says when; undefined if it can. */
+  bufferMisuse(type: BufferType, toChange: boolean): Refusal | undefined {
+    const { bodyReads, bodyWrites, title } = this.profile;
+    if (!bodyReads || !bodyWrites) return undefined;
+    const rules = toChange ? bodyWrites : bodyReads;
+    const phases = Object.hasOwn(rules, type) ? rules[type]! : undefined;
+    if (!phases) {
+      if (!toChange && isConfiguration(type)) return undefined;
+      return new Refusal(
+        Status.BadArgument,
+        `${bufferNames[type]} cannot be ${toChange ? "changed" : "read"} in ${title}`,
+      );
+    }
+    if (toChange && type === BufferType.HttpRequestBody && this.phase === "on_request_headers") {
+      const what = `a filter can set the request body in on_request_headers in ${title}`;
+      return new Refusal(Status.Unimplemented, `${what}; this host does not play it (test/known-gaps.json)`);
+    }
+    if (phases.includes(this.phase)) return undefined;
+    const what = `${bufferNames[type]} cannot be ${toChange ? "changed" : "read"} in ${this.phase}`;
+    return new Misuse(Status.BadArgument, `${what}, only in ${phases.join(", ")}`);
+  }
+
+  /** Runs something while this is its last callback. */
+  during<T>(phase: HostPhase, run: () => T): T {
+    const outer = this.phase;
+    this.phase = phase;
+    try {
+      return run();
+    } finally {
+      this.phase = outer;
+    }
+  }
+
   /** The buffer of this type; a refusal when there is none. An empty one may stand for one that is not filled now. */
   buffer(type: BufferType): Buffer | Refusal {
     switch (type) {
       case BufferType.VmConfiguration:
         return (this.#callData = this.plugin.vmConfiguration);
       case BufferType.PluginConfiguration: {
-        const { configurationNow } = this.plugin;
-        if (configurationNow) return (this.#callData = configurationNow);
+        const { configuration, configurationNow } = this.plugin;
+        const now = this.profile.keepsConfiguration ? configuration : configurationNow;
+        if (now) return (this.#callData = now);
         return absent(type, "Envoy gives it in on_configure only: keep what you need");
       }
       case BufferType.CallData:
         return this.#callData;
       case BufferType.HttpCallResponseBody:
-        return this.root.inbox.buffer(type) ?? absent(type, "it is there in on_http_call_response only");
+        return this.#calloutBody() ?? absent(type, "it is there in on_http_call_response only");
       case BufferType.GrpcReceiveBuffer:
         return this.root.inbox.buffer(type) ?? new Uint8Array();
       default:
@@ -102,6 +142,12 @@ export abstract class HostContext implements ForeignCaller {
     this.callWith(argument, "proxy_on_foreign_function", [functionId]);
   }
 
+  /** The body of a callout's answer; in some hosts one without bytes is none. */
+  #calloutBody(): Uint8Array | undefined {
+    const body = this.root.inbox.buffer(BufferType.HttpCallResponseBody);
+    return body?.length || !this.profile.bodyReads ? body : undefined;
+  }
+
   /** A property by its path; a refusal when there is none. */
   property(path: readonly ByteString[]): PropertyValue | Refusal {
     const { options } = this.plugin;
@@ -114,6 +160,19 @@ export abstract class HostContext implements ForeignCaller {
       Status.NotFound,
       `the property ${name} cannot be set in a root context: a property is kept with a stream`,
     );
+  }
+
+  /** A property of the filter's own by its name, where it has names of its own. */
+  ownProperty(_name: ByteString): ByteString | undefined {
+    return undefined;
+  }
+
+  /** Sets such a property. */
+  setOwnProperty(_name: ByteString, _value: ByteString): void {}
+
+  /** Gives the request another query. */
+  setQuery(_query: ByteString): Refusal | undefined {
+    return new Refusal(Status.InternalFailure, "there is no request");
   }
 
   /** Whether this property was declared to be set only once. */
@@ -150,8 +209,13 @@ export abstract class HostContext implements ForeignCaller {
   /** Closes a TCP connection. */
   closeConnection(): void {}
 
+  /** All of its callouts are done: a host may let its request go on. */
+  calloutsDone(): void {}
+
   /** Answers the request from the proxy. */
-  sendLocalReply(_reply: LocalReply): void {}
+  sendLocalReply(_reply: LocalReply): Refusal | undefined {
+    return undefined;
+  }
 }
 
 const noProperties: ReadonlyMap<string, PropertyDeclaration> = new Map();
@@ -192,6 +256,10 @@ export const bufferNames: Record<BufferType, string> = {
   [BufferType.PluginConfiguration]: "the plugin configuration",
   [BufferType.CallData]: "the call data",
 };
+
+function isConfiguration(type: BufferType): boolean {
+  return type === BufferType.VmConfiguration || type === BufferType.PluginConfiguration;
+}
 
 function absent(type: BufferType, rule: string): Refusal {
   return new Refusal(Status.NotFound, `${bufferNames[type]} is not there: ${rule}`);

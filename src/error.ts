@@ -17,6 +17,9 @@ export class Refusal {
   }
 }
 
+/** A refusal that is a status in Envoy, and the end of the VM in hosts that take it for a misuse. */
+export class Misuse extends Refusal {}
+
 /** The module cannot be loaded, or the filter refused its configuration; the message names the thing and the remedy. */
 export class LoadError extends Error {
   /** Always `LoadError`. */
@@ -51,8 +54,14 @@ export class LeakError extends Error {
   override name = "LeakError";
 }
 
+/** The filter did what makes a real host crash or break the stream; the message says what and why. */
+export class HostFault extends Error {
+  /** `HostFault`, or `EnvoyFault`. */
+  override name = "HostFault";
+}
+
 /** The filter did what makes a real Envoy crash or break the stream; the message says what and why. */
-export class EnvoyFault extends Error {
+export class EnvoyFault extends HostFault {
   /** Always `EnvoyFault`. */
   override name = "EnvoyFault";
 }

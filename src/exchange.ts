@@ -231,7 +231,8 @@ async function sendRequest(
     scheme: encodeText(request.scheme ?? "http"),
     headers,
   };
-  const map = requestHeaders(head, requestId(filter.random));
+  const id = filter.proxy.profile.addsEnvoyHeaders ? requestId(filter.random) : undefined;
+  const map = requestHeaders(head, id);
   const empty = (body === undefined || size === 0) && !trailers;
   stream.requestHeaders(map, empty);
   if (empty) return;
@@ -264,7 +265,7 @@ async function sendResponse(
     headers.push(["content-length", String(size ?? 0)]);
   }
   const empty = bodiless || ((body === undefined || size === 0) && !trailers);
-  stream.responseHeaders(responseHeaders(status, headers, 0), empty);
+  stream.responseHeaders(responseHeaders(status, headers, stream.profile.addsEnvoyHeaders ? 0 : undefined), empty);
   if (empty) return;
   try {
     await sendBody(body, (bytes) => stream.responseData(bytes, false), flow);

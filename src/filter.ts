@@ -18,13 +18,14 @@ import { FilterStream } from "./filter-stream.ts";
 import type { GrpcCallout } from "./grpc.ts";
 import { HttpStream, type HttpStreamOptions, type Peer } from "./http-stream.ts";
 import { makeImports } from "./imports/index.ts";
-import { envFunctions } from "./imports/signatures.ts";
 import { Installation } from "./installation.ts";
 import { envoyLimits, type Limits } from "./limits.ts";
 import { expectNoLeak, type LeakOptions, type Usage } from "./leak.ts";
 import { type CheckedModule, checkModule, compileModule, type LoadedModule } from "./load.ts";
 import type { Metric } from "./metrics.ts";
-import { type FailurePolicy, type Host, Plugin, pluginIdentity, type PluginOptions } from "./plugin.ts";
+import { type Host, Plugin, pluginIdentity, type PluginOptions } from "./plugin.ts";
+import { needSetting } from "./profiles.ts";
+import type { FailurePolicy, HostProfile } from "./profiles/profile.ts";
 import { GivenProperties, type PropertyOptions } from "./property-options.ts";
 import { type ProxyOptions, ProxyState } from "./proxy-state.ts";
 import { SharedQueue } from "./queues.ts";
@@ -87,7 +88,7 @@ export interface FilterOptions extends ProxyOptions {
 
 type Surroundings = Pick<
   HttpStreamOptions & TcpStreamOptions,
-  "bufferBytes" | "clock" | "dispatcher" | "info" | "given"
+  "bufferBytes" | "clock" | "dispatcher" | "profile" | "info" | "given"
 >;
 
 /** A loaded filter, as it is in one worker of a proxy: one VM with one plugin configuration. */
@@ -145,7 +146,7 @@ export class Filter {
     const { downstream, upstream, trace = new Trace(), properties } = peers;
     const client: Peer = {
       headers: (headers, endOfStream) => {
-        finishResponse(headers, this.clock, stream.request.complete);
+        finishResponse(headers, this.clock, stream.request.complete, this.proxy.profile);
         downstream.headers(responseHead(headers, endOfStream, stream.answersHead), endOfStream);
       },
       data: (data, endOfStream) => downstream.data(data, endOfStream),
@@ -171,11 +172,11 @@ export class Filter {
 
   /** What a new stream finds. */
   #surroundings(properties: PropertyOptions | undefined): Surroundings {
-    const { dispatcher } = this.proxy;
+    const { dispatcher, profile } = this.proxy;
     const ofFilter = this.#plugin.options.properties.with(properties);
     const given = ofFilter.over({ "connection.id": this.proxy.connections++ });
     const info = new StreamInfo(this.clock, new FilterState(ofFilter.filterState("filter_state")));
-    return { bufferBytes: this.#parts.limits.bufferBytes, clock: this.clock, dispatcher, info, given };
+    return { bufferBytes: this.#parts.limits.bufferBytes, clock: this.clock, dispatcher, profile, info, given };
   }
 
   /** Opens a TCP connection to drive one event at a time. */
@@ -191,6 +192,8 @@ export class Filter {
     properties?: PropertyOptions;
   }): TcpStream {
     const { downstream, upstream, trace = new Trace(), properties } = peers;
+    const { neverCalled, title } = this.proxy.profile;
+    if (neverCalled.includes("proxy_on_new_connection")) throw new StreamError(`${title} has no filters for TCP`);
     const makers = [this, ...this.#following].map(
       (filter) => (stream: TcpStream) => filter.#plugin.newConnectionFilter(stream, this.#traceOf(filter, trace)),
     );
@@ -370,23 +373,24 @@ export async function loadFilter(
   const isFile = typeof module === "string" || module instanceof URL;
   const bytes = isFile ? await readBytes(module) : Uint8Array.from(new Uint8Array(module));
   const limits = { ...envoyLimits, ...options.limits };
-  const checked = await checkModule(bytes, isFile ? String(module) : "the module", limits);
+  const proxy = proxyOf(options);
+  const named = pluginOptions(options, proxy.profile);
+  const checked = await checkModule(bytes, isFile ? String(module) : "the module", limits, proxy.profile);
   const map = isFile ? await readSourceMap(module, checked.info.sourceMappingUrl) : undefined;
   const asItIs: PreparedModule = { prepared: checked };
   const { prepared, sourceMap, show } = isFile && map !== undefined ? prepare(checked, map, module) : asItIs;
   const loaded = await compileModule(prepared);
-  const proxy = proxyOf(options);
   const { callbackMs } = limits;
   const limit = callbackMs === undefined ? undefined : await timeLimit(callbackMs);
-  const faults = new Faults(new Set(Object.keys(envFunctions)), options.faults);
-  const installation = install(loaded, bytes, proxy, { limits, limit, faults, show }, options);
+  const faults = new Faults(new Set(Object.keys(proxy.profile.env)), options.faults);
+  const installation = install(loaded, bytes, proxy, { limits, limit, faults, show }, options, named);
   return new Filter({ installation, limits, sourceMap, faults }, proxy.worker(0));
 }
 
 function proxyOf(options: FilterOptions): ProxyState {
   const { proxy } = options;
   if (!proxy) return new ProxyState(options);
-  for (const name of ["clock", "now", "seed", "mainThread", "upstreams", "grpc", "dns"] as const) {
+  for (const name of ["clock", "now", "seed", "mainThread", "upstreams", "grpc", "dns", "host"] as const) {
     if (options[name] !== undefined)
       throw new TypeError(`${name} is an option of the proxy: new ProxyState({ ${name} })`);
   }
@@ -399,6 +403,7 @@ function install(
   proxy: ProxyState,
   bounds: { limits: Limits; limit: TimeLimit | undefined; faults: Faults; show: CoveredModule["show"] | undefined },
   options: FilterOptions,
+  named: PluginOptions,
 ): Installation {
   const { limits, limit, faults } = bounds;
   const vmConfiguration = toConfiguration(options.vmConfig);
@@ -415,11 +420,11 @@ function install(
     refused: (call, refusal) => options.onRefusal?.(call, refusal),
   };
   const makeVm = (plugin: Plugin): Vm<HostContext> => {
-    const made = new Vm<HostContext>(loaded, proxy.dispatcher, (vm) => makeImports(plugin, vm), limit);
+    const imports = (vm: Vm<HostContext>): WebAssembly.Imports => makeImports(plugin, vm);
+    const made = new Vm<HostContext>(loaded, proxy.dispatcher, imports, limit, proxy.profile);
     bounds.show?.(made.globals);
     return made;
   };
-  const named = pluginOptions(options);
   return new Installation(proxy, toConfiguration(options.config), {
     start: (thread, configuration) =>
       new Plugin(named, configuration, vmConfiguration, host, { thread, vmKey }, makeVm),
@@ -446,13 +451,16 @@ interface PreparedModule {
 }
 
 /** The JSON of the module's source map, where there is one beside it. */
-function pluginOptions(options: FilterOptions): PluginOptions {
+function pluginOptions(options: FilterOptions, profile: HostProfile): PluginOptions {
+  for (const setting of ["allowOnHeadersStopIteration", "failurePolicy", "reloadBackoffMs"] as const) {
+    if (options[setting] !== undefined) needSetting(profile, setting);
+  }
   return {
     name: options.name ?? "filter",
     rootId: options.rootId ?? "",
     vmId: options.vmId ?? "",
-    failurePolicy: options.failurePolicy ?? "closed",
-    reloadBackoffMs: options.reloadBackoffMs ?? 1000,
+    failurePolicy: options.failurePolicy ?? profile.failurePolicy,
+    reloadBackoffMs: options.reloadBackoffMs ?? profile.reloadBackoffMs,
     allowOnHeadersStopIteration: options.allowOnHeadersStopIteration ?? false,
     environment: options.environment ?? {},
     properties: GivenProperties.from(options.properties ?? {}),

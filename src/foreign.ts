@@ -3,8 +3,9 @@
 
 import { Status } from "../assembly/abi.ts";
 import { compress, uncompress } from "./compression.ts";
-import { Refusal } from "./error.ts";
+import { Misuse, Refusal } from "./error.ts";
 import { makeFilterState } from "./filter-state.ts";
+import type { HostProfile } from "./profiles/profile.ts";
 import { bytesField, decodeMessage, numberField, textField } from "./protobuf.ts";
 import { sign, verifySignature } from "./signatures.ts";
 
@@ -56,15 +57,20 @@ const envoyFunctions: Readonly<Record<string, EnvoyFunction>> = {
 export function findForeignFunction(
   name: string,
   own: Readonly<Record<string, ForeignFunction>>,
+  { foreignFunctions }: HostProfile,
 ): ((argument: Uint8Array, callers: Callers) => Uint8Array | Refusal | void) | undefined {
   if (Object.hasOwn(own, name)) return own[name];
-  return Object.hasOwn(envoyFunctions, name) ? envoyFunctions[name] : undefined;
+  return foreignFunctions.includes(name) ? envoyFunctions[name] : undefined;
 }
 
 /** The refusal of a name that nobody knows. */
-export function unknownFunction(name: string, own: Readonly<Record<string, ForeignFunction>>): Refusal {
-  const names = [...Object.keys(own), ...Object.keys(envoyFunctions)].join(", ");
-  return new Refusal(Status.NotFound, `there is no foreign function ${JSON.stringify(name)}; there are ${names}`);
+export function unknownFunction(
+  name: string,
+  own: Readonly<Record<string, ForeignFunction>>,
+  { foreignFunctions }: HostProfile,
+): Refusal {
+  const names = [...Object.keys(own), ...foreignFunctions].join(", ") || "none";
+  return new Misuse(Status.NotFound, `there is no foreign function ${JSON.stringify(name)}; there are ${names}`);
 }
 
 function setEnvoyFilterState(argument: Uint8Array, caller: ForeignCaller): Refusal | undefined {

@@ -6,10 +6,11 @@ import { Body } from "./body.ts";
 import type { ByteString } from "./bytes.ts";
 import { type Buffer, bufferNames, HostContext, loggedMap, mapNames } from "./context.ts";
 import type { Half } from "./direction.ts";
-import { EnvoyFault, Refusal } from "./error.ts";
+import { EnvoyFault, Misuse, Refusal } from "./error.ts";
 import { HeaderMap } from "./header-map.ts";
 import type { HttpStream, StreamFilter } from "./http-stream.ts";
-import { type LocalReply, proxyReply } from "./local-reply.ts";
+import { failedReply, type LocalReply } from "./local-reply.ts";
+import type { HostPhase } from "./profiles/profile.ts";
 import { property } from "./properties.ts";
 import type { PropertyValue } from "./property-value.ts";
 import type { RootContext } from "./root-context.ts";
@@ -60,9 +61,6 @@ export class HttpContext extends HostContext implements StreamFilter {
   readonly trace: Trace;
   readonly request: Half;
   readonly response: Half;
-  /** The last callback and what it answered, for messages. */
-  phase: Phase = "on_context_create";
-
   readonly #stream: HttpStream;
   readonly #maps: Partial<Record<MapType, HeaderMap | undefined>> = {};
   readonly #sides: { request: Side; response: Side } = { request: newSide(), response: newSide() };
@@ -70,6 +68,13 @@ export class HttpContext extends HostContext implements StreamFilter {
   #requestStarted = false;
   #failureSent = false;
   #ending = false;
+  /** Whether an answer has failed this stream, which in nginx is the last that the filter hears of it. */
+  #broken = false;
+  /** What content-length said before the filter saw the response, and whether its body was collected; for nginx. */
+  #responseLength = 0;
+  #collected = false;
+  /** The request's body as it went on, where it can be read to the end. */
+  #requestBody: Uint8Array | undefined;
 
   constructor(root: RootContext, stream: HttpStream, trace: Trace) {
     super(root.plugin, root.vm);
@@ -106,13 +111,17 @@ export class HttpContext extends HostContext implements StreamFilter {
     if (!this.#requestStarted || this.#failureSent) return HeadersAction.Continue;
     this.#maps[MapType.HttpResponseHeaders] = headers;
     this.#sides.response.endOfStream = endOfStream;
+    if (this.profile.responseBody === "nginx") this.#responseLength = Number(headers.get("content-length") ?? 0);
     const action = this.#callHeaders("on_response_headers", headers, endOfStream);
     if (action === HeadersAction.Continue) this.#maps[MapType.HttpResponseHeaders] = undefined;
     return action;
   }
 
   #callHeaders(phase: Phase, headers: HeaderMap, endOfStream: boolean): HeadersAction {
-    const answer = this.#call(phase, [this.id, headers.size, endOfStream ? 1 : 0]);
+    const { countsPseudoHeaders, endsWithHeaders } = this.profile;
+    const count = countsPseudoHeaders ? headers.size : ownHeaders(headers);
+    const answer = this.#call(phase, [this.id, count, endOfStream && endsWithHeaders ? 1 : 0]);
+    if (this.profile.actions === "continue or pause") return this.#afterStrictHeaders(phase, answer);
     if (answer === "failed") return this.#failed(HeadersAction.Continue, HeadersAction.StopAllIterationAndWatermark);
     if (answer === "stopped") return HeadersAction.StopAllIterationAndWatermark;
     switch (answer) {
@@ -130,8 +139,81 @@ export class HttpContext extends HostContext implements StreamFilter {
     }
   }
 
+  /** Where Pause holds a request and nothing else, and every other answer than 0 and 1 fails the stream. */
+  #afterStrictHeaders(phase: Phase, answer: number | "stopped" | "failed"): HeadersAction {
+    const isRequest = phase === "on_request_headers";
+    if (answer === "failed") return this.#failed(HeadersAction.Continue, HeadersAction.StopAllIterationAndWatermark);
+    if (answer === Action.Continue) return HeadersAction.Continue;
+    if (answer === "stopped" || answer === Action.Pause) {
+      if (isRequest) return HeadersAction.StopAllIterationAndWatermark;
+      if (answer === Action.Pause && !this.#stream.localReply) {
+        this.#note(`${this.profile.title} does not hold a response: Pause in on_response_headers lets it go on`);
+      }
+      return HeadersAction.Continue;
+    }
+    this.#break(answer);
+    return isRequest ? HeadersAction.StopAllIterationAndWatermark : HeadersAction.Continue;
+  }
+
+  /** The filter gave an answer that the host does not take. */
+  #break(answer: number): void {
+    this.#note(`${this.phase} answered ${answer}: ${this.profile.title} knows 0 and 1, and fails the stream`);
+    this.#broken = true;
+    this.failing();
+  }
+
+  #note(text: string): void {
+    this.trace.push({ kind: "note", text });
+  }
+
+  /** A whole request body in one callback; one without bytes in none. */
+  #wholeRequest(data: Body): DataAction {
+    if (!data.length) return DataAction.Continue;
+    this.#sides.request.body = data;
+    const answer = this.#call("on_request_body", [this.id, data.length, 1]);
+    this.#sides.request.body = undefined;
+    this.#requestBody = data.bytes();
+    if (answer === "failed") return this.#failed(DataAction.Continue, DataAction.StopIterationNoBuffer);
+    if (answer === "stopped") return DataAction.StopIterationNoBuffer;
+    if (answer === Action.Continue) return DataAction.Continue;
+    if (answer === Action.Pause) return DataAction.StopIterationAndWatermark;
+    this.#break(answer);
+    return DataAction.StopIterationNoBuffer;
+  }
+
+  /** A piece of a response's body in nginx's way: see `HostProfile.responseBody`. */
+  #pieceOfResponse(piece: Body, endOfStream: boolean): DataAction {
+    const side = this.#sides.response;
+    const direction = this.#stream.response;
+    let data = piece;
+    if (side.buffering) {
+      direction.hold(piece, true);
+      data = direction.held!;
+      if (!endOfStream && data.length < this.profile.responseBufferBytes) return DataAction.StopIterationAndWatermark;
+      side.buffering = false;
+      this.#collected = true;
+    }
+    for (;;) {
+      const isLast = this.#responseLength ? data.length === this.#responseLength : endOfStream;
+      if (!data.length && !isLast) return DataAction.Continue;
+      side.body = data;
+      const answer = this.#call("on_response_body", [this.id, data.length, isLast ? 1 : 0]);
+      side.body = undefined;
+      if (answer === "failed") return this.#failed(DataAction.Continue, DataAction.StopIterationNoBuffer);
+      if (answer === Action.Continue || answer === "stopped") return DataAction.Continue;
+      if (answer !== Action.Pause) this.#break(answer);
+      if (this.#broken || this.#collected) return DataAction.Continue;
+      side.buffering = !isLast && !endOfStream;
+      if (side.buffering) return DataAction.StopIterationAndWatermark;
+      this.#collected = true;
+    }
+  }
+
   #data(which: "request" | "response", data: Body, endOfStream: boolean): DataAction {
     if (!this.#requestStarted || (which === "response" && this.#failureSent)) return DataAction.Continue;
+    if (this.#broken) return DataAction.Continue;
+    if (which === "request" && this.profile.readsWholeRequest) return this.#wholeRequest(data);
+    if (which === "response" && this.profile.responseBody === "nginx") return this.#pieceOfResponse(data, endOfStream);
     const side = this.#sides[which];
     const direction = this.#stream[which];
     if (side.buffering) direction.hold(data, false);
@@ -170,22 +252,23 @@ export class HttpContext extends HostContext implements StreamFilter {
 
   log(): void {
     this.#create();
-    this.phase = "on_log";
     this.#ending = true;
-    this.vm.call("proxy_on_log", this, [this.id]);
+    this.#callLast(this.profile.logCallbacks);
   }
 
   destroy(): void {
-    if (this.#created) this.#end();
+    if (this.#created) this.#callLast(this.profile.endCallbacks);
+    if (this.profile.resumes === "after callouts") this.root.inbox.cancelOf(this);
     this.vm.contexts.delete(this.id);
     this.root.release();
   }
 
-  #end(): void {
-    this.phase = "on_done";
-    this.vm.call("proxy_on_done", this, [this.id]);
-    this.phase = "on_delete";
-    this.vm.call("proxy_on_delete", this, [this.id]);
+  #callLast(phases: readonly Phase[]): void {
+    if (this.#broken) return;
+    for (const phase of phases) {
+      this.phase = phase;
+      this.vm.call(callbacks[phase], this, [this.id]);
+    }
   }
 
   /** Runs a callback: its answer, or that it asked for a local reply, or that the VM has failed. */
@@ -204,16 +287,22 @@ export class HttpContext extends HostContext implements StreamFilter {
 
   /** What a stream does whose filter has failed: goes on unfiltered (the deprecated `fail_open`), or ends with a 503. */
   #failed<T>(open: T, closed: T): T {
-    if (this.plugin.options.failurePolicy === "fail_open") return open;
+    if (this.plugin.options.failurePolicy === "fail_open" || this.#failsOpen) return open;
     this.failing();
     return closed;
   }
 
+  /** Whether a failure in this callback lets the message go on. */
+  get #failsOpen(): boolean {
+    return this.profile.failsResponsesOpen && this.phase.startsWith("on_response_");
+  }
+
   failing(): void {
+    if (this.#failsOpen) return;
     const isOver = this.#ending || this.phase === "on_context_create";
     if (isOver || this.#failureSent || this.plugin.options.failurePolicy === "fail_open") return;
     this.#failureSent = true;
-    this.#stream.sendLocalReply(failedReply);
+    this.#stream.sendLocalReply(failedReply(this.profile));
   }
 
   override foreignFunction(functionId: number, argument: Uint8Array): void {
@@ -221,10 +310,35 @@ export class HttpContext extends HostContext implements StreamFilter {
   }
 
   override headerMap(type: MapType, toChange: boolean): HeaderMap | Refusal {
+    if (this.profile.mapWrites) return this.#mapByPhase(type, toChange, this.profile.mapWrites);
     if (this.phase === "on_log") return loggedMap(this.#stream, type, toChange);
     if (type >= MapType.GrpcReceiveInitialMetadata) return super.headerMap(type, toChange);
     const map = this.#maps[type] ?? (toChange ? this.#newTrailers(type) : undefined);
     return map ?? new Refusal(Status.BadArgument, this.#whyNoMap(type));
+  }
+
+  /** Where maps are there for the whole stream, and can be changed in some callbacks. */
+  #mapByPhase(
+    type: MapType,
+    toChange: boolean,
+    writes: Readonly<Record<number, readonly HostPhase[]>>,
+  ): HeaderMap | Refusal {
+    const { title, mapReads } = this.profile;
+    if (toChange && !Object.hasOwn(writes, type)) {
+      return new Refusal(Status.BadArgument, `${mapNames[type]} cannot be changed in ${title}`);
+    }
+    if (type >= MapType.GrpcReceiveInitialMetadata) return this.root.inbox.headerMap(type, toChange);
+    if (!mapReads.includes(type)) return new Refusal(Status.BadArgument, `${title} does not give ${mapNames[type]}`);
+    const { request, response } = this.#stream;
+    const isRequest = type === MapType.HttpRequestHeaders;
+    const isLate =
+      this.phase === "on_http_call_response" && (isRequest ? response.message : this.#stream.responseStarted);
+    if (toChange && (isLate || !writes[type]!.includes(this.phase))) {
+      const what = `${mapNames[type]} cannot be changed in ${this.phase}`;
+      return new Misuse(Status.BadArgument, `${what}, only in ${writes[type]!.join(", ")}`);
+    }
+    const message = isRequest ? request.message : (response.message ?? this.#stream.earlyHeaders);
+    return message ?? new Refusal(Status.NotFound, `there are none: ${mapNames[type]}`);
   }
 
   /** Trailers come into being when they are written to in the last body callback. */
@@ -253,6 +367,7 @@ export class HttpContext extends HostContext implements StreamFilter {
     if (type !== BufferType.HttpRequestBody && type !== BufferType.HttpResponseBody) return super.buffer(type);
     const which = type === BufferType.HttpRequestBody ? "request" : "response";
     const side = this.#sides[which];
+    if (this.profile.bodyReads) return this.#bodyInMemory(type, side.body);
     if (side.taken) {
       throw new EnvoyFault(
         `${bufferNames[type]} is asked for in ${this.phase}, after on_${which}_body held it with another answer than ` +
@@ -264,20 +379,49 @@ export class HttpContext extends HostContext implements StreamFilter {
     return side.buffering ? (this.#stream[which].held ?? new Body()) : (side.body ?? new Uint8Array());
   }
 
+  /** A body where nothing is held for the filter; a long request body lies in a file. */
+  #bodyInMemory(type: BufferType, body: Body | undefined): Buffer | Refusal {
+    const most = this.profile.readableRequestBytes ?? Infinity;
+    const found = type === BufferType.HttpRequestBody ? (body ?? this.#requestBody) : body;
+    if (!found) return new Refusal(Status.NotFound, `there is no body yet: ${bufferNames[type]}`);
+    if (type !== BufferType.HttpRequestBody || found.length <= most) return found;
+    return new Refusal(
+      Status.NotFound,
+      `the request body has ${found.length} bytes, and ${this.profile.title} keeps ${most} in memory: the rest lies in a ` +
+        "file (client_body_buffer_size; here: readableRequestBytes)",
+    );
+  }
+
   override property(path: readonly ByteString[]): PropertyValue | Refusal {
     const logging = this.phase === "on_log";
     const { request, response, info, details, given } = this.#stream;
+    // Some hosts have them from first to last.
+    const always = logging || this.profile.mapWrites !== undefined;
     const maps = this.#maps;
     const stream = {
       info,
       details,
       // A map that was held to the end comes first, if it is that of a response that the proxy has replaced.
-      request: maps[MapType.HttpRequestHeaders] ?? (logging ? request.message : undefined),
-      response: maps[MapType.HttpResponseHeaders] ?? (logging ? response.message : undefined),
+      request: maps[MapType.HttpRequestHeaders] ?? (always ? request.message : undefined),
+      response: maps[MapType.HttpResponseHeaders] ?? (always ? response.message : undefined),
       trailers: maps[MapType.HttpResponseTrailers] ?? (logging ? response.trailing : undefined),
       phase: this.phase,
     };
     return property(path, { plugin: this.plugin.options, given, stream });
+  }
+
+  override ownProperty(name: ByteString): ByteString | undefined {
+    return this.#stream.info.filterState.get(name);
+  }
+
+  override setOwnProperty(name: ByteString, value: ByteString): void {
+    this.#stream.info.filterState.set(name, value);
+  }
+
+  override setQuery(query: ByteString): undefined {
+    const headers = this.#stream.request.message;
+    const path = headers?.get(":path")?.replace(/\?.*$/s, "");
+    if (path !== undefined) headers!.set(":path", `${path}?${query}`);
   }
 
   override setProperty(name: ByteString, value: ByteString): Refusal | undefined {
@@ -288,8 +432,13 @@ export class HttpContext extends HostContext implements StreamFilter {
     this.#stream.info.filterState.set(name, value);
   }
 
+  override calloutsDone(): void {
+    const { ended, request } = this.#stream;
+    if (!ended && !request.aborted && request.isHeldBy(this.request)) this.#stream.continueRequest(this);
+  }
+
   override continueRequest(): void {
-    if (this.#ending) return;
+    if (this.#ending || this.profile.resumes !== "when asked") return;
     this.vm.afterCall(() => this.#stream.continueRequest(this));
     this.#maps[MapType.HttpRequestHeaders] = undefined;
     this.#maps[MapType.HttpRequestTrailers] = undefined;
@@ -298,7 +447,7 @@ export class HttpContext extends HostContext implements StreamFilter {
   }
 
   override continueResponse(): void {
-    if (this.#ending) return;
+    if (this.#ending || this.profile.resumes !== "when asked") return;
     this.vm.afterCall(() => this.#stream.continueResponse(this));
     this.#maps[MapType.HttpRequestHeaders] = undefined;
     this.#maps[MapType.HttpRequestTrailers] = undefined;
@@ -312,9 +461,17 @@ export class HttpContext extends HostContext implements StreamFilter {
     this.vm.afterCall(() => this.#stream.reset("wasm_close_stream"));
   }
 
-  override sendLocalReply(reply: LocalReply): void {
-    this.#refuseAtEnd("proxy_send_local_response");
+  override sendLocalReply(reply: LocalReply): Refusal | undefined {
+    const once = this.profile.localReplies === "nginx";
+    if (once) {
+      const refusal = this.#stream.claimLocalReply(reply, this.phase === "on_response_headers");
+      if (refusal) return refusal;
+      this.root.inbox.cancelOf(this);
+    } else {
+      this.#refuseAtEnd("proxy_send_local_response");
+    }
     this.vm.afterCall(() => this.#stream.sendLocalReply(reply));
+    return undefined;
   }
 
   #refuseAtEnd(call: string): void {
@@ -326,8 +483,10 @@ export class HttpContext extends HostContext implements StreamFilter {
   }
 }
 
-/** What Envoy answers when a filter has failed. */
-export const failedReply: LocalReply = proxyReply(503, "", "wasm_fail_stream", 14);
+/** How many headers there are without pseudo headers, where `:authority` stands for `host`. */
+function ownHeaders({ kind, entries }: HeaderMap): number {
+  return entries.filter(([name]) => !name.startsWith(":") || (kind === "request" && name === ":authority")).length;
+}
 
 function newSide(): Side {
   return { body: undefined, taken: false, buffering: false, endOfStream: false };

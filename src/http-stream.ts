@@ -7,11 +7,20 @@ import { refuseRequestHead } from "./connection.ts";
 import { Direction, type DirectionEvents, type Half, type Metadata, type Sink } from "./direction.ts";
 import type { Clock } from "./clock.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-import { EnvoyFault } from "./error.ts";
-import type { HeaderMap } from "./header-map.ts";
-import { type LocalReply, localReplyMessage, proxyReply, upstreamFailureReply } from "./local-reply.ts";
+import { Status } from "../assembly/abi.ts";
+import { EnvoyFault, Misuse, Refusal } from "./error.ts";
+import { HeaderMap } from "./header-map.ts";
+import {
+  type LocalReply,
+  localReplyMessage,
+  nginxError,
+  nginxReplyMessage,
+  proxyReply,
+  upstreamFailureReply,
+} from "./local-reply.ts";
 import { MessageLength } from "./message-length.ts";
 import type { StreamSources } from "./properties.ts";
+import type { HostProfile } from "./profiles/profile.ts";
 import type { GivenProperties } from "./property-options.ts";
 import { refuseRequest, refuseResponse, takeTimeout } from "./router.ts";
 import { ResponseFlag, type StreamInfo } from "./stream-info.ts";
@@ -50,6 +59,8 @@ export interface HttpStreamOptions {
   readonly clock: Clock;
   /** Knows when what arrives has been dealt with. */
   readonly dispatcher: Dispatcher;
+  /** What the host does in its own way. */
+  readonly profile: HostProfile;
   /** Where what happens is written down. */
   readonly info: StreamInfo;
   /** The properties that no exchange tells. */
@@ -60,6 +71,8 @@ export interface HttpStreamOptions {
 export class HttpStream {
   readonly request: Direction;
   readonly response: Direction;
+  /** What the host does in its own way. */
+  readonly profile: HostProfile;
   /** What is known of it besides its messages. */
   readonly info: StreamInfo;
   /** The properties that no exchange tells. */
@@ -78,16 +91,25 @@ export class HttpStream {
   #requestCallbacks = 0;
   #pendingReply: LocalReply | undefined;
   #answeredWhileHeld = false;
+  /** Whether a filter has answered, where it can do so only once. */
+  #isAnswered = false;
   #responseStarted = false;
   #responseFinished = false;
   #upstreamOpen = false;
   /** Calls off the end of the wait for the upstream. */
   #stopWaiting: (() => void) | undefined;
   #hadForwardedProto = false;
+  /** The request's body as far as it has come, where all of it is read before anything happens. */
+  #gathered: Body | undefined;
+  /** What filters have set of a response that has not come yet, where they can. */
+  #early: HeaderMap | undefined;
+  /** The body in place of the response's, where a filter has answered in on_response_headers. */
+  #otherBody: Uint8Array | undefined;
 
   /** Each maker gives a filter, in the order of the request, or undefined to be left out. */
   constructor(makers: readonly ((stream: HttpStream) => StreamFilter | undefined)[], options: HttpStreamOptions) {
     this.#options = options;
+    this.profile = options.profile;
     this.info = options.info;
     this.given = options.given;
     for (const make of makers) {
@@ -99,6 +121,11 @@ export class HttpStream {
     const responses = this.#filters.map((filter) => filter.response).reverse();
     this.request = new Direction(requests, this.#toUpstream(), this.#requestEvents(), limit, true);
     this.response = new Direction(responses, this.#toDownstream(), this.#responseEvents(), limit, false);
+  }
+
+  /** The headers of a response that has not come yet: they go out with it. */
+  get earlyHeaders(): HeaderMap {
+    return (this.#early ??= new HeaderMap("response"));
   }
 
   /** Whether the response's head is on its way to the client. */
@@ -134,11 +161,15 @@ export class HttpStream {
   requestData(bytes: Uint8Array, endOfStream: boolean): void {
     if (this.ended) return;
     this.info.bytesReceived += bytes.length;
-    this.#event(() => this.request.receiveData(bytes, endOfStream));
+    if (!this.profile.readsWholeRequest) return this.#event(() => this.request.receiveData(bytes, endOfStream));
+    const body = (this.#gathered ??= new Body());
+    body.append(bytes);
+    if (endOfStream) this.#event(() => this.request.receiveData(body.bytes(), true));
   }
 
   /** The request's trailers arrive. */
   requestTrailers(trailers: HeaderMap): void {
+    if (!this.profile.passesTrailers) return this.requestData(new Uint8Array(), true);
     if (!this.ended) this.#event(() => this.request.receiveTrailers(trailers));
   }
 
@@ -165,7 +196,29 @@ export class HttpStream {
     this.details ??= "via_upstream";
     this.info.receiveResponse(Number(headers.get(":status")));
     if (endOfStream) this.#upstreamDone();
-    this.#event(() => this.response.receiveHeaders(headers, endOfStream));
+    this.#event(() => {
+      this.#receiveHead(headers, endOfStream);
+      if (this.#otherBody) this.#respondOtherwise(this.#otherBody);
+    });
+  }
+
+  /** The response's head comes in, the upstream's or the proxy's own. */
+  #receiveHead(headers: HeaderMap, endOfStream: boolean): void {
+    if (this.#early) for (const [name, value] of this.#early.entries) headers.append(name, value);
+    const hasEmptyBody = endOfStream && !this.profile.endsWithHeaders && this.#canHaveBody(headers);
+    this.response.receiveHeaders(headers, endOfStream && !hasEmptyBody);
+    if (hasEmptyBody && !this.#otherBody) this.response.receiveData(new Uint8Array(), true);
+  }
+
+  /** Whether a response can have a body: where headers callbacks do not hear the end, an empty one says it. */
+  #canHaveBody(headers: HeaderMap): boolean {
+    return !this.answersHead && !/^(1..|204|304)$/.test(headers.get(":status") ?? "");
+  }
+
+  /** The body that a filter gave in on_response_headers takes the place of the response's. */
+  #respondOtherwise(body: Uint8Array): void {
+    this.#resetUpstream("the proxy answered by itself");
+    if (!this.ended && !this.response.complete) this.response.receiveData(body, true);
   }
 
   /** A piece of the response's body arrives. */
@@ -178,6 +231,7 @@ export class HttpStream {
   /** The response's trailers arrive. */
   responseTrailers(trailers: HeaderMap): void {
     if (!this.#upstreamOpen) return;
+    if (!this.profile.passesTrailers) return this.responseData(new Uint8Array(), true);
     this.#upstreamDone();
     this.#event(() => this.response.receiveTrailers(trailers));
   }
@@ -202,7 +256,11 @@ export class HttpStream {
     const [flag, transport] = upstreamFailures[reason];
     this.info.failUpstream(flag, transport);
     this.#event(() => {
-      const reply = upstreamFailureReply(reason, this.response.message ? "after" : "before");
+      const when = this.response.message ? "after" : "before";
+      const reply =
+        this.profile.localReplies === "nginx"
+          ? nginxError(502, "Bad Gateway", "upstream_failed")
+          : upstreamFailureReply(reason, when);
       if (!this.#responseStarted) return this.sendLocalReply(reply);
       this.details = reply.details;
       this.reset(reply.details);
@@ -220,6 +278,18 @@ export class HttpStream {
     }
   }
 
+  /** Why a filter cannot answer now, where it can do so only once and in time; undefined when it can, and then does. */
+  claimLocalReply(reply: LocalReply, inResponseHeaders: boolean): Refusal | undefined {
+    if (inResponseHeaders) return undefined;
+    if (this.response.message || this.ended)
+      return new Misuse(Status.BadArgument, "the response is on its way already");
+    if (this.#isAnswered) return new Misuse(Status.BadArgument, "the request is answered already");
+    const isStatus = reply.status >= 100 && reply.status <= 999;
+    if (!isStatus) return new Refusal(Status.BadArgument, `${reply.status} is no status: 100 to 999 are`);
+    this.#isAnswered = true;
+    return undefined;
+  }
+
   /** Answers the request from here. Through the filters while there is no response, past them while none was sent. */
   sendLocalReply(reply: LocalReply): void {
     if (this.ended || this.#responseFinished) return;
@@ -233,6 +303,8 @@ export class HttpStream {
       this.request.aborted = true;
       this.#pendingReply = reply;
       if (!this.#requestCallbacks) this.#deliverReply();
+    } else if (!this.#responseStarted && this.profile.localReplies === "nginx") {
+      this.#overrideResponse(reply);
     } else if (!this.#responseStarted) {
       this.#replaceResponse(reply);
     } else {
@@ -281,15 +353,30 @@ export class HttpStream {
     this.details = reply.details;
     this.info.code = reply.status;
     this.#resetUpstream("the proxy answered by itself");
-    const { headers, body } = localReplyMessage(reply, this.request.message);
-    this.response.receiveHeaders(headers, !body.length);
-    if (body.length) this.response.receiveData(body, true);
+    const { headers, body } = this.#messageOf(reply);
+    this.#receiveHead(headers, !body.length);
+    if (this.#otherBody) this.#respondOtherwise(this.#otherBody);
+    else if (body.length) this.response.receiveData(body, true);
+  }
+
+  #messageOf(reply: LocalReply): { headers: HeaderMap; body: Uint8Array } {
+    if (this.profile.localReplies === "envoy") return localReplyMessage(reply, this.request.message);
+    return nginxReplyMessage(reply, this.request.message);
+  }
+
+  /** nginx's way in on_response_headers: another status and body, and the headers of the response. */
+  #overrideResponse(reply: LocalReply): void {
+    this.localReply = reply;
+    this.details = reply.details;
+    this.info.code = reply.status;
+    this.response.message!.set(":status", String(reply.status));
+    this.#otherBody = reply.body;
   }
 
   /** A reply that was asked for before the stream was reset still comes by the filters, when all is over. */
   #loseReply(): void {
     if (!this.#pendingReply) return;
-    const { headers, body } = localReplyMessage(this.#pendingReply, this.request.message);
+    const { headers, body } = this.#messageOf(this.#pendingReply);
     this.#pendingReply = undefined;
     this.response.message = headers;
     for (const filter of this.#filters.toReversed()) filter.response.headers(headers, !body.length);
@@ -300,7 +387,7 @@ export class HttpStream {
     this.localReply = reply;
     this.details = reply.details;
     this.#resetUpstream("the proxy answered by itself");
-    const { headers, body } = localReplyMessage(reply, this.request.message);
+    const { headers, body } = this.#messageOf(reply);
     this.response.message = headers;
     const downstream = this.#toDownstream();
     downstream.headers(headers, !body.length);
@@ -309,9 +396,9 @@ export class HttpStream {
 
   #toUpstream(): Sink {
     const { upstream } = this.#options;
-    const length = new MessageLength("request");
+    const length = new MessageLength("request", this.profile);
     let timeout = 0n;
-    return {
+    const sink: Sink = {
       headers: (headers, endOfStream) => {
         const refusal = refuseRequest(headers, this.#hadForwardedProto);
         if (refusal) {
@@ -320,7 +407,7 @@ export class HttpStream {
           return this.sendLocalReply(refusal);
         }
         this.#upstreamOpen = true;
-        timeout = takeTimeout(headers);
+        timeout = this.profile.responseTimeoutMs ?? takeTimeout(headers);
         length.head(headers);
         this.info.sendRequest();
         if (endOfStream) this.#awaitUpstream(timeout);
@@ -339,11 +426,12 @@ export class HttpStream {
       },
       metadata: (entries) => upstream.metadata?.(entries),
     };
+    return this.profile.readsWholeRequest ? wholeMessage(sink, () => this.request.aborted) : sink;
   }
 
   #toDownstream(): Sink {
     const { downstream } = this.#options;
-    const length = new MessageLength("response");
+    const length = new MessageLength("response", this.profile);
     return {
       headers: (headers, endOfStream) => {
         const refusal = refuseResponse(headers);
@@ -428,7 +516,10 @@ export class HttpStream {
       this.info.flags |= ResponseFlag.UpstreamRequestTimeout;
       this.#event(() => {
         this.#resetUpstream("the upstream took too long");
-        this.sendLocalReply(proxyReply(504, "upstream request timeout", "response_timeout"));
+        const reply = proxyReply(504, "upstream request timeout", "response_timeout");
+        this.sendLocalReply(
+          this.profile.localReplies === "nginx" ? nginxError(504, "Gateway Time-out", "upstream_timed_out") : reply,
+        );
       });
     });
   }
@@ -467,6 +558,23 @@ export class HttpStream {
     for (const filter of this.#filters) filter.destroy();
     this.#loseReply();
   }
+}
+
+/** Keeps the head of a message until its body is complete, and says there how long it is. */
+function wholeMessage(sink: Sink, isOver: () => boolean): Sink {
+  let head: HeaderMap | undefined;
+  return {
+    headers: (headers, endOfStream) => {
+      if (endOfStream) return sink.headers(headers, true);
+      head = headers;
+    },
+    data: (data, endOfStream) => {
+      head!.put("content-length", String(data.length));
+      sink.headers(head!, false);
+      if (!isOver()) sink.data(data, endOfStream);
+    },
+    trailers: (trailers) => sink.trailers(trailers),
+  };
 }
 
 /** How an upstream fails, in Envoy's words. */

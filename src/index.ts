@@ -23,7 +23,7 @@ export type {
 } from "./callouts.ts";
 export { type Clock, SystemClock, VirtualClock } from "./clock.ts";
 export type { DnsAddress, DnsAnswer, DnsNames } from "./dns.ts";
-export { EnvoyFault, LeakError, LoadError, Refusal, StreamError, Trap } from "./error.ts";
+export { EnvoyFault, HostFault, LeakError, LoadError, Refusal, StreamError, Trap } from "./error.ts";
 export { FilterResponse, type RequestInit } from "./exchange.ts";
 export type { Fault, Faults } from "./faults.ts";
 export { Filter, type FilterOptions, loadFilter } from "./filter.ts";
@@ -38,7 +38,18 @@ export type { LeakOptions, Usage } from "./leak.ts";
 export type { Limits } from "./limits.ts";
 export type { LocalReply } from "./local-reply.ts";
 export type { Metric, MetricKind } from "./metrics.ts";
-export type { FailurePolicy } from "./plugin.ts";
+export { type HostName, hostProfiles, type HostVariant } from "./profiles.ts";
+export type {
+  AbiVersion,
+  FailurePolicy,
+  HostFunction,
+  HostPhase,
+  HostProfile,
+  HostSetting,
+  Signature,
+  TextForm,
+  TextProperties,
+} from "./profiles/profile.ts";
 export type { Plain } from "./property-messages.ts";
 export type { PropertyOptions } from "./property-options.ts";
 export { type ProxyOptions, ProxyState } from "./proxy-state.ts";

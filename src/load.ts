@@ -4,8 +4,10 @@
 import { LoadError } from "./error.ts";
 import type { Limits } from "./limits.ts";
 import { type LimitedModule, limitMemory } from "./memory-limit.ts";
-import { type AbiVersion, callbackSignatures, envFunctions, wasiFunctions } from "./imports/signatures.ts";
+import { type AbiVersion, callbackSignatures, envFunctions } from "./imports/signatures.ts";
 import { inspectModule, type ModuleInfo, type Signature } from "./module.ts";
+import { envoy } from "./profiles/envoy.ts";
+import type { HostProfile } from "./profiles/profile.ts";
 import { provision, type Provision } from "./provided.ts";
 
 /** A module that a proxy takes, with its memory limited. */
@@ -35,12 +37,13 @@ export async function checkModule(
   bytes: Uint8Array<ArrayBuffer>,
   name: string,
   limits: Limits,
+  host: HostProfile,
 ): Promise<CheckedModule> {
   await checkValid(bytes, name);
   const info = inspectModule(bytes);
   const abi = abiOf(info, name);
-  checkImports(info, abi, name);
-  checkExports(info, abi, name);
+  checkImports(info, abi, name, host);
+  checkExports(info, abi, name, host);
   const provide = provision(info, limits.memoryPages, name);
   return { ...limitMemory(bytes, limits.memoryPages, name), info, abi, provide };
 }
@@ -74,44 +77,51 @@ function abiOf(info: ModuleInfo, name: string): AbiVersion {
   );
 }
 
-function checkImports(info: ModuleInfo, abi: AbiVersion, name: string): void {
+function checkImports(info: ModuleInfo, abi: AbiVersion, name: string, host: HostProfile): void {
   const problems = info.imports.flatMap((item) => {
-    if (item.limits) return [];
-    const offered = item.kind === "function" ? offeredSignature(item.module, item.name, abi) : undefined;
+    if (item.limits && host.providesMemory) return [];
+    const offered = item.kind === "function" ? offeredSignature(item.module, item.name, abi, host) : undefined;
     const wanted = item.signature ?? item.kind;
     if (offered === undefined)
-      return [`${item.module}.${item.name} (${wanted}) is missing${importHint(item.name, abi)}`];
+      return [`${item.module}.${item.name} (${wanted}) is missing${importHint(item.name, abi, host.env)}`];
     if (offered !== wanted) return [`${item.module}.${item.name} is ${offered}, the module wants ${wanted}`];
     return [];
   });
   if (problems.length) {
-    throw new LoadError(`${name} imports what no proxy offers to ABI ${abi}: ${problems.join("; ")}`);
+    const who = host === envoy ? "no proxy offers" : `${host.title} does not offer`;
+    throw new LoadError(`${name} imports what ${who} to ABI ${abi}: ${problems.join("; ")}`);
   }
 }
 
-function offeredSignature(module: string, name: string, abi: AbiVersion): Signature | undefined {
-  if (module === "wasi_snapshot_preview1" || module === "wasi_unstable") {
-    return Object.hasOwn(wasiFunctions, name) ? wasiFunctions[name] : undefined;
-  }
-  if (module !== "env" || !Object.hasOwn(envFunctions, name)) return undefined;
-  const call = envFunctions[name]!;
+function offeredSignature(
+  module: string,
+  name: string,
+  abi: AbiVersion,
+  { env, wasi, wasiModules }: HostProfile,
+): Signature | undefined {
+  if (wasiModules.includes(module)) return Object.hasOwn(wasi, name) ? wasi[name] : undefined;
+  if (module !== "env" || !Object.hasOwn(env, name)) return undefined;
+  const call = env[name]!;
   return call.versions.includes(abi) ? call.signature : undefined;
 }
 
-/** What to do about a function that is missing, in brackets, or nothing. */
-export function importHint(name: string, abi: AbiVersion): string {
+/** What to do about a function that is missing among these, in brackets, or nothing. */
+export function importHint(name: string, abi: AbiVersion, env: HostProfile["env"] = envFunctions): string {
   if (name === "abort") return ' (compile with "use": ["abort=~lib/proxy-wasm/assembly/abort/abort"])';
-  const versions = Object.hasOwn(envFunctions, name) ? envFunctions[name]!.versions : [];
+  const versions = Object.hasOwn(env, name) ? env[name]!.versions : [];
   return versions.length && !versions.includes(abi) ? ` (it belongs to ABI ${versions.join(", ")})` : "";
 }
 
-function checkExports(info: ModuleInfo, abi: AbiVersion, name: string): void {
+function checkExports(info: ModuleInfo, abi: AbiVersion, name: string, host: HostProfile): void {
   const functions = new Map(
     info.exports.flatMap((item) => (item.kind === "function" ? [[item.name, item.signature!] as const] : [])),
   );
   if (!functions.has("malloc") && !functions.has("proxy_on_memory_allocate")) {
     throw new LoadError(`${name} exports no allocator: malloc, or proxy_on_memory_allocate, of type i32 -> i32`);
   }
+  const absent = host.requiredExports.filter((required) => !functions.has(required));
+  if (absent.length)
+    throw new LoadError(`${name} does not export ${absent.join(", ")}, which ${host.title} insists on`);
   for (const [callback, signature] of functions) {
     const wanted = callbackSignature(callback, abi);
     if (wanted !== undefined && signature !== wanted) {

@@ -3,6 +3,7 @@
 import { GrpcStatus } from "../assembly/abi.ts";
 import { type ByteString, bytesOf } from "./bytes.ts";
 import { type HeaderEntry, HeaderMap } from "./header-map.ts";
+import type { HostProfile } from "./profiles/profile.ts";
 
 /** What a filter or the proxy itself answers with. */
 export interface LocalReply {
@@ -18,7 +19,7 @@ export interface LocalReply {
   readonly grpcStatus: number | undefined;
 }
 
-/** The message that carries a reply to this request. */
+/** The message that carries a reply to this request, as Envoy makes it. */
 export function localReplyMessage(
   reply: LocalReply,
   request: HeaderMap | undefined,
@@ -41,6 +42,32 @@ export function localReplyMessage(
   headers.put("content-length", String(reply.body.length));
   if (headers.get("content-type") === undefined) headers.append("content-type", "text/plain");
   return { headers, body: request?.get(":method") === "HEAD" ? new Uint8Array() : reply.body };
+}
+
+/** The same, as nginx makes it: with a line feed behind the body, and every header once. */
+export function nginxReplyMessage(
+  reply: LocalReply,
+  request: HeaderMap | undefined,
+): { headers: HeaderMap; body: Uint8Array } {
+  const headers = new HeaderMap("response", [[":status", String(reply.status)]]);
+  for (const [name, value] of reply.headers) if (!name.startsWith(":")) headers.set(name, value);
+  if (reply.body.length && headers.get("content-type") === undefined) headers.append("content-type", "text/plain");
+  headers.put("content-length", String(reply.body.length));
+  return { headers, body: request?.get(":method") === "HEAD" ? new Uint8Array() : reply.body };
+}
+
+/** What a stream gets whose filter has failed. */
+export function failedReply({ failureStatus, localReplies }: HostProfile): LocalReply {
+  if (localReplies === "envoy") return proxyReply(failureStatus, "", "wasm_fail_stream", GrpcStatus.Unavailable);
+  return nginxError(failureStatus, "Internal Server Error", "filter_failed");
+}
+
+/** An error of nginx's own, with its page. */
+export function nginxError(status: number, title: string, details: string): LocalReply {
+  const head = ["<html>", `<head><title>${status} ${title}</title></head>`, "<body>"];
+  const page = [...head, `<center><h1>${status} ${title}</h1></center>`, "<hr><center>nginx</center>", "</body>"];
+  const text = [...page, "</html>", ""].join("\r\n");
+  return { ...proxyReply(status, text, details), headers: [["content-type", "text/html"]] };
 }
 
 /** A reply of the proxy's own, in plain text. */

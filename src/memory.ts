@@ -2,20 +2,27 @@
 
 import { Status } from "../assembly/abi.ts";
 import { type ByteString, bytesOf } from "./bytes.ts";
-import { Refusal } from "./error.ts";
+import { Misuse, Refusal } from "./error.ts";
+import type { HostProfile } from "./profiles/profile.ts";
 
 /** Reads and writes a filter's memory, never beyond its end. Every address comes from the filter and is checked. */
 export class GuestMemory {
   readonly #memory: WebAssembly.Memory;
   readonly #allocate: (size: number) => number;
+  readonly #rules: Pick<HostProfile, "allocatesNothing" | "noRoom" | "trapsMisuse">;
   // Growing detaches the buffer, so both views are made anew when it has changed.
   #bytes = new Uint8Array();
   #view = new DataView(new ArrayBuffer(0));
 
   /** `allocate` asks the filter for room and may give anything. */
-  constructor(memory: WebAssembly.Memory, allocate: (size: number) => number) {
+  constructor(
+    memory: WebAssembly.Memory,
+    allocate: (size: number) => number,
+    rules: Pick<HostProfile, "allocatesNothing" | "noRoom" | "trapsMisuse">,
+  ) {
     this.#memory = memory;
     this.#allocate = allocate;
+    this.#rules = rules;
   }
 
   /** How many bytes it has. */
@@ -23,14 +30,14 @@ export class GuestMemory {
     return this.#memory.buffer.byteLength;
   }
 
-  /** Whether `size` bytes at `at` lie inside. */
+  /** Whether `size` bytes at `at` lie inside. A strict host takes 0 for an address of nothing. */
   has(at: number, size: number): boolean {
-    return at + size <= this.size;
+    return at + size <= this.size && (at !== 0 || size === 0 || !this.#rules.trapsMisuse);
   }
 
   /** The refusal for a place outside. */
   outside(what: string, at: number, size: number): Refusal {
-    return new Refusal(
+    return new Misuse(
       Status.InvalidMemoryAccess,
       `${what} (${size} bytes at ${at}) lies outside the filter's memory of ${this.#memory.buffer.byteLength} bytes`,
     );
@@ -64,9 +71,9 @@ export class GuestMemory {
     return this.#view.getUint32(at, true);
   }
 
-  /** Writes a 32-bit number. */
+  /** Writes a 32-bit number. A strict host wants an address that is a multiple of 4. */
   writeNumber(at: number, value: number): Refusal | undefined {
-    if (!this.has(at, 4)) return this.outside("the place for the answer", at, 4);
+    if (!this.has(at, 4) || (at & 3 && this.#rules.trapsMisuse)) return this.outside("the place for the answer", at, 4);
     this.#refresh();
     this.#view.setUint32(at, value, true);
     return undefined;
@@ -82,15 +89,15 @@ export class GuestMemory {
 
   /**
    * Gives the filter data: asks it for room, copies, and writes address and size. Nothing is asked for when there is
-   * nothing to give; the address is 0 then.
+   * nothing to give; the address is 0 then. Some hosts ask for no bytes, and want an address.
    */
   give(data: Uint8Array | ByteString, address: number, size: number): Refusal | undefined {
     let at = 0;
-    if (data.length) {
+    if (data.length || this.#rules.allocatesNothing) {
       at = this.#allocate(data.length) >>> 0;
       if (!at || !this.has(at, data.length)) {
         return new Refusal(
-          Status.InvalidMemoryAccess,
+          this.#rules.noRoom,
           `the filter's allocator gave ${at} for ${data.length} bytes, which is no place in its memory`,
         );
       }

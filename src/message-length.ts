@@ -1,17 +1,20 @@
 // Whether a body is as long as its head says. Envoy's HTTP/1 codec does not look.
 
 import type { Body } from "./body.ts";
-import { EnvoyFault } from "./error.ts";
+import { EnvoyFault, HostFault } from "./error.ts";
 import type { HeaderMap } from "./header-map.ts";
+import type { HostProfile } from "./profiles/profile.ts";
 
 /** Counts the bytes of a message on its way out. */
 export class MessageLength {
   readonly #what: "request" | "response";
+  readonly #profile: HostProfile;
   #announced: number | undefined;
   #sent = 0;
 
-  constructor(what: "request" | "response") {
+  constructor(what: "request" | "response", profile: HostProfile) {
     this.#what = what;
+    this.#profile = profile;
   }
 
   /** The head goes out, with a body to follow. */
@@ -29,8 +32,10 @@ export class MessageLength {
   /** The message ends; an `EnvoyFault` when it does so too early or too late. */
   end(): void {
     if (this.#announced === undefined || this.#announced === this.#sent) return;
-    throw new EnvoyFault(
-      `the ${this.#what}'s body has ${this.#sent} bytes, and its content-length says ${this.#announced}: Envoy 1.40 sends ` +
+    const { title, server } = this.#profile;
+    const Fault = server === "envoy" ? EnvoyFault : HostFault;
+    throw new Fault(
+      `the ${this.#what}'s body has ${this.#sent} bytes, and its content-length says ${this.#announced}: ${title} sends ` +
         "both as they are, and the other side waits for ever, or takes what is too much for the next message. " +
         `Remove content-length in on_${this.#what}_headers when the body will be changed.`,
     );

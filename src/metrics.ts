@@ -4,7 +4,8 @@
 
 import { MetricType, Status } from "../assembly/abi.ts";
 import { type ByteString, decodeText } from "./bytes.ts";
-import { Refusal } from "./error.ts";
+import { crc32 } from "./crc32.ts";
+import { Misuse, Refusal } from "./error.ts";
 
 /** What a metric is: a counter only grows, a gauge goes up and down, a histogram collects samples. */
 export type MetricKind = "counter" | "gauge" | "histogram";
@@ -149,9 +150,66 @@ export class MetricIds {
 }
 
 function unknown(id: number): Refusal {
-  return new Refusal(Status.NotFound, `there is no metric ${id}; proxy_define_metric gives ids, to each VM its own`);
+  return new Misuse(Status.NotFound, `there is no metric ${id}; proxy_define_metric gives ids, to each VM its own`);
 }
 
 function noHistogram(what: string): Refusal {
   return new Refusal(Status.BadArgument, `a histogram cannot ${what}`);
+}
+
+/** The longest name of a metric in nginx, with what stands in front. */
+const LONGEST_NAME = 256;
+
+/** The metrics as nginx has them: known by a hash of their names, counters alone can be incremented, and not recorded. */
+export class HashedMetricIds {
+  readonly #metrics: Metrics;
+  readonly #plugin: ByteString;
+  readonly #byId = new Map<number, Metric>();
+
+  constructor(metrics: Metrics, plugin: ByteString) {
+    this.#metrics = metrics;
+    this.#plugin = plugin;
+  }
+
+  /** The id of this name, whatever its type was when it was new. */
+  define(type: MetricType, name: ByteString): number | Refusal {
+    const whole = `pw:${this.#plugin}:${name}`;
+    if (whole.length > LONGEST_NAME) {
+      return new Misuse(Status.BadArgument, `the metric's name has ${whole.length} bytes, ${LONGEST_NAME} at most`);
+    }
+    const id = crc32(whole);
+    if (!this.#byId.has(id)) this.#byId.set(id, this.#metrics.define(type, name));
+    return id;
+  }
+
+  /** Adds to a counter. */
+  increment(id: number, offset: bigint): Refusal | undefined {
+    return this.#change(id, ["counter"], (metric) => metric.set(metric.exactValue + offset));
+  }
+
+  /** Sets a gauge, gives a histogram a sample. */
+  record(id: number, value: bigint): Refusal | undefined {
+    return this.#change(id, ["gauge", "histogram"], (metric) =>
+      metric.kind === "histogram" ? metric.sample(value) : metric.set(value),
+    );
+  }
+
+  /** What a counter or gauge stands at. */
+  value(id: number): bigint | Refusal {
+    const metric = this.#byId.get(id);
+    if (!metric) return unknown(id);
+    return metric.kind === "histogram" ? wrongKind(metric, ["counter", "gauge"]) : metric.exactValue;
+  }
+
+  #change(id: number, kinds: readonly MetricKind[], change: (metric: Metric) => void): Refusal | undefined {
+    const metric = this.#byId.get(id);
+    if (!metric) return unknown(id);
+    if (!kinds.includes(metric.kind)) return wrongKind(metric, kinds);
+    change(metric);
+    return undefined;
+  }
+}
+
+function wrongKind({ name, kind }: Metric, kinds: readonly MetricKind[]): Refusal {
+  return new Misuse(Status.BadArgument, `${name} is a ${kind}; it should be a ${kinds.join(" or a ")}`);
 }

@@ -7,9 +7,11 @@ import type { Clock } from "./clock.ts";
 import type { HostContext } from "./context.ts";
 import { LoadError, type Refusal, type Trap } from "./error.ts";
 import type { ForeignFunction } from "./foreign.ts";
-import { failedReply, HttpContext } from "./http-context.ts";
+import { HttpContext } from "./http-context.ts";
 import type { HttpStream, StreamFilter } from "./http-stream.ts";
 import type { Limits } from "./limits.ts";
+import { failedReply, type LocalReply } from "./local-reply.ts";
+import type { FailurePolicy } from "./profiles/profile.ts";
 import type { GivenProperties } from "./property-options.ts";
 import type { ProxyState } from "./proxy-state.ts";
 import { RootContext } from "./root-context.ts";
@@ -18,13 +20,6 @@ import type { ConnectionFilter, TcpStream } from "./tcp-stream.ts";
 import type { Thread } from "./thread.ts";
 import type { LogEntry, Trace } from "./trace.ts";
 import type { Vm } from "./vm.ts";
-
-/**
- * What a stream does when the filter has failed: `closed` ends it with a 503; `open` does so for those that the failed
- * filter was in, and leaves it out of new ones; `reload` starts a new VM for the next stream, not more often than the
- * back-off allows; `fail_open` is Envoy's deprecated switch, which lets every stream go on unfiltered.
- */
-export type FailurePolicy = "closed" | "open" | "reload" | "fail_open";
 
 /** How a proxy configures a filter. */
 export interface PluginOptions {
@@ -112,7 +107,7 @@ export class Plugin {
     this.identity = pluginIdentity(options, configuration);
     this.#place = place;
     this.#makeVm = makeVm;
-    this.#root = this.#start();
+    this.#root = this.#start(false);
     this.#loadedAt = host.clock.now();
   }
 
@@ -129,7 +124,7 @@ export class Plugin {
   /** The filter for a new stream; undefined when the failed filter is left out. */
   newFilter(stream: HttpStream, trace: Trace): StreamFilter | undefined {
     if (this.#isReady()) return new HttpContext(this.#root, stream, trace);
-    return this.#isOpen() ? undefined : failedFilter(stream);
+    return this.#isOpen() ? undefined : failedFilter(stream, failedReply(this.host.proxy.profile));
   }
 
   /** The filter for a new TCP connection; undefined when the failed filter is left out. */
@@ -176,7 +171,7 @@ export class Plugin {
     return this.options.failurePolicy === "open" || this.options.failurePolicy === "fail_open";
   }
 
-  #start(): RootContext {
+  #start(again: boolean): RootContext {
     const vm = this.runningVm ?? this.#startVm();
     for (const context of vm.contexts.values()) {
       if (!(context instanceof RootContext) || !context.serves(this.identity)) continue;
@@ -184,7 +179,7 @@ export class Plugin {
       return context;
     }
     const root = new RootContext(this, vm);
-    const refusing = root.start();
+    const refusing = root.start(again);
     if (!vm.failed && !refusing) return root;
     root.stop();
     vm.contexts.delete(root.id);
@@ -206,7 +201,7 @@ export class Plugin {
     if (clock.now() - this.#loadedAt < BigInt(Math.round(this.options.reloadBackoffMs * 1e6))) return;
     this.#loadedAt = clock.now();
     try {
-      this.#root = this.#start();
+      this.#root = this.#start(true);
     } catch (error) {
       if (!(error instanceof LoadError)) throw error;
     }
@@ -225,8 +220,8 @@ function startText(trap: Trap): string {
   return `the filter stopped in ${trap.callback} while it was started: ${said ?? trap.message}`;
 }
 
-/** Stands in a stream for a filter that has failed before: the stream ends with a 503. */
-function failedFilter(stream: HttpStream): StreamFilter {
+/** Stands in a stream for a filter that has failed before: the stream ends with this reply. */
+function failedFilter(stream: HttpStream, reply: LocalReply): StreamFilter {
   const pass = {
     headers: () => HeadersAction.Continue,
     data: () => DataAction.Continue,
@@ -236,7 +231,7 @@ function failedFilter(stream: HttpStream): StreamFilter {
   const fail = {
     ...pass,
     headers: () => {
-      stream.sendLocalReply(failedReply);
+      stream.sendLocalReply(reply);
       return HeadersAction.StopAllIterationAndWatermark;
     },
   };

@@ -8,6 +8,8 @@ import { Dispatcher } from "./dispatcher.ts";
 import type { DnsNames } from "./dns.ts";
 import type { GrpcUpstreams } from "./grpc.ts";
 import { Metrics } from "./metrics.ts";
+import { type HostName, type HostVariant, needSetting, profileOf } from "./profiles.ts";
+import type { HostProfile } from "./profiles/profile.ts";
 import { Queues } from "./queues.ts";
 import { seededRandom } from "./random.ts";
 import { SharedData } from "./shared-data.ts";
@@ -40,6 +42,11 @@ export interface ProxyOptions {
    * sees no streams. False by default, so that a test sees what one worker does.
    */
   readonly mainThread?: boolean;
+  /**
+   * The host to be like: `envoy` (1.40) by default, `higress`, `nginx` (ngx_wasm_module) or `kong`; or one with other
+   * values: `{ base: "envoy", version: "1.36" }`, `{ base: "nginx", sharedDataZones: ["*"] }`.
+   */
+  readonly host?: HostName | HostVariant;
 }
 
 /**
@@ -52,6 +59,8 @@ export class ProxyState {
   readonly clock: Clock;
   /** Fills an array with random bytes, from the seed. */
   readonly random: (bytes: Uint8Array) => void;
+  /** What its host does in its own way. */
+  readonly profile: HostProfile;
   /** Where callouts go. @internal */
   readonly clusters: Clusters;
   /** How many connections there were: the number of the next one. @internal */
@@ -75,7 +84,10 @@ export class ProxyState {
   constructor(options: ProxyOptions = {}) {
     this.clock = options.clock ?? new VirtualClock(options.now);
     this.random = seededRandom(options.seed ?? 1);
-    this.clusters = new Clusters(options.upstreams ?? {}, options.grpc ?? {}, options.dns ?? {}, this.clock);
+    this.profile = profileOf(options.host);
+    if (options.mainThread !== undefined) needSetting(this.profile, "mainThread");
+    const { upstreams = {}, grpc = {}, dns = {} } = options;
+    this.clusters = new Clusters(upstreams, grpc, dns, this.clock, this.profile);
     this.mainThread = options.mainThread ? this.newThread() : undefined;
   }
 

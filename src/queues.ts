@@ -4,7 +4,7 @@
 import { Status } from "../assembly/abi.ts";
 import { type ByteString, decodeText, encodeText, toBytes, toText } from "./bytes.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-import { Refusal } from "./error.ts";
+import { Misuse, Refusal } from "./error.ts";
 import { vmName } from "./shared-data.ts";
 
 interface Queue {
@@ -150,5 +150,5 @@ export class SharedQueue {
 }
 
 function unknown(id: number): Refusal {
-  return new Refusal(Status.NotFound, `there is no queue ${id}; registering or resolving one gives its id`);
+  return new Misuse(Status.NotFound, `there is no queue ${id}; registering or resolving one gives its id`);
 }

@@ -1,15 +1,18 @@
 // The root context of a plugin: its configuration, its timer, its life. Source: proxy-wasm-cpp-host src/context.cc.
 
 import { type MapType, Status } from "../assembly/abi.ts";
-import type { ByteString } from "./bytes.ts";
+import { type ByteString, byteString, encodeText } from "./bytes.ts";
 import { CalloutInbox } from "./callout-inbox.ts";
-import { HostContext, loggedMap, type LoggedStream } from "./context.ts";
-import { Refusal } from "./error.ts";
+import { HostContext, loggedMap, type LoggedStream, mapNames } from "./context.ts";
+import { crc32 } from "./crc32.ts";
+import { HostFault, Misuse, Refusal } from "./error.ts";
 import type { HeaderMap } from "./header-map.ts";
 import { leftovers } from "./leftovers.ts";
+import type { Plugin } from "./plugin.ts";
 import { property } from "./properties.ts";
 import type { PropertyValue } from "./property-value.ts";
 import { Trace } from "./trace.ts";
+import type { Vm } from "./vm.ts";
 
 /** The context of a plugin configuration in a VM. */
 export class RootContext extends HostContext {
@@ -23,15 +26,46 @@ export class RootContext extends HostContext {
   /** How many plugins and streams use it. */
   #users = 1;
 
-  /** Creates, starts and configures it; what refuses gives its name. */
-  start(): "proxy_on_vm_start" | "proxy_on_configure" | undefined {
+  constructor(plugin: Plugin, vm: Vm<HostContext>) {
+    super(plugin, vm, plugin.host.proxy.profile.rootId === "crc32" ? hashed(plugin) : vm.newContextId());
+  }
+
+  /** Creates, starts and configures it; what refuses gives its name. `again` when another VM has failed before. */
+  start(again: boolean): "proxy_on_vm_start" | "proxy_on_configure" | undefined {
     const { vm, plugin, id } = this;
     plugin.withConfiguration(() => vm.call("proxy_on_context_create", this, [id, 0]));
-    if (vm.call("proxy_on_vm_start", this, [id, plugin.vmConfiguration.length]) === 0) return "proxy_on_vm_start";
+    this.phase = "on_vm_start";
+    const size = plugin.vmConfiguration.length;
+    const starts = !again || this.profile.startsReplacement;
+    if (starts && vm.call("proxy_on_vm_start", this, [id, size]) === 0) return "proxy_on_vm_start";
+    this.phase = "on_configure";
     const configured = plugin.withConfiguration(() =>
       vm.call("proxy_on_configure", this, [id, plugin.configuration.length]),
     );
+    this.phase = "on_tick";
     return configured === 0 ? "proxy_on_configure" : undefined;
+  }
+
+  override headerMap(type: MapType, toChange: boolean): HeaderMap | Refusal {
+    if (this.#logged) return loggedMap(this.#logged, type, toChange);
+    const { mapReads, title } = this.profile;
+    if (!mapReads.includes(type)) return super.headerMap(type, toChange);
+    const what = `${mapNames[type]} cannot be used in ${this.phase}: a root context has no stream`;
+    if (toChange) return new Misuse(Status.BadArgument, what);
+    throw new HostFault(`${what}; ${title} reads where nothing is, and its worker crashes (SIGSEGV)`);
+  }
+
+  override sendLocalReply(): Refusal | undefined {
+    if (this.profile.localReplies === "envoy") return undefined;
+    throw new HostFault(
+      `proxy_send_local_response in ${this.phase}: a root context has no stream; ${this.profile.title} writes where ` +
+        "nothing is, and its worker crashes (SIGSEGV)",
+    );
+  }
+
+  /** Whether it ticks. */
+  get ticks(): boolean {
+    return this.#cancelTick !== undefined;
   }
 
   /** Ticks every so many milliseconds, first after one period; 0 stops it. */
@@ -60,10 +94,6 @@ export class RootContext extends HostContext {
     this.#logged = undefined;
   }
 
-  override headerMap(type: MapType, toChange: boolean): HeaderMap | Refusal {
-    return this.#logged ? loggedMap(this.#logged, type, toChange) : super.headerMap(type, toChange);
-  }
-
   override property(path: readonly ByteString[]): PropertyValue | Refusal {
     if (!this.#logged) return super.property(path);
     const { logged: stream, given } = this.#logged;
@@ -90,6 +120,7 @@ export class RootContext extends HostContext {
   /** A plugin or stream uses it no more. With the last one it ends; if it answers false, when it calls `done`. */
   release(): void {
     if (--this.#users) return;
+    if (!this.profile.endsRoots) return this.#remove();
     if (this.vm.call("proxy_on_done", this, [this.id]) !== 0) return this.#delete();
     this.#donePending = true;
     leftovers.add(this.#leftover);
@@ -119,6 +150,10 @@ export class RootContext extends HostContext {
   #delete(): void {
     this.setTickPeriod(0);
     this.vm.call("proxy_on_delete", this, [this.id]);
+    this.#remove();
+  }
+
+  #remove(): void {
     this.vm.contexts.delete(this.id);
     this.stop();
     this.#dropVmIfUnused();
@@ -129,4 +164,9 @@ export class RootContext extends HostContext {
     const left = [...this.vm.contexts.values()];
     if (left.every((context) => context instanceof RootContext && context.#donePending)) this.plugin.dropVm(this.vm);
   }
+}
+
+/** nginx's id of a filter: a hash of its name, its configuration, and an address, which here is 0. */
+function hashed({ options, configuration }: Plugin): number {
+  return crc32(encodeText(options.name) + byteString(configuration) + "0");
 }

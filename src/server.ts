@@ -134,7 +134,9 @@ class Connection {
     };
     const chunked = request.headers["transfer-encoding"] !== undefined;
     const empty = !chunked && Number(request.headers["content-length"] ?? 0) === 0;
-    this.#feed((stream) => stream.requestHeaders(requestHeaders(head, requestId(this.#filter.random)), empty));
+    const { random, proxy } = this.#filter;
+    const id = proxy.profile.addsEnvoyHeaders ? requestId(random) : undefined;
+    this.#feed((stream) => stream.requestHeaders(requestHeaders(head, id), empty));
     request.on("data", (chunk: Buffer) => !empty && this.#feed((stream) => stream.requestData(chunk, false)));
     request.on("end", () => {
       if (empty) return;

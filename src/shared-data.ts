@@ -25,22 +25,34 @@ export class SharedData {
 
   /**
    * Sets a value. With a `cas` other than 0, only when the value is still the one of that number; where there is none
-   * yet, whatever the number.
+   * yet, whatever the number. `strictly`, the number must fit in any case, and is 0 where there is none.
    */
-  set(vmId: string, key: ByteString, value: Uint8Array, cas: number): Refusal | undefined {
+  set(vmId: string, key: ByteString, value: Uint8Array, cas: number, strictly: boolean = false): Refusal | undefined {
     let values = this.#data.get(vmId);
     if (!values) this.#data.set(vmId, (values = new Map<ByteString, SharedValue>()));
     const current = values.get(key);
-    if (current && cas && cas !== current.cas) {
+    const fits = strictly ? cas === (current?.cas ?? 0) : !current || !cas || cas === current.cas;
+    if (!fits) {
       return new Refusal(
         Status.CasMismatch,
-        `the shared data under ${nameOf(key)} has changed: its number is ${current.cas}, not ${cas}. Read it again`,
+        `the shared data under ${nameOf(key)} has changed: its number is ${current?.cas ?? 0}, not ${cas}. Read it again`,
       );
     }
     // The numbers count up over all keys and vm_ids, and 0 is none of them.
     this.#lastCas = (this.#lastCas + 1) >>> 0 || 1;
     values.set(key, { value, cas: this.#lastCas });
     return undefined;
+  }
+
+  /** Removes a value, when its number is this one. */
+  delete(vmId: string, key: ByteString, cas: number): Refusal | undefined {
+    const values = this.#data.get(vmId);
+    const current = values?.get(key);
+    if (current?.cas === cas) {
+      values!.delete(key);
+      return undefined;
+    }
+    return new Refusal(Status.CasMismatch, `the number of the shared data under ${nameOf(key)} is not ${cas}`);
   }
 
   /** The keys of this vm_id, in the order in which they came. */

@@ -26,7 +26,7 @@ export const hello: UpstreamConnector = (feed) => {
   const answer = (): void => {
     setImmediate(() =>
       feed((stream) => {
-        stream.responseHeaders(responseHeaders(200, entries, 0), false);
+        stream.responseHeaders(responseHeaders(200, entries, stream.profile.addsEnvoyHeaders ? 0 : undefined), false);
         stream.responseData(text, true);
       }),
     );
@@ -96,7 +96,8 @@ function receive(feed: Feed, incoming: IncomingMessage, isHead: boolean, started
   const empty = isHead || status === 204 || status === 304 || length === "0";
   const time = Math.round(performance.now() - started);
   feed((stream) => {
-    stream.responseHeaders(responseHeaders(status, entries, stream.request.complete ? time : undefined), empty);
+    const saysTime = stream.profile.addsEnvoyHeaders && stream.request.complete;
+    stream.responseHeaders(responseHeaders(status, entries, saysTime ? time : undefined), empty);
   });
   incoming.on("data", (chunk: Buffer) => !empty && feed((stream) => stream.responseData(chunk, false)));
   incoming.on("end", () => {

@@ -2,10 +2,11 @@
 // the first trap. Source: proxy-wasm-cpp-host src/wasm.cc, include/proxy-wasm/wasm_vm.h.
 
 import type { Dispatcher } from "./dispatcher.ts";
-import { EnvoyFault, LoadError, Trap } from "./error.ts";
+import { HostFault, LoadError, Trap } from "./error.ts";
 import type { LoadedModule } from "./load.ts";
 import { GuestMemory } from "./memory.ts";
 import type { AbiVersion } from "./imports/signatures.ts";
+import type { HostProfile } from "./profiles/profile.ts";
 import type { TimeLimit } from "./time-limit.ts";
 import type { Trace, TraceEvent } from "./trace.ts";
 
@@ -42,6 +43,7 @@ export class Vm<Context extends VmContext> {
   readonly #functions: ReadonlyMap<string, (...args: number[]) => unknown>;
   readonly #timeLimit: TimeLimit | undefined;
   readonly #dispatcher: Dispatcher;
+  readonly #profile: HostProfile;
   readonly #afterCall: (() => void)[] = [];
   readonly #calls: [number, number, number] = [0, 0, 0];
   #dnsToken = 1;
@@ -57,23 +59,26 @@ export class Vm<Context extends VmContext> {
     dispatcher: Dispatcher,
     imports: ImportFactory<Context>,
     timeLimit: TimeLimit | undefined,
+    profile: HostProfile,
   ) {
     this.abi = abi;
+    this.#profile = profile;
     this.#dispatcher = dispatcher;
     this.#timeLimit = timeLimit;
+    const { neverCalled } = profile;
     const given = imports(this);
     const provided = provide(given);
-    const exports = Object.entries(instantiate(module, given));
+    const exports = Object.entries(instantiate(module, given)).filter(([name]) => !neverCalled.includes(name));
     this.#functions = new Map(exports.filter((item): item is [string, () => unknown] => typeof item[1] === "function"));
     this.globals = new Map(
       exports.filter((item): item is [string, WebAssembly.Global] => item[1] instanceof WebAssembly.Global),
     );
     const exported = exports.map(([, value]) => value).find((value) => value instanceof WebAssembly.Memory);
-    const memory = exported ?? provided;
-    this.memory = new GuestMemory(memory ?? new WebAssembly.Memory({ initial: 0 }), (size) => this.#allocate(size));
+    const memory = exported ?? provided ?? new WebAssembly.Memory({ initial: 0 });
+    this.memory = new GuestMemory(memory, (size) => this.#allocate(size), profile);
   }
 
-  /** Whether the module exports a function of this name. */
+  /** Whether the module exports a function of this name that the host calls. */
   exports(name: string): boolean {
     return this.#functions.has(name);
   }
@@ -103,7 +108,8 @@ export class Vm<Context extends VmContext> {
 
   /** A number for a callout of this kind, which stands in its low two bits. */
   newCallId(kind: 0 | 1 | 2): number {
-    return (++this.#calls[kind] << 2) | kind;
+    const [first, step] = this.#profile.calloutIds;
+    return first + step * this.#calls[kind]++ + kind;
   }
 
   /** A number for a name that is resolved. */
@@ -202,7 +208,7 @@ export class Vm<Context extends VmContext> {
   }
 
   #fail(error: unknown, callback: string, context: Context): void {
-    if (error instanceof EnvoyFault) {
+    if (error instanceof HostFault) {
       this.#afterCall.length = 0;
       throw error;
     }

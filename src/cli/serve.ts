@@ -7,7 +7,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { LogLevel, Status } from "../../assembly/abi.ts";
 import { SystemClock } from "../clock.ts";
 import { type Filter, loadFilter } from "../filter.ts";
-import type { FailurePolicy } from "../plugin.ts";
+import type { FailurePolicy } from "../profiles/profile.ts";
 import { type Exchange, type RunningServer, serve } from "../server.ts";
 import { connectTo, hello } from "../upstreams.ts";
 import { CommandError } from "./errors.ts";

@@ -5,8 +5,9 @@ import { Refusal } from "../error.ts";
 import { RootContext } from "../root-context.ts";
 import type { Family } from "./families.ts";
 
-export const contextCalls: Family = ({ vm }) => ({
+export const contextCalls: Family = ({ vm, host }) => ({
   proxy_set_effective_context(id: number) {
+    if (host.proxy.profile.hostCallsBelongTo === "running") return undefined;
     // 0 is the VM's own context in proxy-wasm-cpp-host, and unchooses.
     const context = id ? vm.contexts.get(id) : undefined;
     if (id && !context) return new Refusal(Status.BadArgument, `there is no context ${id}; it may have been deleted`);

@@ -5,39 +5,43 @@ import { findForeignFunction, unknownFunction } from "../foreign.ts";
 import { decodeText } from "../bytes.ts";
 import { type Family, isRefusal } from "./families.ts";
 
-export const foreignCalls: Family = ({ vm, host }) => ({
-  proxy_call_foreign_function(
-    name: number,
-    nameSize: number,
-    argument: number,
-    argumentSize: number,
-    returnResult: number,
-    returnResultSize: number,
-  ) {
-    const { memory } = vm;
-    if (!memory.has(name, nameSize)) return memory.outside("the name", name, nameSize);
-    if (!memory.has(argument, argumentSize)) return memory.outside("the argument", argument, argumentSize);
-    const text = decodeText(memory.text(name, nameSize));
-    const call = findForeignFunction(text, host.foreign);
-    if (!call) return unknownFunction(text, host.foreign);
-    const callers = { effective: vm.context!, running: vm.running! };
-    const result = call(memory.copy(argument, argumentSize), callers) ?? undefined;
-    const refusal = result && isRefusal(result) ? result : undefined;
-    const bytes = result && !isRefusal(result) ? result : undefined;
-    // Envoy writes the answer's address and size for a function that refused, too: 0 and 0.
-    let at = 0;
-    if (bytes && returnResult) {
-      at = memory.place(bytes);
-      if (!at && bytes.length) {
-        throw new EnvoyFault(
-          `the filter's allocator gave no place for the ${bytes.length} bytes that ${text} answers: Envoy 1.40 writes ` +
-            "them all the same and crashes (SIGSEGV)",
-        );
+export const foreignCalls: Family = ({ vm, host }) => {
+  const { profile } = host.proxy;
+  return {
+    proxy_call_foreign_function(
+      name: number,
+      nameSize: number,
+      argument: number,
+      argumentSize: number,
+      returnResult: number,
+      returnResultSize: number,
+    ) {
+      const { memory } = vm;
+      if (!memory.has(name, nameSize)) return memory.outside("the name", name, nameSize);
+      if (!memory.has(argument, argumentSize)) return memory.outside("the argument", argument, argumentSize);
+      const text = decodeText(memory.text(name, nameSize));
+      const call = findForeignFunction(text, host.foreign, profile);
+      if (!call) return unknownFunction(text, host.foreign, profile);
+      const running = vm.running!;
+      const callers = { effective: profile.foreignContext === "chosen" ? vm.context! : running, running };
+      const result = call(memory.copy(argument, argumentSize), callers) ?? undefined;
+      const refusal = result && isRefusal(result) ? result : undefined;
+      const bytes = result && !isRefusal(result) ? result : undefined;
+      // Envoy writes the answer's address and size for a function that refused, too: 0 and 0.
+      let at = 0;
+      if (bytes && returnResult) {
+        at = memory.place(bytes);
+        if (!at && bytes.length) {
+          throw new EnvoyFault(
+            `the filter's allocator gave no place for the ${bytes.length} bytes that ${text} answers: Envoy 1.40 writes ` +
+              "them all the same and crashes (SIGSEGV)",
+          );
+        }
       }
-    }
-    const unwritten =
-      (returnResult ? memory.writeNumber(returnResult, at) : undefined) ??
-      (returnResultSize ? memory.writeNumber(returnResultSize, bytes?.length ?? 0) : undefined);
-    return unwritten ?? refusal;
-  },
-});
+      const unwritten =
+        (returnResult ? memory.writeNumber(returnResult, at) : undefined) ??
+        (returnResultSize ? memory.writeNumber(returnResultSize, bytes?.length ?? 0) : undefined);
+      return unwritten ?? refusal;
+    },
+  };
+};

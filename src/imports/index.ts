@@ -2,8 +2,9 @@
 
 import { Status } from "../../assembly/abi.ts";
 import type { HostContext } from "../context.ts";
-import { LoadError, Refusal } from "../error.ts";
+import { LoadError, Misuse, Refusal } from "../error.ts";
 import type { Host, Plugin } from "../plugin.ts";
+import type { HostProfile } from "../profiles/profile.ts";
 import type { Vm } from "../vm.ts";
 import { bufferCalls } from "./buffers.ts";
 import { calloutCalls } from "./callouts.ts";
@@ -19,7 +20,7 @@ import { metricCalls } from "./metrics.ts";
 import { propertyCalls } from "./properties.ts";
 import { queueCalls } from "./queues.ts";
 import { sharedDataCalls } from "./shared-data.ts";
-import { envFunctions, wasiFunctions } from "./signatures.ts";
+import { wasiFunctions } from "./signatures.ts";
 import { streamCalls } from "./stream.ts";
 import { wasiCalls } from "./wasi.ts";
 
@@ -59,14 +60,21 @@ export function makeImports(plugin: Plugin, vm: Vm<HostContext>): WebAssembly.Im
   const host: Host = { ...plugin.host, log };
   const surroundings = { vm, plugin, host };
   const calls: Record<string, HostCall> = Object.assign({}, ...families.map((family) => family(surroundings)));
+  const { profile } = host.proxy;
   const env: Record<string, WebAssembly.ImportValue> = {};
-  for (const name of Object.keys(envFunctions)) env[name] = wrap(name, calls[name] ?? missing(name), plugin, vm);
+  for (const name of Object.keys(profile.env)) {
+    const call = calls[profile.aliases[name] ?? name] ?? missing(name);
+    env[name] = wrap(name, profile.notImplemented.includes(name) ? ending(name, profile) : call, plugin, vm);
+  }
   env["pthread_equal"] = (a: number, b: number) => (a === b ? 1 : 0);
   env["emscripten_notify_memory_growth"] = () => {};
   const wasi: Record<string, WebAssembly.ImportValue> = {};
-  for (const [name, call] of Object.entries(wasiCalls(surroundings))) {
+  for (const [name, ours] of Object.entries(wasiCalls(surroundings))) {
+    const errno = profile.wasiErrors[name];
+    const answer = errno === undefined ? ours : () => errno;
+    const call = profile.notImplemented.includes(name) ? ending(name, profile) : answer;
     wasi[name] = (...args: (number | bigint)[]) => {
-      guard(name, vm);
+      guard(name, vm, profile);
       return call(...(unsigned(args) as never[]));
     };
   }
@@ -80,11 +88,16 @@ export function implementedCalls(plugin: Plugin, vm: Vm<HostContext>): string[] 
 
 function wrap(name: string, call: HostCall, plugin: Plugin, vm: Vm<HostContext>): WebAssembly.ImportValue {
   const isLog = name === "proxy_log";
+  const { profile } = plugin.host.proxy;
   return (...args: (number | bigint)[]): number => {
-    guard(name, vm);
+    guard(name, vm, profile);
     const context = vm.context;
     if (!context && !isLog) throw new Error(`${name} was called outside of any callback`);
-    const refusal = (context?.plugin ?? plugin).host.fault(name) ?? call(...(unsigned(args) as never[]));
+    const fault = (context?.plugin ?? plugin).host.fault(name);
+    const refusal = fault ?? call(...(unsigned(args) as never[]));
+    if (refusal && !fault && profile.trapsMisuse && refusal instanceof Misuse) {
+      throw new Error(`${name} ended the VM, as ${profile.title} does: ${refusal.reason}`);
+    }
     if (!isLog || refusal) {
       const status = refusal?.status ?? Status.Ok;
       context?.trace.push({ kind: "call", name, status, reason: refusal?.reason });
@@ -95,15 +108,28 @@ function wrap(name: string, call: HostCall, plugin: Plugin, vm: Vm<HostContext>)
   };
 }
 
-function guard(name: string, vm: Vm<HostContext>): void {
+/** A call that this host does not have, although a module can import it. */
+function ending(name: string, { title }: HostProfile): () => never {
+  return () => {
+    throw new Error(`${name} ended the VM: ${title} lets a module import it, and has not implemented it`);
+  };
+}
+
+function guard(name: string, vm: Vm<HostContext>, profile: HostProfile): void {
   if (!vm.memory) {
     throw new LoadError(
       `the module calls ${name} in its start section, before it has a context: Envoy crashes (SIGSEGV). ` +
         'Export the start function instead (asc: "exportStart": "_initialize").',
     );
   }
+  if (!vm.restricted) return;
+  if (vm.restricted === "start" && profile.startCallsCrash) {
+    if (!name.startsWith("proxy_")) return;
+    throw new Error(`it calls ${name}, and ${profile.title} crashes at a host call from a start function`);
+  }
+  if (vm.restricted === "malloc" && !profile.restrictsAllocator) return;
   // The words that Envoy's log has for it.
-  if (vm.restricted && !allowed[vm.restricted].has(name)) throw new Error(`restricted_callback: ${name}`);
+  if (!allowed[vm.restricted].has(name)) throw new Error(`restricted_callback: ${name}`);
 }
 
 // JavaScript sees i32 as signed.

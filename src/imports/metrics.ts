@@ -1,16 +1,21 @@
 // Metrics.
 
 import { MetricType } from "../../assembly/abi.ts";
-import { MetricIds } from "../metrics.ts";
+import { encodeText } from "../bytes.ts";
+import { HashedMetricIds, MetricIds } from "../metrics.ts";
+import { Misuse, type Refusal } from "../error.ts";
 import { type Family, isRefusal, unknownValue } from "./families.ts";
 
-export const metricCalls: Family = ({ vm, host }) => {
-  const ids = new MetricIds(host.proxy.metrics);
+export const metricCalls: Family = ({ vm, plugin, host }) => {
+  const { metrics, profile } = host.proxy;
+  const isHashed = profile.metrics === "nginx";
+  const ids = isHashed ? new HashedMetricIds(metrics, encodeText(plugin.options.name)) : new MetricIds(metrics);
   return {
     proxy_define_metric(type: number, name: number, nameSize: number, returnMetric: number) {
-      if (type > MetricType.Histogram) return unknownValue("metric type", type, MetricType.Histogram);
+      if (type > MetricType.Histogram) return misused(unknownValue("metric type", type, MetricType.Histogram));
       if (!vm.memory.has(name, nameSize)) return vm.memory.outside("the name", name, nameSize);
-      return vm.memory.writeNumber(returnMetric, ids.define(type, vm.memory.text(name, nameSize)));
+      const id = ids.define(type, vm.memory.text(name, nameSize));
+      return isRefusal(id) ? id : vm.memory.writeNumber(returnMetric, id);
     },
 
     proxy_increment_metric(metric: number, offset: bigint) {
@@ -23,7 +28,14 @@ export const metricCalls: Family = ({ vm, host }) => {
 
     proxy_get_metric(metric: number, returnValue: number) {
       const value = ids.value(metric);
-      return isRefusal(value) ? value : vm.memory.writeLong(returnValue, value);
+      if (isRefusal(value)) return value;
+      if (isHashed && returnValue % 8)
+        return vm.memory.outside("the place for the value, no multiple of 8", returnValue, 8);
+      return vm.memory.writeLong(returnValue, value);
     },
   };
 };
+
+function misused({ status, reason }: Refusal): Refusal {
+  return new Misuse(status, reason);
+}

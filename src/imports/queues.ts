@@ -1,21 +1,30 @@
 // Shared queues.
 
+import { Status } from "../../assembly/abi.ts";
 import { decodeText } from "../bytes.ts";
+import { Misuse } from "../error.ts";
 import { RootContext } from "../root-context.ts";
 import { type Family, isRefusal } from "./families.ts";
 
 export const queueCalls: Family = ({ vm, host }) => {
-  const { queues } = host.proxy;
+  const { queues, profile } = host.proxy;
+  const { queueZones, title } = profile;
   return {
     proxy_register_shared_queue(name: number, nameSize: number, returnQueue: number) {
       if (!vm.memory.has(name, nameSize)) return vm.memory.outside("the name", name, nameSize);
       const { plugin, root } = vm.context!;
+      const queueName = vm.memory.text(name, nameSize);
+      if (queueZones && !queueZones.includes(decodeText(queueName))) {
+        const zones = queueZones.join(", ") || "none";
+        const what = `the queue ${JSON.stringify(decodeText(queueName))} is not declared; there are ${zones}`;
+        return new Misuse(Status.NotFound, `${what} (${title}: shm_queue; here: queueZones)`);
+      }
       const ready = (queue: number): void => {
         // It is the id that counts: after a reload the root context of the new VM hears of the items.
         const registrant = plugin.runningVm?.contexts.get(root.id);
         if (registrant instanceof RootContext) registrant.queueReady(queue);
       };
-      const id = queues.register(plugin.options.vmId, vm.memory.text(name, nameSize), ready);
+      const id = queues.register(plugin.options.vmId, queueName, ready);
       return vm.memory.writeNumber(returnQueue, id);
     },
 

@@ -1,9 +1,22 @@
 // Shared data.
 
+import { Status } from "../../assembly/abi.ts";
+import { decodeText } from "../bytes.ts";
+import { Misuse, type Refusal } from "../error.ts";
 import { type Family, isRefusal } from "./families.ts";
 
 export const sharedDataCalls: Family = ({ vm, host }) => {
   const data = host.proxy.sharedData;
+  const { sharedDataZones, casZeroOverwrites, title } = host.proxy.profile;
+  /** Why a key has no place, in a host where it needs one. */
+  const homeless = (key: string): Refusal | undefined => {
+    if (!sharedDataZones) return undefined;
+    const [zone, ...rest] = key.split("/");
+    if ((rest.length && sharedDataZones.includes(zone!)) || sharedDataZones.includes("*")) return undefined;
+    const zones = sharedDataZones.join(", ") || "none";
+    const what = `no zone is declared for the shared data under ${JSON.stringify(decodeText(key))}; there are ${zones}`;
+    return new Misuse(Status.NotFound, `${what} (${title}: shm_kv; here: sharedDataZones)`);
+  };
   return {
     proxy_get_shared_data(
       key: number,
@@ -13,7 +26,8 @@ export const sharedDataCalls: Family = ({ vm, host }) => {
       returnCas: number,
     ) {
       if (!vm.memory.has(key, keySize)) return vm.memory.outside("the key", key, keySize);
-      const found = data.get(vm.context!.plugin.options.vmId, vm.memory.text(key, keySize));
+      const name = vm.memory.text(key, keySize);
+      const found = homeless(name) ?? data.get(vm.context!.plugin.options.vmId, name);
       if (isRefusal(found)) return found;
       return vm.memory.give(found.value, returnValue, returnValueSize) ?? vm.memory.writeNumber(returnCas, found.cas);
     },
@@ -22,7 +36,11 @@ export const sharedDataCalls: Family = ({ vm, host }) => {
       if (!vm.memory.has(key, keySize)) return vm.memory.outside("the key", key, keySize);
       if (!vm.memory.has(value, valueSize)) return vm.memory.outside("the value", value, valueSize);
       const { vmId } = vm.context!.plugin.options;
-      return data.set(vmId, vm.memory.text(key, keySize), vm.memory.copy(value, valueSize), cas);
+      const name = vm.memory.text(key, keySize);
+      const wrong = homeless(name);
+      if (wrong) return wrong;
+      if (!casZeroOverwrites && !value) return data.delete(vmId, name, cas);
+      return data.set(vmId, name, vm.memory.copy(value, valueSize), cas, !casZeroOverwrites);
     },
   };
 };

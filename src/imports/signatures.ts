@@ -6,17 +6,23 @@ import type { Signature } from "../module.ts";
 /** The versions of the ABI that modules declare. */
 export type AbiVersion = "0.1.0" | "0.2.0" | "0.2.1";
 
-/** What the host knows of a function: how many 32-bit parameters it takes, or its type; and for which versions. */
-interface HostFunction {
+/** What the host knows of a function: its type, and for which versions it is there. */
+export interface HostFunction {
+  /** Its type. */
   readonly signature: Signature;
+  /** The versions of the ABI that have it. */
   readonly versions: readonly AbiVersion[];
 }
 
-const all: readonly AbiVersion[] = ["0.1.0", "0.2.0", "0.2.1"];
+/** Every version. */
+export const allVersions: readonly AbiVersion[] = ["0.1.0", "0.2.0", "0.2.1"];
 
-function call(parameters: number, versions: readonly AbiVersion[] = all): HostFunction {
+/** A function with so many 32-bit parameters that answers a status. */
+export function hostFunction(parameters: number, versions: readonly AbiVersion[] = allVersions): HostFunction {
   return { signature: `${Array<string>(parameters).fill("i32").join(" ")} -> i32`.trim(), versions };
 }
+
+const call = hostFunction;
 
 /** The functions of the module `env`. */
 export const envFunctions: Readonly<Record<string, HostFunction>> = {
@@ -59,12 +65,12 @@ export const envFunctions: Readonly<Record<string, HostFunction>> = {
   proxy_enqueue_shared_queue: call(3),
   proxy_dequeue_shared_queue: call(3),
   proxy_define_metric: call(4),
-  proxy_increment_metric: { signature: "i32 i64 -> i32", versions: all },
-  proxy_record_metric: { signature: "i32 i64 -> i32", versions: all },
+  proxy_increment_metric: { signature: "i32 i64 -> i32", versions: allVersions },
+  proxy_record_metric: { signature: "i32 i64 -> i32", versions: allVersions },
   proxy_get_metric: call(2),
   proxy_call_foreign_function: call(6),
   pthread_equal: call(2),
-  emscripten_notify_memory_growth: { signature: "i32 ->", versions: all },
+  emscripten_notify_memory_growth: { signature: "i32 ->", versions: allVersions },
   envoy_resolve_dns: call(3),
 };
 
