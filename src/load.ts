@@ -25,13 +25,6 @@ export interface LoadedModule {
   readonly provide: Provision;
 }
 
-/** The exports that say which version of the ABI a module is made for. */
-export const abiMarkers: Readonly<Record<string, AbiVersion>> = {
-  proxy_abi_version_0_1_0: "0.1.0",
-  proxy_abi_version_0_2_0: "0.2.0",
-  proxy_abi_version_0_2_1: "0.2.1",
-};
-
 /** Checks a module; a `LoadError` says what is wrong. `name` stands in it. */
 export async function checkModule(
   bytes: Uint8Array<ArrayBuffer>,
@@ -41,7 +34,7 @@ export async function checkModule(
 ): Promise<CheckedModule> {
   await checkValid(bytes, name);
   const info = inspectModule(bytes);
-  const abi = abiOf(info, name);
+  const abi = abiOf(info, name, host);
   checkImports(info, abi, name, host);
   checkExports(info, abi, name, host);
   const provide = provision(info, limits.memoryPages, name);
@@ -68,11 +61,11 @@ export async function checkValid(bytes: Uint8Array<ArrayBuffer>, name: string): 
   }
 }
 
-function abiOf(info: ModuleInfo, name: string): AbiVersion {
-  const marker = info.exports.find((item) => item.kind === "function" && Object.hasOwn(abiMarkers, item.name));
-  if (marker) return abiMarkers[marker.name]!;
+function abiOf(info: ModuleInfo, name: string, { markers }: HostProfile): AbiVersion {
+  const marker = info.exports.find((item) => item.kind === "function" && Object.hasOwn(markers, item.name));
+  if (marker) return markers[marker.name]!;
   throw new LoadError(
-    `${name} is no proxy-wasm filter: it exports none of ${Object.keys(abiMarkers).join(", ")}. ` +
+    `${name} is no proxy-wasm filter: it exports none of ${Object.keys(markers).join(", ")}. ` +
       'A filter of this SDK gets its exports from "extends": "proxy-wasm/asconfig.json" in asconfig.json.',
   );
 }

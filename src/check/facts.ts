@@ -1,6 +1,7 @@
 // What a module's bytes say of it, for the commands that judge and describe it.
 
-import { abiMarkers, checkValid } from "../load.ts";
+import { abiMarkers } from "../imports/signatures.ts";
+import { checkValid } from "../load.ts";
 import { inspectModule } from "../module.ts";
 import { type ModuleParts, takeApart } from "../module-parts.ts";
 import type { ModuleFacts } from "./judge.ts";

@@ -1,7 +1,7 @@
 // Whether a proxy would take a module, from what the module says of itself and what the tables say of the proxy.
 
-import { abiMarkers, callbackSignature, importHint } from "../load.ts";
-import { type AbiVersion, callbackSignatures } from "../imports/signatures.ts";
+import { callbackSignature, importHint } from "../load.ts";
+import { abiMarkers, type AbiVersion, callbackSignatures } from "../imports/signatures.ts";
 import type { ModuleInfo } from "../module.ts";
 import type { Target } from "./targets.ts";
 

@@ -1,9 +1,11 @@
 // What each proxy takes, as data: the functions that it offers, the exports that it insists on, its limits, and what
 // links there without doing anything. Sources stand with each table.
 
-import { abiMarkers } from "../load.ts";
 import { type AbiVersion, envFunctions, wasiFunctions } from "../imports/signatures.ts";
 import type { Signature } from "../module.ts";
+import { envoys as envoyProfiles, higress as higressProfile } from "../profiles/envoy.ts";
+import { nginx as nginxProfile } from "../profiles/nginx.ts";
+import type { HostProfile } from "../profiles/profile.ts";
 
 /** The types of functions, by name. */
 type Functions = Readonly<Record<string, Signature>>;
@@ -42,11 +44,6 @@ export interface Target {
 
 const MEBIBYTE = 1024 * 1024;
 
-/** Picks from a table, in the order of the names. */
-function pick(table: Functions, names: readonly string[]): Functions {
-  return Object.fromEntries(names.map((name) => [name, table[name]!]));
-}
-
 /** The same for each of these names. */
 function each(names: readonly string[], reason: string): Record<string, string> {
   return Object.fromEntries(names.map((name) => [name, reason]));
@@ -56,9 +53,15 @@ function words(text: string): string[] {
   return text.trim().split(/\s+/);
 }
 
-function envOf(abi: AbiVersion): Functions {
-  const offered = Object.entries(envFunctions).filter(([, { versions }]) => versions.includes(abi));
-  return Object.fromEntries(offered.map(([name, { signature }]) => [name, signature]));
+/** What a host offers to a module of a version of the ABI. */
+function functionsOf({ env: functions, wasi, wasiModules }: HostProfile): Target["functions"] {
+  return (abi) => {
+    const offered = Object.entries(functions).filter(([, { versions }]) => versions.includes(abi));
+    return {
+      env: Object.fromEntries(offered.map(([name, { signature }]) => [name, signature])),
+      ...Object.fromEntries(wasiModules.map((module) => [module, wasi])),
+    };
+  };
 }
 
 /** Every function of `env`, whichever version of the ABI has it. */
@@ -68,14 +71,6 @@ const env: Functions = Object.fromEntries(
 
 const without = (table: Functions, names: readonly string[]): Functions =>
   Object.fromEntries(Object.entries(table).filter(([name]) => !names.includes(name)));
-
-/** WASI as Envoy has it up to 1.38. Run: a module that imports all of it, in Envoy 1.36.4, 1.37.0 and 1.38.2. */
-const olderWasi = pick(
-  wasiFunctions,
-  words(`args_get args_sizes_get clock_time_get environ_get environ_sizes_get fd_close fd_fdstat_get
-    fd_fdstat_set_flags fd_prestat_dir_name fd_prestat_get fd_read fd_seek fd_write path_open poll_oneoff proc_exit
-    random_get sched_yield`),
-);
 
 const tcpCallbacks = words(`proxy_on_new_connection proxy_on_downstream_data proxy_on_upstream_data
   proxy_on_downstream_connection_close proxy_on_upstream_connection_close`);
@@ -90,18 +85,17 @@ const sharedDataCalls = words("proxy_get_shared_data proxy_set_shared_data");
 const grpcCalls = words(`proxy_grpc_call proxy_grpc_stream proxy_grpc_send proxy_grpc_cancel proxy_grpc_close`);
 const metricCalls = words(`proxy_define_metric proxy_increment_metric proxy_record_metric proxy_get_metric`);
 
-/** Envoy, and what is built from it. Source: proxy-wasm-cpp-host; a running Envoy 1.36.4, 1.37.0, 1.38.2, 1.39.3, 1.40.0. */
-function cppHost(id: string, name: string, wasi: Functions): Target {
-  const wasiModules = { wasi_snapshot_preview1: wasi, wasi_unstable: wasi };
+/** What a host takes, as its profile says, with the limits of proxy-wasm-cpp-host. */
+function hostTarget(id: string, name: string, profile: HostProfile): Target {
   return {
     id,
     name,
-    markers: abiMarkers,
-    functions: (abi) => ({ env: envOf(abi), ...wasiModules }),
+    markers: profile.markers,
+    functions: functionsOf(profile),
     allocators: ["malloc", "proxy_on_memory_allocate"],
     starts: ["_initialize", "_start"],
-    required: [],
-    makesMemory: true,
+    required: profile.requiredExports,
+    makesMemory: profile.providesMemory,
     comparesCallbacks: true,
     moduleBytes: undefined,
     memoryPages: 16384,
@@ -111,13 +105,10 @@ function cppHost(id: string, name: string, wasi: Functions): Target {
   };
 }
 
-const envoys = [
-  cppHost("envoy-1.40", "Envoy 1.40", wasiFunctions),
-  cppHost("envoy-1.39", "Envoy 1.39", wasiFunctions),
-  cppHost("envoy-1.38", "Envoy 1.38", olderWasi),
-  cppHost("envoy-1.37", "Envoy 1.37", olderWasi),
-  cppHost("envoy-1.36", "Envoy 1.36", olderWasi),
-];
+/** Envoy. Run: modules that import everything, in 1.36.4, 1.37.0, 1.38.2, 1.39.3, 1.40.0. */
+const envoys = ["1.40", "1.39", "1.38", "1.37", "1.36"].map((version) =>
+  hostTarget(`envoy-${version}`, `Envoy ${version}`, envoyProfiles[version]!),
+);
 
 /** A control plane that runs one of these, and takes modules up to 256 MiB. */
 function gateway(id: string, name: string, envoy: string): Target {
@@ -141,46 +132,19 @@ const envoyGateways = [
 
 const i32 = (parameters: number): Signature => `${Array<string>(parameters).fill("i32").join(" ")} -> i32`;
 
-/** An Envoy 1.36 with host calls of its own. Source: higress-group/proxy-wasm-go-sdk, `abi_hostcalls.go`. */
 const higress: Target = {
-  ...gateway("higress-2", "Higress 2", "envoy-1.36"),
-  markers: { ...abiMarkers, proxy_abi_version_0_2_100: "0.2.1" },
-  functions: (abi) => ({
-    env: {
-      ...envOf(abi),
-      proxy_redis_init: i32(7),
-      proxy_redis_call: i32(5),
-      proxy_inject_encoded_data_to_filter_chain: i32(3),
-      proxy_get_upstream_hosts: i32(2),
-      proxy_set_upstream_override_host: i32(2),
-    },
-    wasi_snapshot_preview1: olderWasi,
-    wasi_unstable: olderWasi,
-  }),
+  ...hostTarget("higress-2", "Higress 2", higressProfile),
+  moduleBytes: 256 * MEBIBYTE,
 };
 
 const notInAnyNginx = words(`proxy_get_buffer_status proxy_get_header_map_size pthread_equal envoy_resolve_dns
   emscripten_notify_memory_growth`);
 const notInNginx = "not implemented there: the call ends the request with an error";
 
-/** Source: Kong/ngx_wasm_module, `src/common/proxy_wasm`, `docs/PROXY_WASM.md`; Kong 3.9 is built with it. */
+/** Kong 3.9 is built with it. */
 function nginx(id: string, name: string): Target {
-  const functions = {
-    env: {
-      ...without(env, notInAnyNginx),
-      proxy_get_log_level: i32(2),
-      proxy_get_buffer: i32(5),
-      proxy_set_buffer: i32(5),
-      proxy_send_http_response: i32(8),
-      proxy_dispatch_http_call: i32(10),
-    },
-    wasi_snapshot_preview1: olderWasi,
-  };
   return {
-    ...cppHost(id, name, olderWasi),
-    functions: () => functions,
-    required: ["proxy_on_context_create", "proxy_on_vm_start", "proxy_on_configure"],
-    makesMemory: false,
+    ...hostTarget(id, name, nginxProfile),
     memoryPages: 65536,
     ignored: {
       ...each(tcpCallbacks, "HTTP only"),
@@ -190,11 +154,7 @@ function nginx(id: string, name: string): Target {
       proxy_on_queue_ready: "no word of new items: ask the queue",
     },
     idle: {
-      ...each(
-        [...grpcCalls, ...words("proxy_done proxy_continue_response proxy_clear_route_cache proxy_close_stream")],
-        notInNginx,
-      ),
-      ...each(words("proxy_get_status proxy_resolve_shared_queue proxy_get_log_level"), notInNginx),
+      ...each(nginxProfile.notImplemented, notInNginx),
       proxy_call_foreign_function: "only resolve_lua",
     },
     notes: ["what Envoy answers with a status often ends the request here"],
@@ -241,7 +201,7 @@ const apisix: Target = {
 
 /** Source: Google Cloud "Service Extensions", plugins: supported ABI, limits. */
 const google: Target = {
-  ...cppHost("google", "Google Cloud Service Extensions", wasiFunctions),
+  ...hostTarget("google", "Google Cloud Service Extensions", envoyProfiles["1.40"]!),
   moduleBytes: 5 * MEBIBYTE,
   memoryPages: 256,
   ignored: {
@@ -262,7 +222,7 @@ const google: Target = {
 
 /** Source: G-Core/fastedge-test, `HostFunctions.ts`, `hostFunctions.ts`; G-Core/proxy-wasm-sdk-as. */
 const fastEdge: Target = {
-  ...cppHost("fastedge", "Gcore FastEdge", wasiFunctions),
+  ...hostTarget("fastedge", "Gcore FastEdge", envoyProfiles["1.40"]!),
   functions: () => ({
     env: {
       ...without(env, [

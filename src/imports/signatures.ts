@@ -6,6 +6,13 @@ import type { Signature } from "../module.ts";
 /** The versions of the ABI that modules declare. */
 export type AbiVersion = "0.1.0" | "0.2.0" | "0.2.1";
 
+/** The exports that say which version of the ABI a module is made for. */
+export const abiMarkers: Readonly<Record<string, AbiVersion>> = {
+  proxy_abi_version_0_1_0: "0.1.0",
+  proxy_abi_version_0_2_0: "0.2.0",
+  proxy_abi_version_0_2_1: "0.2.1",
+};
+
 /** What the host knows of a function: its type, and for which versions it is there. */
 export interface HostFunction {
   /** Its type. */

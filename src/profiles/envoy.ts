@@ -2,12 +2,13 @@
 // Source: proxy-wasm-cpp-host; a running Envoy 1.40; WASI: a running Envoy 1.36.4, 1.37.0, 1.38.2, 1.39.3.
 
 import { Status } from "../../assembly/abi.ts";
-import { envFunctions, hostFunction, wasiFunctions } from "../imports/signatures.ts";
+import { abiMarkers, envFunctions, hostFunction, wasiFunctions } from "../imports/signatures.ts";
 import type { HostProfile } from "./profile.ts";
 
 /** Envoy 1.40. What this host does in its way stands in test/known-gaps.json. */
 export const envoy: HostProfile = {
   title: "Envoy 1.40",
+  markers: abiMarkers,
   env: envFunctions,
   aliases: {},
   wasi: wasiFunctions,
@@ -116,6 +117,7 @@ export const envoys: Readonly<Record<string, HostProfile>> = (() => {
 export const higress: HostProfile = {
   ...envoys["1.36"]!,
   title: "Higress 2",
+  markers: { ...abiMarkers, proxy_abi_version_0_2_100: "0.2.1" },
   env: {
     ...envFunctions,
     proxy_redis_init: hostFunction(7),

@@ -118,7 +118,7 @@ export const nginx: HostProfile = {
     proxy_on_downstream_connection_close proxy_on_upstream_connection_close proxy_on_request_trailers
     proxy_on_response_trailers proxy_on_request_metadata proxy_on_response_metadata proxy_on_queue_ready
     proxy_on_grpc_receive_initial_metadata proxy_on_grpc_receive proxy_on_grpc_receive_trailing_metadata
-    proxy_on_grpc_close`),
+    proxy_on_grpc_close envoy_on_resolve_dns envoy_on_stats_update`),
   missingSettings: ["allowOnHeadersStopIteration", "failurePolicy", "mainThread", "reloadBackoffMs"],
   rootId: "crc32",
   endsRoots: false,

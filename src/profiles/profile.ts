@@ -43,6 +43,8 @@ export interface HostProfile {
   /** What sentences call it: `Envoy 1.40`. */
   readonly title: string;
 
+  /** The exports that say which version of the ABI a module is made for. */
+  readonly markers: Readonly<Record<string, AbiVersion>>;
   /** The functions that a module can import from `env`, with their types. */
   readonly env: Readonly<Record<string, HostFunction>>;
   /** Functions of `env` that do what another does. */
