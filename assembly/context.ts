@@ -3,7 +3,7 @@
 import { Action, BufferType, GRPC_STATUS_UNSET, GrpcStatus, MapType, Status, StreamType } from "./abi";
 import { Body, bodyOf } from "./body";
 import { callDataOf } from "./call-data";
-import { focus } from "./callback";
+import { calledContext, focus, sharedClass } from "./callback";
 import { configurationBytes, configurationText } from "./configuration";
 import { DnsAnswer, DnsHandler, startDns } from "./dns";
 import { proxy_done, proxy_set_tick_period_milliseconds } from "./env";
@@ -48,8 +48,16 @@ export function responseFlow(context: usize): usize {
 }
 
 /** A header map of this context, whichever context host calls mean just now. */
-function mapOf(contextId: u32, type: MapType): HeaderMap {
-  return HeaderMap.of(focus(contextId) ? type : NO_MAP);
+function mapOf(context: usize, type: MapType): HeaderMap {
+  return HeaderMap.of(focusOn(context) ? type : NO_MAP);
+}
+
+/**
+ * As `focus`, of the context at this address: a managed argument would cost the caller a place on the shadow stack. A
+ * shared context is reached in its own callbacks only.
+ */
+function focusOn(context: usize): bool {
+  return sharedClass() != 0 || focus(load<u32>(context, offsetof<Context>("ownId")));
 }
 
 /** No host has such a map. */
@@ -57,8 +65,13 @@ const NO_MAP = 0xff as MapType;
 
 /** What every context has: its id, and the end of its life. */
 export abstract class Context {
+  private readonly ownId: u32 = nextId;
+
   /** The host's number of this context; unique in the VM while the context lives. */
-  readonly id: u32 = nextId;
+  get id(): u32 {
+    // By address: a managed value would cost a place on the shadow stack.
+    return sharedClass() ? calledContext() : load<u32>(changetype<usize>(this), offsetof<Context>("ownId"));
+  }
 
   /** The context behind this one in the registry's table. @internal */
   private nextInRegistry: Context | null = null;
@@ -252,7 +265,7 @@ export class RootContext extends Context {
   subscribe<T extends RootContext>(name: string, handle: (self: T, item: string) => void): Status {
     // @ts-ignore: a type parameter has a value in asc
     assert(this instanceof T, "subscribe<" + nameof<T>() + "> was called on another class");
-    focus(this.id);
+    focusOn(changetype<usize>(this));
     return subscribeTexts(name, this.id, changetype<usize>(handle));
   }
 
@@ -260,7 +273,7 @@ export class RootContext extends Context {
   subscribeBytes<T extends RootContext>(name: string, handle: (self: T, item: Uint8Array) => void): Status {
     // @ts-ignore: a type parameter has a value in asc
     assert(this instanceof T, "subscribeBytes<" + nameof<T>() + "> was called on another class");
-    focus(this.id);
+    focusOn(changetype<usize>(this));
     return subscribeBytes(name, this.id, changetype<usize>(handle));
   }
 
@@ -297,7 +310,7 @@ export class RootContext extends Context {
    * else uses that VM. Source: proxy-wasm/spec v0.2.1, `proxy_done`.
    */
   done(): Status {
-    if (!focus(this.id)) return Status.BadArgument;
+    if (!focusOn(changetype<usize>(this))) return Status.BadArgument;
     return checked(changetype<usize>("proxy_done"), proxy_done(), FOUND_OR_NOT, memory.data(4));
   }
 
@@ -387,22 +400,22 @@ export class HttpContext extends Context {
 
   /** The request's headers, pseudo headers (`:method`, `:path`, `:authority`, `:scheme`) included. */
   get requestHeaders(): HeaderMap {
-    return mapOf(this.id, MapType.HttpRequestHeaders);
+    return mapOf(changetype<usize>(this), MapType.HttpRequestHeaders);
   }
 
   /** The request's trailers. */
   get requestTrailers(): HeaderMap {
-    return mapOf(this.id, MapType.HttpRequestTrailers);
+    return mapOf(changetype<usize>(this), MapType.HttpRequestTrailers);
   }
 
   /** The response's headers, `:status` included. */
   get responseHeaders(): HeaderMap {
-    return mapOf(this.id, MapType.HttpResponseHeaders);
+    return mapOf(changetype<usize>(this), MapType.HttpResponseHeaders);
   }
 
   /** The response's trailers. */
   get responseTrailers(): HeaderMap {
-    return mapOf(this.id, MapType.HttpResponseTrailers);
+    return mapOf(changetype<usize>(this), MapType.HttpResponseTrailers);
   }
 
   /** What is there of the request's body: in `onRequestBody`, and while the body is held. */
@@ -516,7 +529,7 @@ export class HttpContext extends Context {
   }
 
   private continueFlow(flow: usize, stream: StreamType): Status {
-    if (!focus(this.id)) return Status.BadArgument;
+    if (!focusOn(changetype<usize>(this))) return Status.BadArgument;
     const may = mayContinue(flow);
     return may == Status.Ok ? continueStream(stream) : may == Status.Empty ? Status.Ok : may;
   }
@@ -530,7 +543,7 @@ export class HttpContext extends Context {
   }
 
   private canAnswer(): bool {
-    return focus(this.id) && mayAnswer(requestFlow(changetype<usize>(this)));
+    return focusOn(changetype<usize>(this)) && mayAnswer(requestFlow(changetype<usize>(this)));
   }
 
   /**
@@ -544,7 +557,7 @@ export class HttpContext extends Context {
     statusCode: u32,
     body: string = "",
     headers: Headers | null = null,
-    grpcStatus: i32 = GRPC_STATUS_UNSET,
+    grpcStatus: i32 = 0xffff_ffff,
     details: string = "",
   ): Status {
     return this.canAnswer() ? sendLocalResponse(statusCode, body, headers, grpcStatus, details) : Status.BadArgument;
@@ -555,7 +568,7 @@ export class HttpContext extends Context {
     statusCode: u32,
     body: Uint8Array,
     headers: Headers | null = null,
-    grpcStatus: i32 = GRPC_STATUS_UNSET,
+    grpcStatus: i32 = 0xffff_ffff,
     details: string = "",
   ): Status {
     return this.canAnswer()

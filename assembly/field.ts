@@ -1,5 +1,6 @@
 // What may stand in a header.
 
+import { isFieldLiteral } from "./literals";
 import { complain } from "./status";
 
 const LOW: u64 = 0x0e0e_0e0e_0e0e_0e0e;
@@ -11,15 +12,19 @@ const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
  * Source: RFC 9110, section 5.5; a running Envoy 1.40.
  */
 export function isField(text: usize, size: usize): bool {
+  if (isFieldLiteral(text)) return true;
   if (size < 8) return isFieldSlowly(text, size);
   // Eight bytes at a time, the last of which may overlap: none may lie below 0x0e, or they are looked at one by one.
   const last = text + size - 8;
-  for (let at = text; at < last; at += 8) if (hasLow(at)) return isFieldSlowly(text, size);
-  return !hasLow(last) || isFieldSlowly(text, size);
+  let at = text;
+  while (!hasLow(load<u64>(at))) {
+    if (at == last) return true;
+    at = min(at + 8, last);
+  }
+  return isFieldSlowly(text, size);
 }
 
-function hasLow(at: usize): bool {
-  const bytes = load<u64>(at);
+function hasLow(bytes: u64): bool {
   return ((bytes - LOW) & ~bytes & HIGH_BITS) != 0;
 }
 

@@ -25,7 +25,7 @@ export function isContinued(): bool {
   return true;
 }
 
-/** Whether anything answers or closes a stream. */
+/** Whether anything answers or closes a stream, in a filter that has callbacks of its end. */
 export function isAnswered(): bool {
   return true;
 }
@@ -80,7 +80,7 @@ export function isWaiting(state: usize): bool {
 
 /** Whether the stream whose states are at `states` can still be answered or closed; it counts as answered then. */
 export function mayAnswer(states: usize): bool {
-  if (load<u8>(states) == OVER) {
+  if (isAnswered() && load<u8>(states) == OVER) {
     complain(
       changetype<usize>(
         "not answered or closed: the stream is over. Envoy crashes then. Do it in a request or response callback",

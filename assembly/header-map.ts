@@ -40,12 +40,12 @@ export class HeaderMap {
 
   /** The first value of this name as text; `null` when there is none, `""` when it is empty. */
   get(name: string): string | null {
-    return this.find(name) ? answerText() : null;
+    return this.find(changetype<usize>(name)) ? answerText() : null;
   }
 
   /** The first value of this name as bytes; `null` when there is none, no bytes when it is empty. */
   getBytes(name: string): Uint8Array | null {
-    return this.find(name) ? answerBytes() : null;
+    return this.find(changetype<usize>(name)) ? answerBytes() : null;
   }
 
   /** Every value of this name as text, in order; none when there is none. */
@@ -60,7 +60,7 @@ export class HeaderMap {
 
   /** Whether there is a value of this name, if only an empty one. */
   has(name: string): bool {
-    return this.find(name);
+    return this.find(changetype<usize>(name));
   }
 
   /**
@@ -144,21 +144,21 @@ export class HeaderMap {
     return checked(changetype<usize>("proxy_set_header_map_pairs"), status, DONE, memory.data(4));
   }
 
-  /** Whether there is a value of this name, which is the answer then. */
-  private find(name: string): bool {
-    if (this.ask(name) != Status.Ok) return false;
+  /**
+   * Whether there is a value of the name at this address, which is the answer then. Not a string: a managed argument
+   * costs the caller a place on the shadow stack.
+   */
+  private find(name: usize): bool {
+    beginCall();
+    const key = write(name);
+    const status = proxy_get_header_map_value(this.type, key, written, answerData, answerSize);
+    if (checked(changetype<usize>("proxy_get_header_map_value"), status, FOUND_OR_NOT, memory.data(4)) != Status.Ok)
+      return false;
     // ABI 0.1.0 answers an empty value where there is none.
     if (ABI >= 20 || load<usize>(answerSize)) return true;
-    const there = this.copy().has(name);
+    const there = this.copy().has(changetype<string>(name));
     beginCall();
     return there;
-  }
-
-  private ask(name: string): Status {
-    beginCall();
-    const key = write(changetype<usize>(name));
-    const status = proxy_get_header_map_value(this.type, key, written, answerData, answerSize);
-    return checked(changetype<usize>("proxy_get_header_map_value"), status, FOUND_OR_NOT, memory.data(4));
   }
 }
 

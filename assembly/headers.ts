@@ -52,20 +52,18 @@ export class Headers {
    */
   append(name: string, value: string): this {
     const from = changetype<usize>(value);
-    const block = withRoom(this.block, changetype<usize>(name), (sizeOf(from) >> 1) * MAX_BYTES_PER_UNIT);
-    this.block = block;
-    const at = open(changetype<usize>(block), changetype<usize>(name));
-    close(changetype<usize>(block), at, encode(from, at));
+    const block = withRoom(changetype<usize>(this), changetype<usize>(name), (sizeOf(from) >> 1) * MAX_BYTES_PER_UNIT);
+    const at = open(block, changetype<usize>(name));
+    close(block, at, encode(from, at));
     return this;
   }
 
   /** As `append`, with the value's bytes. */
   appendBytes(name: string, value: Uint8Array): this {
-    const block = withRoom(this.block, changetype<usize>(name), value.byteLength);
-    this.block = block;
-    const at = open(changetype<usize>(block), changetype<usize>(name));
+    const block = withRoom(changetype<usize>(this), changetype<usize>(name), value.byteLength);
+    const at = open(block, changetype<usize>(name));
     memory.copy(at, value.dataStart, value.byteLength);
-    close(changetype<usize>(block), at, at + value.byteLength);
+    close(block, at, at + value.byteLength);
     return this;
   }
 
@@ -73,9 +71,7 @@ export class Headers {
   appendAll(other: Headers): this {
     const from = changetype<usize>(other.block);
     const size = endOf(from) - from - HEAD_SIZE;
-    const block = withRoom(this.block, changetype<usize>(""), size);
-    this.block = block;
-    const to = changetype<usize>(block);
+    const to = withRoom(changetype<usize>(this), changetype<usize>(""), size);
     const end = endOf(to);
     memory.copy(end, from + HEAD_SIZE, size);
     store<u32>(to, load<u32>(to) + load<u32>(from));
@@ -215,19 +211,22 @@ export class Headers {
 
 /** An empty block with room for entries of `size` bytes. */
 function newBlock(size: usize): ArrayBuffer {
-  const block = __new(HEAD_SIZE + size, idof<ArrayBuffer>());
+  // Called a string, it is not filled with zeros.
+  const block = __new(HEAD_SIZE + size, idof<string>());
   store<u64>(block, 0);
   return changetype<ArrayBuffer>(block);
 }
 
-/** This block, or a larger copy when an entry of this name and so many bytes of value does not fit. */
-function withRoom(block: ArrayBuffer, name: usize, valueSize: usize): ArrayBuffer {
-  const old = changetype<usize>(block);
+/** The block of the list at this address; a larger copy when an entry of this name and so many bytes would not fit. */
+function withRoom(list: usize, name: usize, valueSize: usize): usize {
+  const old = load<usize>(list, offsetof<Headers>("block"));
   const used = endOf(old) - old;
   const size = used + (sizeOf(name) >> 1) * MAX_BYTES_PER_UNIT + valueSize + ENTRY_OVERHEAD;
-  if (size <= sizeOf(old)) return block;
-  const larger = newBlock(size << 1);
-  memory.copy(changetype<usize>(larger), old, used);
+  if (size <= sizeOf(old)) return old;
+  const larger = changetype<usize>(newBlock(size << 1));
+  memory.copy(larger, old, used);
+  store<usize>(list, larger, offsetof<Headers>("block"));
+  __link(list, larger, false);
   return larger;
 }
 

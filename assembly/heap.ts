@@ -82,11 +82,12 @@ export function endCallback(): void {
   top = floor;
 }
 
-/** Makes a managed object, all zeros. */
+/** Makes a managed object, all zeros but for a string, which is written as a whole at once. */
 export function newObject(size: usize, classId: u32): usize {
   const object = take(size, 0);
   store<u32>(object - CLASS_ID, classId);
   store<u32>(object - SIZE, size as u32);
+  if (classId == idof<string>()) return object;
   if (top - object <= CLEARED_BY_LOOP) for (let at = object; at < top; at += 8) store<u64>(at, 0);
   else memory.fill(object, 0, size);
   return object;
@@ -199,10 +200,9 @@ export function collect(): void {
 
 /** Room for `size` bytes behind a header. */
 function take(size: usize, flags: u32): usize {
-  if (size > MOST) throw new RangeError("allocation too large");
   if (STRESS > 1) collect();
   const block = (size + (HEADER_SIZE + 7)) & ~7;
-  if (block > limit - top) refill(block);
+  if (size > MOST || block > limit - top) makeRoom(size, block);
   const at = top;
   top = at + block;
   store<u32>(at, (block as u32) | white | flags);
@@ -217,6 +217,12 @@ function isYoung(object: usize): bool {
 /** The bytes that fit into the block of this object. */
 function roomOf(object: usize): usize {
   return ((load<u32>(object - INFO) & ~FLAGS) as usize) - HEADER_SIZE;
+}
+
+/** Goes on with a gap for an object of `size` bytes, `block` with its header. */
+function makeRoom(size: usize, block: usize): void {
+  if (size > MOST) throw new RangeError("allocation too large");
+  refill(block);
 }
 
 /** Goes on with a gap of at least `size` bytes. */

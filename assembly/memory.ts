@@ -2,6 +2,7 @@
 // puts where `malloc` told it to. A host call starts by emptying it, so nothing is freed piece by piece, and nothing
 // leaks when a host asks for room and then delivers nothing. What does not fit spills to the heap and goes with the rest.
 
+import { bytesOfLiteral } from "./literals";
 import { decode, encode, MAX_BYTES_PER_UNIT, sizeOf } from "./utf8";
 
 const REGION_SIZE: usize = 4096;
@@ -25,14 +26,20 @@ let floor: usize = region;
 let spilled: usize = 0;
 /** How many callbacks are active: more than one when the host calls back from inside a host call. */
 let depth: i32 = 0;
-/** What the innermost interrupted callback needs again: the frame before, `floor`, `top`, `spilled`, both answers. */
+/** The id of the context whose callback is running. */
+export let called: u32 = 0;
+/**
+ * What the innermost interrupted callback needs again: the frame before, `floor`, `top`, `spilled`, both answers,
+ * `called`.
+ */
 let interrupted: usize = 0;
 
-/** A callback begins; `true` when it is the outermost one. */
-export function enterRegion(): bool {
-  if (!depth++) return true;
-  interrupt();
-  return false;
+/** A callback of this context begins; `true` when it is the outermost one. */
+export function enterRegion(context: u32): bool {
+  const outermost = !depth++;
+  if (!outermost) interrupt();
+  called = context;
+  return outermost;
 }
 
 /** A callback ends; `true` when it was the outermost one. */
@@ -50,10 +57,19 @@ export function beginCall(): void {
 }
 
 /**
- * Writes the string at `text` behind what is in the region and gives its address; `written` is its size. Takes an
- * address, because a managed argument costs the caller a place on the shadow stack.
+ * Gives the address of the string at `text` as bytes, which must not be changed: those of a literal, or else it is
+ * written behind what is in the region. `written` is their size. Takes an address, because a managed argument costs the
+ * caller a place on the shadow stack.
  */
 export function write(text: usize): usize {
+  const bytes = bytesOfLiteral(text);
+  if (!bytes) return writeCopy(text);
+  written = sizeOf(text) >> 1;
+  return bytes;
+}
+
+/** As `write`, for bytes that may be changed. */
+export function writeCopy(text: usize): usize {
   const room = (sizeOf(text) >> 1) * MAX_BYTES_PER_UNIT;
   const at = room <= region + REGION_SIZE - top ? top : spill(room);
   const end = encode(text, at);
@@ -113,12 +129,13 @@ function freeSpilled(): void {
 }
 
 function interrupt(): void {
-  const frame = heap.alloc(24);
+  const frame = heap.alloc(28);
   store<usize>(frame, interrupted);
   store<usize>(frame, floor, 4);
   store<usize>(frame, top, 8);
   store<usize>(frame, spilled, 12);
   store<u64>(frame, load<u64>(answerData), 16);
+  store<u32>(frame, called, 24);
   interrupted = frame;
   floor = top;
   spilled = 0;
@@ -131,5 +148,6 @@ function resume(): void {
   top = load<usize>(frame, 8);
   spilled = load<usize>(frame, 12);
   store<u64>(answerData, load<u64>(frame, 16));
+  called = load<u32>(frame, 24);
   heap.free(frame);
 }

@@ -4,7 +4,17 @@
 
 import { Status } from "./abi";
 import { proxy_get_property, proxy_set_property } from "./env";
-import { answerBytes, answerData, answerSize, answerText, beginCall, reserve, write, written } from "./memory";
+import {
+  answerBytes,
+  answerData,
+  answerSize,
+  answerText,
+  beginCall,
+  reserve,
+  write,
+  writeCopy,
+  written,
+} from "./memory";
 import { COUNT_SIZE, countPairs, SIZES_SIZE } from "./pairs";
 import { checked, complain, DONE, FOUND_OR_NOT } from "./status";
 import { decode, encode, MAX_BYTES_PER_UNIT, sizeOf } from "./utf8";
@@ -235,7 +245,7 @@ let pathSize: usize = 0;
 /** Writes a path with NULs between its segments. */
 function writePath<P>(path: P): usize {
   if (!isString<P>()) return writeSegments(changetype<usize>(path));
-  const at = write(changetype<usize>(path));
+  const at = writeCopy(changetype<usize>(path));
   pathSize = written;
   for (let byte = at; byte < at + written; byte++) if (load<u8>(byte) == DOT) store<u8>(byte, 0);
   return at;

@@ -3,6 +3,7 @@
 /// <reference path="./runtime.d.ts" />
 
 import { LogLevel, Status } from "./abi";
+import { sharedClass } from "./callback";
 import { countContexts } from "./collect";
 import { assignId, Context, HttpContext, RootContext } from "./context";
 import { proxy_get_property, proxy_log } from "./env";
@@ -100,7 +101,7 @@ function chooseRootContext(): RootContext {
 
 // Every live context, in a hash table that chains through the contexts themselves. Hosts count ids up, so the chains
 // hold hardly ever more than one. No managed variable is used here, because each costs a place on the shadow stack.
-let buckets = newBuckets(16);
+let buckets = sharedClass() ? changetype<StaticArray<Context | null>>(0) : newBuckets(16);
 let mask: u32 = 15;
 let live: u32 = 0;
 
@@ -109,6 +110,8 @@ let live: u32 = 0;
  * those of the base classes, which let everything pass. Its header lies below it, as every object's.
  */
 const stray: usize = memory.data(64, 16) + 32;
+// Where one context stands for all, it is that one.
+if (sharedClass()) store<u32>(stray - 8, sharedClass());
 
 /**
  * The address of the context of this id. The caller takes it for the kind that the running callback belongs to: should
@@ -116,6 +119,7 @@ const stray: usize = memory.data(64, 16) + 32;
  * method of the kind, which does nothing.
  */
 export function find(id: u32): usize {
+  if (sharedClass()) return stray;
   const context = seek(id);
   if (hasBothKinds() && context && isUndecided(context)) return decide(context, false);
   return context ? context : stray;
@@ -213,7 +217,7 @@ function bucketOf(id: u32): usize {
 }
 
 function idOf(context: usize): u32 {
-  return load<u32>(context, offsetof<Context>("id"));
+  return load<u32>(context, offsetof<Context>("ownId"));
 }
 
 function nextOf(context: usize): usize {

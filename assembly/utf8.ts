@@ -7,7 +7,7 @@
 /** A group of four UTF-16 units with any of these bits holds a unit beyond ASCII. */
 const WIDE_UNITS: u64 = 0xff80_ff80_ff80_ff80;
 /** A group of four bytes with any of these bits holds a byte beyond ASCII. */
-const WIDE_BYTES: u32 = 0x8080_8080;
+const WIDE_BYTES: u64 = 0x8080_8080;
 const REPLACEMENT: u32 = 0xfffd;
 
 /** The most bytes one UTF-16 unit can take. */
@@ -71,14 +71,15 @@ export function decode(from: usize, size: usize): string {
   const text = __new(size << 1, idof<string>());
   let out = text;
   while (from < end) {
-    if (from + 4 <= end && !(load<u32>(from) & WIDE_BYTES)) {
+    while (from + 4 <= end) {
       const bytes = load<u32>(from) as u64;
+      if (bytes & WIDE_BYTES) break;
       const pairs = (bytes | (bytes << 16)) & 0x0000_ffff_0000_ffff;
       store<u64>(out, (pairs | (pairs << 8)) & 0x00ff_00ff_00ff_00ff);
       from += 4;
       out += 8;
-      continue;
     }
+    if (from == end) break;
     let point = load<u8>(from++) as u32;
     if (point >= 0x80) {
       let more = point < 0xc2 || point > 0xf4 ? 0 : 1 + i32(point >= 0xe0) + i32(point >= 0xf0);

@@ -16,9 +16,10 @@ export async function build(name, runtime = "proxy-wasm") {
   return join(root, file);
 }
 
-/** Compiles a source to a module; paths are relative to the repository. */
-export async function compile(source, file, runtime = "proxy-wasm") {
+/** Compiles a source to a module; paths are relative to the repository, `more` are further flags. */
+export async function compile(source, file, runtime = "proxy-wasm", more = []) {
   const flags = ["--baseDir", root, "--config", "bench/asconfig.json", "--target", "release", "--runtime", runtime];
+  flags.push(...more);
   const { error } = await asc([source, ...flags, "--outFile", file], { stderr: process.stderr });
   if (error) throw new Error(`${file}: ${error.message}`);
 }

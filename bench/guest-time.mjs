@@ -1,37 +1,45 @@
-// Time per stream of several modules under the same stub host, interleaved in one process, as ratios to the first.
-// Usage: node bench/guest-time.mjs [--live N] FILE.wasm|FILE.wat …
+// Time per stream of several modules under the same stub host, interleaved in one process.
+// Usage: node bench/guest-time.mjs [--live N] FILE.wasm …      as ratios to the first
 
 import { readFile } from "node:fs/promises";
-import binaryen from "binaryen";
+import { fileURLToPath } from "node:url";
+
 import { load } from "./stub-host.mjs";
 
-const files = process.argv.slice(2);
-const live = files[0] === "--live" ? Number(files.splice(0, 2)[1]) : 16;
-const ROUNDS = 21;
-const STREAMS = 100_000;
+const ROUNDS = 601;
+const STREAMS = 1000;
+const WARM_UP = 200_000;
 
-async function read(file) {
-  const bytes = await readFile(file);
-  return file.endsWith(".wat") ? binaryen.parseText(bytes.toString()).emitBinary() : bytes;
-}
-
-const filters = [];
-for (const file of files) filters.push({ file, ...(await load(await read(file), { live })), times: [] });
-for (const { stream } of filters) for (let i = 0; i < 3 * STREAMS; i++) stream();
-for (let round = 0; round < ROUNDS; round++) {
-  for (const { stream, times } of filters) {
-    const start = process.hrtime.bigint();
-    for (let i = 0; i < STREAMS; i++) stream();
-    times.push(Number(process.hrtime.bigint() - start) / STREAMS);
+/**
+ * Nanoseconds per stream of each file: median, lower and upper quartile of short rounds, which take turns, so that
+ * whatever else the machine does comes over all of them alike; and the pages of memory at the end.
+ */
+export async function guestTimes(files, live) {
+  const guests = [];
+  for (const file of files) guests.push({ ...(await load(await readFile(file), { live })), times: [] });
+  for (const { stream } of guests) for (let i = 0; i < Math.max(WARM_UP, 3 * live); i++) stream();
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const { stream, times } of guests) {
+      const start = process.hrtime.bigint();
+      for (let i = 0; i < STREAMS; i++) stream();
+      times.push(Number(process.hrtime.bigint() - start) / STREAMS);
+    }
   }
+  return guests.map(({ times, pages }) => {
+    times.sort((a, b) => a - b);
+    const [lower, median, upper] = [1, 2, 3].map((quarter) => times[(quarter * ROUNDS) >> 2]);
+    return { lower, median, upper, pages: pages() };
+  });
 }
-const median = (numbers) => [...numbers].sort((a, b) => a - b)[numbers.length >> 1];
-const base = median(filters[0].times);
-console.log(`${live} live streams, ${ROUNDS} rounds of ${STREAMS} streams, node ${process.version}`);
-for (const { file, times, pages } of filters) {
-  const middle = median(times);
-  console.log(
-    `${file.padEnd(40)} ${middle.toFixed(1).padStart(8)} ns/stream  ${(middle / base).toFixed(2).padStart(6)} ×  ` +
-      `(${Math.min(...times).toFixed(1)}–${Math.max(...times).toFixed(1)})  ${pages()} pages`,
-  );
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const files = process.argv.slice(2);
+  const live = files[0] === "--live" ? Number(files.splice(0, 2)[1]) : 16;
+  const results = await guestTimes(files, live);
+  for (const [i, { lower, median, upper, pages }] of results.entries()) {
+    console.log(
+      `${files[i].padEnd(48)} ${median.toFixed(1).padStart(8)} ns/stream  ${(median / results[0].median).toFixed(2).padStart(6)} ×  ` +
+        `(${lower.toFixed(1)}–${upper.toFixed(1)})  ${pages} pages`,
+    );
+  }
 }

@@ -71,13 +71,8 @@ async function stream() {
       }
     },
   );
-  report(
-    "filter.stream() to the module alone",
-    "×",
-    hosted / alone,
-    10,
-    `${nanoseconds(hosted)} / ${nanoseconds(alone)}`,
-  );
+  const perSecond = Math.round(1e9 / hosted).toLocaleString("en");
+  console.log(`filter.stream(): ${perSecond} a second; ${nanoseconds(hosted)}, the module alone ${nanoseconds(alone)}`);
 }
 
 async function exchange() {
@@ -108,6 +103,7 @@ async function exchange() {
     0.1,
     `${nanoseconds(inside)} / ${nanoseconds(real)}`,
   );
+  console.log(`filter.request(): ${Math.round(1e9 / inside).toLocaleString("en")} a second`);
 }
 
 function get(url, options) {

@@ -8,10 +8,10 @@ import { promisify } from "node:util";
 import { expect, test } from "vitest";
 
 test.each([
-  ["bench/build/add-header.wasm", 6144],
-  ["bench/build/read-and-tag.wasm", 8192],
-  ["bench/build/local-reply.wasm", 8192],
-  ["examples/add-header/build/release.wasm", 10_240],
+  ["bench/build/add-header.wasm", 4096],
+  ["bench/build/read-and-tag.wasm", 6144],
+  ["bench/build/local-reply.wasm", 6144],
+  ["examples/add-header/build/release.wasm", 7168],
 ])("%s has at most %i bytes", async (file, most) => {
   expect((await stat(resolve(import.meta.dirname, "..", file))).size).toBeLessThanOrEqual(most);
 });

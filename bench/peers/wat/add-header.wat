@@ -1,4 +1,4 @@
-;; The least that adds a header to every response: no contexts, no memory management. The floor for bench/filters/add-header.ts.
+;; The least that adds a header to every response: no contexts, no memory management.
 (module
   (import "env" "proxy_replace_header_map_value" (func $replace (param i32 i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)

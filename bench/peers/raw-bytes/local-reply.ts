@@ -1,0 +1,40 @@
+import { proxy_get_header_map_value, proxy_log, proxy_send_local_response } from "./env";
+import { append, begin, found, malloc } from "./host";
+
+export { malloc, proxy_abi_version_0_2_1 } from "./host";
+
+const path: usize = memory.data<u8>([0x3a, 0x70, 0x61, 0x74, 0x68]);
+const authority: usize = memory.data<u8>([0x3a, 0x61, 0x75, 0x74, 0x68, 0x6f, 0x72, 0x69, 0x74, 0x79]);
+const host: usize = memory.data<u8>([0x68, 0x6f, 0x73, 0x74, 0x20]);
+const and: usize = memory.data<u8>([0x20, 0x70, 0x61, 0x74, 0x68, 0x20]);
+const none: usize = memory.data<u8>([0x2d]);
+const body: usize = memory.data<u8>([
+  0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x20, 0x66, 0x72, 0x6f, 0x6d, 0x20, 0x57, 0x61, 0x73, 0x6d, 0x21, 0x0a,
+]);
+const headers: usize = memory.data<u8>([
+  0x01, 0x00, 0x00, 0x00, 0x0e, 0x00, 0x00, 0x00, 0x11, 0x00, 0x00, 0x00, 0x78, 0x2d, 0x73, 0x65, 0x72, 0x76, 0x69,
+  0x63, 0x65, 0x2d, 0x6e, 0x61, 0x6d, 0x65, 0x00, 0x6d, 0x79, 0x2d, 0x63, 0x75, 0x73, 0x74, 0x6f, 0x6d, 0x2d, 0x73,
+  0x65, 0x72, 0x76, 0x69, 0x63, 0x65, 0x00,
+]);
+
+function read(key: usize, size: usize): void {
+  if (!proxy_get_header_map_value(0, key, size, found, found + 4) && load<usize>(found, 4)) return;
+  store<usize>(found, none);
+  store<usize>(found, 1, 4);
+}
+
+export function proxy_on_request_headers(_id: u32, _count: u32, _end: u32): u32 {
+  begin();
+  read(authority, 10);
+  const authorityAt = load<usize>(found);
+  const authoritySize = load<usize>(found, 4);
+  read(path, 5);
+  const line = malloc(0);
+  append(host, 5);
+  append(authorityAt, authoritySize);
+  append(and, 6);
+  append(load<usize>(found), load<usize>(found, 4));
+  proxy_log(2, line, malloc(0) - line);
+  proxy_send_local_response(200, 0, 0, body, 17, headers, 45, -1);
+  return 1;
+}

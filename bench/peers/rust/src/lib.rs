@@ -1,0 +1,1 @@
+//! The filters are in examples/, since a package has one library only.
