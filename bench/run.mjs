@@ -1,5 +1,5 @@
 // Measures and writes results.md.
-// Usage: node bench/run.mjs            the filters side by side, the host, the command line
+// Usage: node bench/run.mjs            the filters side by side, the host, the command line, images
 //        node bench/run.mjs --envoy    CPU per request in a real Envoy
 //        node bench/run.mjs --soak     memory and pauses over ten million streams
 
@@ -17,6 +17,7 @@ else {
   await (await import("./side-by-side.mjs")).sideBySide(command);
   await writeSection("The host", command, linesOf("host.mjs", "--expose-gc"));
   await writeSection("The command line", command, linesOf("cli.mjs"));
+  await writeSection("Packaging and pushing", command, linesOf("oci.mjs"));
 }
 
 /** What a script beside this one prints. */
