@@ -1,0 +1,129 @@
+// What `serve` does: loads the filters, listens, tells what happens, and ends in order.
+
+import { ExchangeRecord, type RecordListener } from "../../serve/record.ts";
+import { type RunningServer, serve } from "../../serve/server.ts";
+import { connectTo } from "../../serve/upstreams.ts";
+import { makeColors } from "../colors.ts";
+import { CommandError } from "../errors.ts";
+import { filterSpecs, listenText } from "../filter-flags.ts";
+import { levels, type ServeFlags } from "../serve.ts";
+import type { Streams } from "../streams.ts";
+import { ServedFilters } from "./proxy.ts";
+import { Report } from "./report.ts";
+import { TraceJson } from "./trace-json.ts";
+import { TraceLines } from "./trace-lines.ts";
+
+/** Milliseconds that exchanges under way have to end, once the command is to stop. */
+const PATIENCE_MS = 3000;
+
+/** Runs the command until it is told to stop. */
+export async function run(modules: readonly string[], flags: ServeFlags, streams: Streams): Promise<void> {
+  const specs = filterSpecs(modules, flags);
+  const report = new Report(streams, flags);
+  const listeners: RecordListener[] = [];
+  const tracer = makeTracer(flags, streams);
+  if (tracer) listeners.push(tracer);
+  const filters = await ServedFilters.load({
+    specs,
+    clusters: flags.cluster,
+    failurePolicy: flags.failurePolicy,
+    logLevel: levels[flags.logLevel],
+    // They stand in the trace.
+    ...(!tracer && {
+      onLog: (...line) => report.log(...line),
+      onRefusal: (...refusal) => report.refusal(...refusal),
+    }),
+    onClusterFailure: (cluster, url, error) => report.unreachable(`cluster ${cluster}`, url, error),
+    onError: (error) => report.error(error),
+  });
+  const observe = observer(filters, tracer, listeners);
+  const server = await listen(filters, flags, report, observe);
+  report.serving(
+    server.url,
+    specs.map(({ module }) => module),
+    flags,
+  );
+  await aborted(streams.signal);
+  await end(server, report);
+  filters.close();
+}
+
+type Tracer = TraceLines | TraceJson;
+
+function makeTracer({ trace, json }: ServeFlags, { stdout, isTerminal, color }: Streams): Tracer | undefined {
+  if (!trace && !json) return undefined;
+  const write = (text: string): void => void stdout.write(text);
+  return json || !isTerminal ? new TraceJson(write) : new TraceLines(write, makeColors(color));
+}
+
+/** Makes a record of each exchange for those who look at them; undefined when nobody does. */
+function observer(
+  filters: ServedFilters,
+  tracer: Tracer | undefined,
+  listeners: readonly RecordListener[],
+): (() => ExchangeRecord) | undefined {
+  if (!listeners.length) return undefined;
+  let count = 0;
+  const all: RecordListener = {
+    changed: (record) => listeners.forEach((listener) => listener.changed(record)),
+    ended: (record) => listeners.forEach((listener) => listener.ended(record)),
+  };
+  const known = new WeakSet<object>();
+  const followRoots = (): void => {
+    for (const [name, trace] of filters.rootTraces) {
+      if (!tracer || known.has(trace)) continue;
+      known.add(trace);
+      for (const event of trace.events) tracer.root(name, event);
+      trace.listen((event) => tracer.root(name, event));
+    }
+  };
+  followRoots();
+  return () => {
+    // A filter that was loaded again has another root context.
+    followRoots();
+    return new ExchangeRecord(++count, all);
+  };
+}
+
+async function listen(
+  filters: ServedFilters,
+  { port, host, upstream }: ServeFlags,
+  report: Report,
+  observe: (() => ExchangeRecord) | undefined,
+): Promise<RunningServer> {
+  try {
+    return await serve(filters.chain, {
+      port,
+      host,
+      ...(upstream && { upstream: connectTo(upstream, (error) => report.unreachable("upstream", upstream, error)) }),
+      ...(observe && { observe }),
+      onExchange: (exchange) => {
+        report.exchange(exchange);
+        report.traps(filters.traps);
+      },
+      onError: (error) => report.error(error),
+    });
+  } catch (error) {
+    filters.close();
+    throw new CommandError(listenText(error as NodeJS.ErrnoException, port, host));
+  }
+}
+
+/** Lets exchanges under way end, for a while. */
+async function end(server: RunningServer, report: Report): Promise<void> {
+  const closed = server.close();
+  const hurry = setTimeout(() => {
+    report.breaking(server.open);
+    server.destroy();
+  }, PATIENCE_MS);
+  if (server.open) report.waiting(server.open, PATIENCE_MS);
+  await closed;
+  clearTimeout(hurry);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
