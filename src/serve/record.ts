@@ -136,7 +136,13 @@ export function headerChanges(before: RecordedMessage | undefined, after: Record
 }
 
 /** What the proxy writes into every message, whatever the filters do. */
-const proxyHeaders: ReadonlySet<string> = new Set(["connection", "date", "server", "x-envoy-expected-rq-timeout-ms"]);
+const proxyHeaders: ReadonlySet<string> = new Set([
+  "connection",
+  "date",
+  "server",
+  "transfer-encoding",
+  "x-envoy-expected-rq-timeout-ms",
+]);
 
 /** Text for people, of a ByteString: as UTF-8 where it is some. */
 export function readable(text: string): string {

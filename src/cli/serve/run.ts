@@ -9,6 +9,7 @@ import { filterSpecs, listenText } from "../filter-flags.ts";
 import { levels, type ServeFlags } from "../serve.ts";
 import type { Streams } from "../streams.ts";
 import { ServedFilters } from "./proxy.ts";
+import { Rebuild } from "./rebuild.ts";
 import { Report } from "./report.ts";
 import { TraceJson } from "./trace-json.ts";
 import { TraceLines } from "./trace-lines.ts";
@@ -23,6 +24,12 @@ export async function run(modules: readonly string[], flags: ServeFlags, streams
   const listeners: RecordListener[] = [];
   const tracer = makeTracer(flags, streams);
   if (tracer) listeners.push(tracer);
+  const rebuild = new Rebuild(specs, {
+    messages: (text) => void streams.stderr.write(text),
+    failed: (text) => report.warn(text),
+    load: (what, since) => reload(what, since),
+  });
+  await rebuild.prepare();
   const filters = await ServedFilters.load({
     specs,
     clusters: flags.cluster,
@@ -43,8 +50,19 @@ export async function run(modules: readonly string[], flags: ServeFlags, streams
     specs.map(({ module }) => module),
     flags,
   );
+  const reload = async (what: string, since: () => number): Promise<void> => {
+    try {
+      await filters.reload();
+      server.use(filters.chain);
+      report.note(`Loaded again, ${Math.round(since())} ms after the change of ${what}.`);
+    } catch (error) {
+      report.warn(`${(error as Error).message}; what was loaded before serves on`);
+    }
+  };
+  if (flags.watch) rebuild.watch();
   await aborted(streams.signal);
   await end(server, report);
+  await rebuild.close();
   filters.close();
 }
 
