@@ -120,12 +120,12 @@ export function whyUnreadable(error: unknown): string {
 }
 
 /** Why a server cannot listen, in words. */
-export function listenText(error: NodeJS.ErrnoException, port: number, host: string): string {
+export function listenText(error: NodeJS.ErrnoException, port: number, host: string, flag = "--port"): string {
   switch (error.code) {
     case "EADDRINUSE":
-      return `port ${port} on ${host} is in use; choose another with --port, or --port 0 for any`;
+      return `port ${port} on ${host} is in use; choose another with ${flag}, or ${flag} 0 for any`;
     case "EACCES":
-      return `port ${port} needs more rights; choose one above 1023 with --port`;
+      return `port ${port} needs more rights; choose one above 1023 with ${flag}`;
     case "EADDRNOTAVAIL":
       return `${host} is no address of this machine; choose one with --host, such as 127.0.0.1, or 0.0.0.0 for all`;
     case "ENOTFOUND":

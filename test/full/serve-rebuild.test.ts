@@ -46,9 +46,9 @@ test("compiles a module that is not there", async () => {
 test("loads what is saved; what is under way ends as it began, and nobody is refused", async () => {
   const long = await fetch(`${url}/long`);
   const failures: unknown[] = [];
-  let asking = true;
+  const asking = new AbortController();
   const asked = (async () => {
-    while (asking) {
+    while (!asking.signal.aborted) {
       const response = await fetch(url).catch((error: unknown) => failures.push(error));
       if (response instanceof Response && response.status !== 200) failures.push(response.status);
       await (response as Response).arrayBuffer?.();
@@ -61,7 +61,7 @@ test("loads what is saved; what is under way ends as it began, and nobody is ref
   finish();
   expect(long.headers.get("x-first")).toBe("one");
   expect(await long.text()).toBe("begun, ended");
-  asking = false;
+  asking.abort();
   await asked;
   expect(failures).toEqual([]);
 });

@@ -41,6 +41,11 @@ export class Report {
     }
   }
 
+  /** Where the inspector is. */
+  inspector(url: string, metricsUrl: string): void {
+    this.#story(`Look at exchanges on ${this.#colors.bold(url)}, at metrics on ${metricsUrl}\n`);
+  }
+
   /** An exchange is over. */
   exchange(exchange: Exchange): void {
     if (this.#flags.quiet || this.#flags.trace || this.#isJson) return;

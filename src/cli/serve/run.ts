@@ -1,11 +1,16 @@
 // What `serve` does: loads the filters, listens, tells what happens, and ends in order.
 
+import { relative } from "node:path";
+
+import { toBytes, toText } from "../../bytes.ts";
 import { ExchangeRecord, type RecordListener } from "../../serve/record.ts";
 import { type RunningServer, serve } from "../../serve/server.ts";
 import { connectTo } from "../../serve/upstreams.ts";
 import { makeColors } from "../colors.ts";
 import { CommandError } from "../errors.ts";
-import { filterSpecs, listenText } from "../filter-flags.ts";
+import { type FilterSpec, filterSpecs, listenText, readConfig } from "../filter-flags.ts";
+import { Exchanges } from "../inspector/exchanges.ts";
+import { inspect, type RunningInspector } from "../inspector/server.ts";
 import { levels, type ServeFlags } from "../serve.ts";
 import type { Streams } from "../streams.ts";
 import { ServedFilters } from "./proxy.ts";
@@ -43,6 +48,8 @@ export async function run(modules: readonly string[], flags: ServeFlags, streams
     onClusterFailure: (cluster, url, error) => report.unreachable(`cluster ${cluster}`, url, error),
     onError: (error) => report.error(error),
   });
+  const exchanges = flags.inspect === undefined ? undefined : new Exchanges(() => filters.traps);
+  if (exchanges) listeners.push(exchanges);
   const observe = observer(filters, tracer, listeners);
   const server = await listen(filters, flags, report, observe);
   report.serving(
@@ -50,6 +57,8 @@ export async function run(modules: readonly string[], flags: ServeFlags, streams
     specs.map(({ module }) => module),
     flags,
   );
+  const inspector = exchanges && (await startInspector(exchanges, { flags, specs, server, filters }));
+  if (inspector) report.inspector(inspector.url, inspector.metricsUrl);
   const reload = async (what: string, since: () => number): Promise<void> => {
     try {
       await filters.reload();
@@ -61,6 +70,7 @@ export async function run(modules: readonly string[], flags: ServeFlags, streams
   };
   if (flags.watch) rebuild.watch();
   await aborted(streams.signal);
+  await inspector?.close();
   await end(server, report);
   await rebuild.close();
   filters.close();
@@ -124,6 +134,41 @@ async function listen(
   } catch (error) {
     filters.close();
     throw new CommandError(listenText(error as NodeJS.ErrnoException, port, host));
+  }
+}
+
+async function startInspector(
+  exchanges: Exchanges,
+  {
+    flags,
+    specs,
+    server,
+    filters,
+  }: { flags: ServeFlags; specs: FilterSpec[]; server: RunningServer; filters: ServedFilters },
+): Promise<RunningInspector> {
+  const port = typeof flags.inspect === "number" ? flags.inspect : 0;
+  try {
+    return await inspect({
+      port,
+      exchanges,
+      target: server.url,
+      folder: process.cwd(),
+      filters: () =>
+        Promise.all(
+          specs.map(async ({ module, name, rootId, ...spec }) => ({
+            module: relative("", module).replaceAll("\\", "/"),
+            name,
+            rootId,
+            config: toText(toBytes(await readConfig({ module, name, rootId, ...spec }))),
+          })),
+        ),
+      metrics: () => filters.proxy.metrics.list(),
+    });
+  } catch (error) {
+    server.destroy();
+    await server.close();
+    filters.close();
+    throw new CommandError(listenText(error as NodeJS.ErrnoException, port, "127.0.0.1", "--inspect"));
   }
 }
 
