@@ -35,7 +35,12 @@ describe("serve", () => {
       2,
       /'localhost:3000' is invalid\. An http, https or h2c \(HTTP\/2 without TLS\) URL is expected/,
     ],
-    ["a cluster without a name", ["f", "--cluster", "http://a"], 2, /A name and an http or https URL are expected/],
+    [
+      "a cluster without a name",
+      ["f", "--cluster", "http://a"],
+      2,
+      /A name and an http, https or h2c .* URL are expected/,
+    ],
     [
       "a cluster that is given twice",
       ["f", "--cluster", "a=http://a", "--cluster", "a=http://b"],

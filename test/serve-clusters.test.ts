@@ -1,5 +1,6 @@
 // Callouts of a served filter to real servers: HTTP and gRPC, and what the filter hears when they fail.
 
+import { createServer as createHttp2Server } from "node:http2";
 import { createServer } from "node:net";
 
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -70,6 +71,27 @@ describe("over HTTP", () => {
     expect((await command(server, "full")).status).toBe(200);
     expect(seen).toEqual([["PUT", "/base/full", "auth.test:8080", "a, Ã¼", "€", "grüße"]]);
     expect(server.logs[0]).toBe("200 all of it x-answer=yes x-trailer=t 1 trailers");
+  });
+
+  test("go over HTTP/2 when the cluster speaks that", async () => {
+    const server = createHttp2Server();
+    const seen: unknown[] = [];
+    server.on("stream", (stream, headers) => {
+      let body = "";
+      stream.on("data", (chunk: Buffer) => (body += chunk.toString()));
+      stream.on("end", () => {
+        seen.push([headers[":method"], headers[":path"], headers[":authority"], headers["x-one"], body]);
+        stream.respond({ ":status": 200, "x-answer": "yes" }, { waitForTrailers: true });
+        stream.on("wantTrailers", () => stream.sendTrailers({ "x-trailer": "t" }));
+        stream.end("all of it");
+      });
+    });
+    const port = await listen(server);
+    closeLater(() => server.close());
+    const served = await serveWith(http.file, { auth: `h2c://127.0.0.1:${port}` });
+    expect((await command(served, "full")).status).toBe(200);
+    expect(seen).toEqual([["PUT", "/full", "auth.test:8080", "1", "grüße"]]);
+    expect(served.logs[0]).toBe("200 all of it x-answer=yes x-trailer=t 1 trailers");
   });
 
   test("decide about the request", async () => {

@@ -158,8 +158,10 @@ function collect(value: string, before: readonly string[]): readonly string[] {
 function collectCluster(text: string, before: ReadonlyMap<string, URL>): ReadonlyMap<string, URL> {
   const [, name = "", target = ""] = /^([^=]*)=(.*)$/s.exec(text) ?? [];
   const url = URL.canParse(target) ? new URL(target) : undefined;
-  if (!name || !url || !/^https?:$/.test(url.protocol)) {
-    throw new InvalidArgumentError("A name and an http or https URL are expected, such as auth=http://localhost:4000.");
+  if (!name || !url?.host || !/^(https?|h2c):$/.test(url.protocol)) {
+    throw new InvalidArgumentError(
+      "A name and an http, https or h2c (HTTP/2 without TLS) URL are expected, such as auth=http://localhost:4000.",
+    );
   }
   if (before.has(name)) throw new InvalidArgumentError(`The cluster ${name} is given twice.`);
   return new Map([...before, [name, url]]);

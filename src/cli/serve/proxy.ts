@@ -7,6 +7,7 @@ import { type Filter, loadFilter } from "../../filter.ts";
 import type { FailurePolicy } from "../../profiles/profile.ts";
 import { ProxyState } from "../../proxy-state.ts";
 import { grpcCluster } from "../../serve/grpc-cluster.ts";
+import { http2Cluster } from "../../serve/http2-cluster.ts";
 import { httpCluster } from "../../serve/http-cluster.ts";
 import { Http2Sessions } from "../../serve/http2-sessions.ts";
 import type { Trace } from "../../trace.ts";
@@ -46,7 +47,9 @@ export class ServedFilters {
     this.proxy = new ProxyState({
       clock: new GuardedClock(boundary),
       seed: Date.now(),
-      upstreams: each((url, onFailure) => httpCluster(url, onFailure)),
+      upstreams: each((url, onFailure) =>
+        url.protocol === "h2c:" ? http2Cluster(url, this.#sessions, onFailure) : httpCluster(url, onFailure),
+      ),
       grpc: each((url, onFailure) => grpcCluster(url, { sessions: this.#sessions, boundary, onFailure })),
     });
     this.#watchCallouts();
