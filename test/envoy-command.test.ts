@@ -75,20 +75,11 @@ describe("Envoy is found", () => {
 });
 
 describe("the configuration", () => {
-  const everything = [
-    ...["envoy", "build/auth.wasm", "build/tag.wasm", "--print", "--port", "9000", "--failure-policy", "reload"],
-    ...[
-      "--config",
-      '{"a":"b"}',
-      "--config",
-      "@config.bin",
-      "--root-id",
-      "auth",
-      "--upstream",
-      "http://127.0.0.1:3000/base",
-    ],
-    ...["--cluster", "auth=https://auth.test", "--cluster", "limits=h2c://[::1]:50051"],
-  ];
+  const everything = (
+    "envoy build/auth.wasm build/tag.wasm --print --port 9000 --failure-policy reload " +
+    '--config {"a":"b"} --config @config.bin --root-id auth --upstream http://127.0.0.1:3000/base ' +
+    "--cluster auth=https://auth.test --cluster limits=h2c://[::1]:50051"
+  ).split(" ");
 
   test("has all that the flags say", async () => {
     const before = process.cwd();

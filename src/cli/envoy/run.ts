@@ -127,10 +127,12 @@ class Runner {
       this.#envoy = undefined;
       return failure;
     }
-    void envoy.ended.then(() => {
+    const watchEnd = async (): Promise<void> => {
+      await envoy.ended;
       if (!this.#isStopping && this.#envoy === envoy)
         this.#unexpected("Envoy ended by itself: see above for its last words");
-    });
+    };
+    void watchEnd();
     return undefined;
   }
 
