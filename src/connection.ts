@@ -121,9 +121,12 @@ export function requestId(random: (bytes: Uint8Array) => void): string {
   random(bytes);
   bytes[6] = (bytes[6]! & 0x0f) | 0x40;
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  let id = "";
+  for (let i = 0; i < bytes.length; i++) id += (i === 4 || i === 6 || i === 8 || i === 10 ? "-" : "") + hex[bytes[i]!]!;
+  return id;
 }
+
+const hex: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 // What a proxy in front says of the client's connection counts more than one's own.
 function schemeOf({ scheme, headers }: RequestHead): ByteString {
@@ -151,9 +154,18 @@ function upgradeOf(headers: readonly HeaderEntry[]): string | undefined {
   return isMeant ? upgrades[0] : undefined;
 }
 
+const alwaysHopByHop: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+  "upgrade",
+]);
+
 // Headers that mean the connection, not the message: these, and those that `connection` names.
 function hopByHop(headers: readonly HeaderEntry[]): ReadonlySet<string> {
-  const names = new Set(["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"]);
+  if (!headers.some(([name]) => lowerCase(name) === "connection")) return alwaysHopByHop;
+  const names = new Set(alwaysHopByHop);
   for (const [name, value] of headers) {
     if (lowerCase(name) === "connection") for (const hop of value.split(",")) names.add(lowerCase(trimBlanks(hop)));
   }

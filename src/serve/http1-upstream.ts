@@ -1,7 +1,13 @@
 // A server that speaks HTTP/1.1, and the connections to it that another protocol takes over.
 
-import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
+import {
+  Agent as HttpAgent,
+  type ClientRequest,
+  type IncomingMessage,
+  type RequestOptions,
+  request as httpRequest,
+} from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { Socket } from "node:net";
 
 import type { Body } from "../body.ts";
@@ -14,12 +20,31 @@ import type { FlowControl } from "./valve.ts";
 
 /** The server at this URL. Its path is put in front of the request's. */
 export function http1Upstream(url: URL, onFailure: OnFailure): UpstreamConnector {
-  return (feed, source) => new Http1Request(url, onFailure, feed, source);
+  // Worked out once: a URL takes itself to pieces each time that it is asked.
+  const isTls = url.protocol === "https:";
+  const server: Http1Server = {
+    agent: isTls ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true }),
+    protocol: url.protocol,
+    hostname: url.hostname.replace(/^\[|\]$/g, ""),
+    port: url.port,
+    prefix: url.pathname.replace(/\/$/, ""),
+  };
+  return (feed, source) => new Http1Request(server, onFailure, feed, source);
+}
+
+/** Where requests go. */
+interface Http1Server {
+  /** Keeps connections for requests to come. */
+  readonly agent: HttpAgent;
+  readonly protocol: string;
+  readonly hostname: string;
+  readonly port: string;
+  readonly prefix: string;
 }
 
 /** A request on its way to the server. */
 class Http1Request implements Peer {
-  readonly #url: URL;
+  readonly #server: Http1Server;
   readonly #onFailure: OnFailure;
   readonly #feed: Feed;
   readonly #source: FlowControl;
@@ -32,8 +57,8 @@ class Http1Request implements Peer {
   #early: Uint8Array[] | undefined;
   #over = false;
 
-  constructor(url: URL, onFailure: OnFailure, feed: Feed, source: FlowControl) {
-    this.#url = url;
+  constructor(server: Http1Server, onFailure: OnFailure, feed: Feed, source: FlowControl) {
+    this.#server = server;
     this.#onFailure = onFailure;
     this.#feed = feed;
     this.#source = source;
@@ -73,15 +98,19 @@ class Http1Request implements Peer {
 
   /** `mayRepeat` says that the request is whole, so that it can be sent once more. */
   #send(headers: HeaderMap, endOfStream: boolean, mayRepeat: boolean): void {
-    const url = this.#url;
-    const send = url.protocol === "https:" ? httpsRequest : httpRequest;
+    const { agent, protocol, hostname, port, prefix } = this.#server;
+    const send = protocol === "https:" ? httpsRequest : httpRequest;
     const upgrade = headers.get("upgrade") !== undefined;
-    const request = send(url, {
+    const request = send({
+      agent,
+      protocol,
+      hostname,
+      port,
       method: headers.get(":method") ?? "GET",
-      path: url.pathname.replace(/\/$/, "") + (headers.get(":path") ?? "/"),
+      path: prefix + (headers.get(":path") ?? "/"),
       headers: requestLines(headers, endOfStream || upgrade),
       setHost: false,
-    } as Parameters<typeof httpRequest>[1] & object);
+    } as RequestOptions);
     this.#request = request;
     request.on("error", (error: NodeJS.ErrnoException) => {
       // The server closed a connection that it was to keep, just when it was used again.
@@ -89,6 +118,10 @@ class Http1Request implements Peer {
         return this.#send(headers, endOfStream, false);
       }
       this.#fail(error);
+    });
+    // Node closes without a word what changes to a protocol that was not asked for.
+    request.on("close", () => {
+      if (request === this.#request && !this.#response && !this.#socket) this.#fail(noAnswer());
     });
     request.on("drain", () => this.#source.resume());
     request.on("response", (incoming) => this.#receive(incoming, headers.get(":method") === "HEAD"));
@@ -126,6 +159,10 @@ class Http1Request implements Peer {
     this.#onFailure(error);
     this.#feed((stream) => stream.upstreamReset(failureOf(error)));
   }
+}
+
+function noAnswer(): NodeJS.ErrnoException {
+  return Object.assign(new Error("it changed to a protocol that was not asked for"), { code: "HPE_UNEXPECTED_UPGRADE" });
 }
 
 function requestLines(headers: HeaderMap, isWhole: boolean): string[] {

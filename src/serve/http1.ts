@@ -16,6 +16,7 @@ export class Http1Client implements Downstream {
   readonly flow: IncomingMessage;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
+  #hasBody = false;
 
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.socket = request.socket;
@@ -45,10 +46,21 @@ export class Http1Client implements Downstream {
   headers(headers: HeaderMap, endOfStream: boolean): void {
     this.#response.writeHead(Number(headers.get(":status")), headerLines(headers));
     if (endOfStream) this.#response.end();
-    else sendHead(this.#response);
+    else this.#sendHeadSoon();
+  }
+
+  /** Sends the head together with what comes of the body at once: one write costs as much as all else. */
+  #sendHeadSoon(): void {
+    const response = this.#response;
+    response.cork();
+    setImmediate(() => {
+      if (!this.#hasBody && !response.writableEnded) sendHead(response);
+      response.uncork();
+    });
   }
 
   data(bytes: Uint8Array, endOfStream: boolean): boolean {
+    this.#hasBody = true;
     const more = !bytes.length || this.#response.write(bytes);
     if (endOfStream) this.#response.end();
     return more;

@@ -106,14 +106,14 @@ export function urlOf({ port, address }: AddressInfo): string {
 function connectionProperties({ socket, protocol }: Downstream): PropertyOptions {
   let known = connectionsKnown.get(socket);
   if (!known) {
-    known = {
+    known = Object.freeze<PropertyOptions>({
       "connection.id": connections++,
       "source.address": addressOf(socket.remoteAddress, socket.remotePort),
       "destination.address": addressOf(socket.localAddress, socket.localPort),
       "request.protocol": protocol,
       "upstream.address": null,
       "upstream.local_address": null,
-    };
+    });
     connectionsKnown.set(socket, known);
   }
   return known;
