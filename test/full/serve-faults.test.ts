@@ -6,7 +6,7 @@ import { type AddressInfo, connect, createServer as createSocketServer, type Ser
 
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 
-import { type RunningCommand, startCommand } from "../support/command.ts";
+import { type RunningCommand, startCommand } from "../support/running-command.ts";
 
 let faulty: Server;
 let healthy: ReturnType<typeof createServer>;
