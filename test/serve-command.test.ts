@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 
 import { run } from "../src/cli/run.ts";
-import { program, startCommand } from "./support/command.ts";
+import { program, startCommand } from "./support/running-command.ts";
 import { filterWat, hostCall } from "./support/compile.ts";
 import { closeAll, closeLater, listen } from "./support/serve.ts";
 

@@ -55,15 +55,17 @@ async function start(upstream: Server): Promise<void> {
   port = Number((await serving.says(/curl -i http:\/\/localhost:(\d+)/))[1]);
 }
 beforeEach(() => start(faulty));
-afterEach(async () => {
-  // Whatever was done to it, it is there, answers, and ends in order.
+afterEach(() => serving.stop());
+
+/** Whatever was done to it, it is there, answers, and ends in order. */
+async function expectAlive(): Promise<void> {
   expect(serving.child.exitCode).toBe(null);
   expect(await raw("GET /well HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).toMatch(
     /^HTTP\/1\.1 200 [\s\S]*well$/,
   );
   expect(await serving.stop()).toBe(0);
   expect(serving.stderr()).not.toMatch(/\n {4}at /);
-});
+}
 
 /** Sends text by hand and gives what comes back until the connection closes. */
 function raw(text: string, milliseconds = 10_000): Promise<string> {
@@ -112,6 +114,7 @@ test.each([
 ])("an upstream that %s", async (_what, behaviour, expected) => {
   behave = behaviour;
   expect(await raw(request)).toMatch(expected);
+  await expectAlive();
 });
 
 test.each([
@@ -139,6 +142,7 @@ test.each([
 ])("a client that sends %s", async (_what, text, expected) => {
   behave = (socket) => socket.end("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
   expect(await raw(text, 3000)).toMatch(expected);
+  await expectAlive();
 });
 
 test("clients that send a head byte by byte, or nothing, keep nobody waiting", async () => {
@@ -149,6 +153,7 @@ test("clients that send a head byte by byte, or nothing, keep nobody waiting", a
     if (i % 10 === 0) expect(await raw("GET /well HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).toMatch(/200/);
   }
   for (const socket of sockets) socket.on("error", () => {}).destroy();
+  await expectAlive();
 });
 
 test("10,000 open connections", async () => {
@@ -189,6 +194,7 @@ test("10,000 open connections", async () => {
   expect([failed, well]).toEqual([0, COUNT]);
   expect(memory).toBeLessThan(1024);
   for (const socket of sockets) socket.destroy();
+  await expectAlive();
 });
 
 test("load: every request of 64 clients is answered, with flat memory", async () => {
@@ -221,4 +227,5 @@ test("load: every request of 64 clients is answered, with flat memory", async ()
   console.log(`16,000 requests: ${before.toFixed(0)} MiB before, ${memory().toFixed(0)} MiB after`);
   expect(wrong).toBe(0);
   expect(memory() - before).toBeLessThan(100);
+  await expectAlive();
 });

@@ -50,6 +50,7 @@ export function startCommand(
       throw new Error(`the command did not say ${pattern}:\n${text.stdout}\n${text.stderr}`);
     },
     async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return ended;
       const force = setTimeout(() => child.kill("SIGKILL"), 10_000);
       child.kill("SIGINT");
       const code = await ended;
