@@ -149,9 +149,9 @@ function upgradeOf(headers: readonly HeaderEntry[]): string | undefined {
   if (!headers.some(([name]) => name.length === 7 && lowerCase(name) === "upgrade")) return undefined;
   const named = (wanted: string): ByteString[] =>
     headers.flatMap(([name, value]) => (lowerCase(name) === wanted ? [lowerCase(trimBlanks(value))] : []));
-  const upgrades = named("upgrade").filter((value) => value !== "h2c");
+  const upgrade = named("upgrade").find((value) => value !== "h2c");
   const isMeant = named("connection").some((value) => value.split(",").some((word) => trimBlanks(word) === "upgrade"));
-  return isMeant ? upgrades[0] : undefined;
+  return isMeant ? upgrade : undefined;
 }
 
 const alwaysHopByHop: ReadonlySet<string> = new Set([

@@ -148,12 +148,15 @@ describe("serve", () => {
 });
 
 describe("the program", () => {
-  test.each(["init", "build", "check", "serve", "inspect"])("has a help text for %s", async (name) => {
-    const { code, stdout } = await command([name, "--help"]);
-    expect(code).toBe(0);
-    await expect(stdout).toMatchFileSnapshot(`cli/${name}.help.txt`);
-    expect(await command(["help", name])).toMatchObject({ code: 0, stdout });
-  });
+  test.each(["init", "build", "check", "serve", "envoy", "run-cases", "inspect"])(
+    "has a help text for %s",
+    async (name) => {
+      const { code, stdout } = await command([name, "--help"]);
+      expect(code).toBe(0);
+      await expect(stdout).toMatchFileSnapshot(`cli/${name}.help.txt`);
+      expect(await command(["help", name])).toMatchObject({ code: 0, stdout });
+    },
+  );
 
   test("has a help text of its own, which is also what it says when nothing is asked of it", async () => {
     const { code, stdout } = await command(["--help"]);

@@ -9,7 +9,7 @@ import { execFileSync } from "node:child_process";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 
 import { findEnvoy as find, howToGet } from "../src/cli/envoy/find.ts";
-import { run } from "../src/cli/run.ts";
+import { command as run, type CommandResult } from "./support/command.ts";
 import { startCommand } from "./support/running-command.ts";
 import { compileSource } from "./support/compile.ts";
 import { explainMissingEnvoy, findEnvoy } from "./support/envoy.ts";
@@ -25,13 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-async function command(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const outputs = { stdout: "", stderr: "" };
-  const stdout = { write: (text: string) => (outputs.stdout += text) };
-  const stderr = { write: (text: string) => (outputs.stderr += text) };
-  const code = await run(args, { stdout, stderr, signal: AbortSignal.abort() });
-  return { code, ...outputs };
-}
+const command = (...args: string[]): Promise<CommandResult> => run(args);
 
 describe("Envoy is found", () => {
   async function program(...path: string[]): Promise<string> {

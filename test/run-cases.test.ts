@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import { run } from "../src/cli/run.ts";
+import { command as runCommand, type CommandResult } from "./support/command.ts";
 import { compileSource } from "./support/compile.ts";
 
 const filter = `
@@ -84,16 +84,13 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-async function command(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const outputs = { stdout: "", stderr: "" };
-  const stdout = { write: (text: string) => (outputs.stdout += text) };
-  const stderr = { write: (text: string) => (outputs.stderr += text) };
-  const code = await run(["run-cases", ...args], { stdout, stderr, signal: AbortSignal.abort() });
+async function command(...args: string[]): Promise<CommandResult> {
+  const { code, stdout, stderr } = await runCommand(["run-cases", ...args]);
   const plain = (text: string): string => text.replaceAll(`${folder}/`, "");
-  return { code, stdout: plain(outputs.stdout), stderr: plain(outputs.stderr) };
+  return { code, stdout: plain(stdout), stderr: plain(stderr) };
 }
 
-async function cases(yaml: string, ...flags: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+async function cases(yaml: string, ...flags: string[]): Promise<CommandResult> {
   const file = join(folder, "cases.yaml");
   await writeFile(file, yaml);
   return command(file, ...flags);

@@ -81,7 +81,8 @@ export class ServedExchange {
       drain: () => outgoing.stop("socket", false),
       close: () => this.#close(),
     });
-    const head = requestHeaders(client.head, requestId(filters.random));
+    const { random, proxy } = filters;
+    const head = requestHeaders(client.head, proxy.profile.addsEnvoyHeaders ? requestId(random) : undefined);
     observer?.headers("request received", head);
     this.#feedRequest((stream) => stream.requestHeaders(head, client.empty));
   }
@@ -179,6 +180,7 @@ function watched(peer: Peer, passage: Passage, observer: ExchangeObserver): Peer
 function watchedResponse(stream: HttpStream, observer: ExchangeObserver): ResponseSink {
   return {
     request: stream.request,
+    profile: stream.profile,
     responseHeaders(headers, endOfStream) {
       observer.headers("response received", headers);
       stream.responseHeaders(headers, endOfStream);

@@ -15,7 +15,7 @@ export const hello: UpstreamConnector = (feed) => {
   const answer = (): void => {
     setImmediate(() =>
       feed((stream) => {
-        stream.responseHeaders(responseHeaders(200, entries, 0), false);
+        stream.responseHeaders(responseHeaders(200, entries, stream.profile.addsEnvoyHeaders ? 0 : undefined), false);
         stream.responseData(text, true);
       }),
     );

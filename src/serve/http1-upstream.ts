@@ -162,7 +162,9 @@ class Http1Request implements Peer {
 }
 
 function noAnswer(): NodeJS.ErrnoException {
-  return Object.assign(new Error("it changed to a protocol that was not asked for"), { code: "HPE_UNEXPECTED_UPGRADE" });
+  return Object.assign(new Error("it changed to a protocol that was not asked for"), {
+    code: "HPE_UNEXPECTED_UPGRADE",
+  });
 }
 
 function requestLines(headers: HeaderMap, isWhole: boolean): string[] {

@@ -10,7 +10,7 @@ import type { FlowControl } from "./valve.ts";
 /** What an upstream tells a stream. */
 export type ResponseSink = Pick<
   HttpStream,
-  "responseHeaders" | "responseData" | "responseTrailers" | "upstreamReset"
+  "profile" | "responseHeaders" | "responseData" | "responseTrailers" | "upstreamReset"
 > & {
   /** The request so far. */
   readonly request: { readonly complete: boolean };
@@ -55,7 +55,8 @@ export interface Incoming {
 export function receive(feed: Feed, { status, headers, empty, body, trailers }: Incoming, started: number): void {
   const time = Math.round(performance.now() - started);
   feed((stream) => {
-    stream.responseHeaders(responseHeaders(status, headers, stream.request.complete ? time : undefined), empty);
+    const saysTime = stream.profile.addsEnvoyHeaders && stream.request.complete;
+    stream.responseHeaders(responseHeaders(status, headers, saysTime ? time : undefined), empty);
   });
   // Even an empty one has to be read to its end before its connection can be used again.
   body.on("data", (chunk: Buffer) => !empty && feed((stream) => stream.responseData(chunk, false)));

@@ -3,7 +3,7 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 
-import type { FailurePolicy } from "../../plugin.ts";
+import type { FailurePolicy } from "../../profiles/profile.ts";
 import { UsageError } from "../errors.ts";
 import type { FilterSpec } from "../filter-flags.ts";
 
