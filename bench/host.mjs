@@ -6,7 +6,7 @@ import { readFile } from "node:fs/promises";
 import { Agent, request } from "node:http";
 
 import { loadFilter } from "../dist/src/index.js";
-import { serve } from "../dist/src/server.js";
+import { serve } from "../dist/src/serve/server.js";
 import { load } from "./stub-host.mjs";
 
 const ROUNDS = 101;

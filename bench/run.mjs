@@ -16,6 +16,7 @@ else if (flag === "--soak") await (await import("./soak.mjs")).soak(command);
 else {
   await (await import("./side-by-side.mjs")).sideBySide(command);
   await writeSection("The host", command, linesOf("host.mjs", "--expose-gc"));
+  await writeSection("Serving", command, linesOf("serve.mjs"));
   await writeSection("The command line", command, linesOf("cli.mjs"));
   await writeSection("Packaging and pushing", command, linesOf("oci.mjs"));
 }

@@ -292,7 +292,8 @@ export function unknownCluster(name: string, known: readonly string[]): string {
   const names = known.length ? `known are: ${known.join(", ")}` : "none is known";
   return (
     `there is no cluster ${JSON.stringify(name)}; ${names}. ` +
-    `In a test: loadFilter(…, { upstreams: { ${/^\w+$/.test(name) ? name : JSON.stringify(name)}: (request) => ({ status: 200 }) } })`
+    `In a test: loadFilter(…, { upstreams: { ${/^\w+$/.test(name) ? name : JSON.stringify(name)}: (request) => ({ status: 200 }) } }). ` +
+    `With serve: --cluster ${name}=http://localhost:4000`
   );
 }
 

@@ -27,7 +27,7 @@ export function requestHeaders(head: RequestHead, requestId: string | undefined)
     [":scheme", schemeOf(head)],
   ]);
   const hops = hopByHop(head.headers);
-  const asksUpgrade = isUpgrade(head.headers);
+  const asksUpgrade = upgradeOf(head.headers) !== undefined;
   for (const [name, value] of head.headers) {
     const key = lowerCase(name);
     // The proxy itself tells the client to go on.
@@ -57,28 +57,32 @@ export function responseHeaders(
   return map;
 }
 
-/** The reply to a request that the proxy does not even show to its filters, or undefined. */
-export function refuseRequestHead(headers: HeaderMap): LocalReply | undefined {
+/**
+ * The reply to a request that the proxy does not even show to its filters, or undefined. `upgrades` are the protocols
+ * that a client may change to.
+ */
+export function refuseRequestHead(headers: HeaderMap, upgrades: ReadonlySet<string>): LocalReply | undefined {
   const path = headers.get(":path") || "/";
   if (!path.startsWith("/")) return proxyReply(404, "", "absolute_path_rejected");
   if (path.includes("#")) return proxyReply(400, "", "path_normalization_failed");
-  return isUpgrade(headers.entries) ? proxyReply(403, "", "upgrade_failed") : undefined;
+  const upgrade = upgradeOf(headers.entries);
+  return upgrade === undefined || upgrades.has(upgrade) ? undefined : proxyReply(403, "", "upgrade_failed");
 }
 
 /**
  * Makes a response ready for the client, when the filters have done with it. Before the request is complete it ends the
- * connection: nobody waits for the rest.
+ * connection: nobody waits for the rest. Unless the connection is `upgraded` to another protocol by it.
  */
 export function finishResponse(
   headers: HeaderMap,
   clock: Clock,
-  requestComplete: boolean,
-  { server }: HostProfile,
+  { requestComplete, upgraded, server }: { requestComplete: boolean; upgraded: boolean } & Pick<HostProfile, "server">,
 ): void {
-  for (const name of ["connection", "proxy-connection", "transfer-encoding", "upgrade"]) headers.delete(name);
+  for (const name of ["proxy-connection", "transfer-encoding"]) headers.delete(name);
+  if (!upgraded) for (const name of ["connection", "upgrade"]) headers.delete(name);
   if (headers.get("date") === undefined) headers.append("date", dateAt(clock.now()));
   headers.put("server", server);
-  if (!requestComplete) headers.append("connection", "close");
+  if (!requestComplete && !upgraded) headers.append("connection", "close");
 }
 
 /** The head of a request as HTTP/1.1 sends it. */
@@ -117,9 +121,12 @@ export function requestId(random: (bytes: Uint8Array) => void): string {
   random(bytes);
   bytes[6] = (bytes[6]! & 0x0f) | 0x40;
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  let id = "";
+  for (let i = 0; i < bytes.length; i++) id += (i === 4 || i === 6 || i === 8 || i === 10 ? "-" : "") + hex[bytes[i]!]!;
+  return id;
 }
+
+const hex: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 // What a proxy in front says of the client's connection counts more than one's own.
 function schemeOf({ scheme, headers }: RequestHead): ByteString {
@@ -137,21 +144,28 @@ const internal: ReadonlySet<string> = new Set(
   ).split(" "),
 );
 
-/** Whether a request asks for another protocol. HTTP/2 without TLS does not count: Envoy answers as if nobody asked. */
-function isUpgrade(headers: readonly HeaderEntry[]): boolean {
-  if (!headers.some(([name]) => name.length === 7 && lowerCase(name) === "upgrade")) return false;
+/** The protocol that a request asks for. HTTP/2 without TLS does not count: Envoy answers as if nobody asked. */
+function upgradeOf(headers: readonly HeaderEntry[]): string | undefined {
+  if (!headers.some(([name]) => name.length === 7 && lowerCase(name) === "upgrade")) return undefined;
   const named = (wanted: string): ByteString[] =>
-    headers.flatMap(([name, value]) => (lowerCase(name) === wanted ? [value] : []));
-  const upgrades = named("upgrade");
-  if (upgrades.every((value) => lowerCase(trimBlanks(value)) === "h2c")) return false;
-  return named("connection").some((value) =>
-    value.split(",").some((word) => lowerCase(trimBlanks(word)) === "upgrade"),
-  );
+    headers.flatMap(([name, value]) => (lowerCase(name) === wanted ? [lowerCase(trimBlanks(value))] : []));
+  const upgrade = named("upgrade").find((value) => value !== "h2c");
+  const isMeant = named("connection").some((value) => value.split(",").some((word) => trimBlanks(word) === "upgrade"));
+  return isMeant ? upgrade : undefined;
 }
+
+const alwaysHopByHop: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+  "upgrade",
+]);
 
 // Headers that mean the connection, not the message: these, and those that `connection` names.
 function hopByHop(headers: readonly HeaderEntry[]): ReadonlySet<string> {
-  const names = new Set(["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"]);
+  if (!headers.some(([name]) => lowerCase(name) === "connection")) return alwaysHopByHop;
+  const names = new Set(alwaysHopByHop);
   for (const [name, value] of headers) {
     if (lowerCase(name) === "connection") for (const hop of value.split(",")) names.add(lowerCase(trimBlanks(hop)));
   }

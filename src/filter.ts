@@ -31,6 +31,7 @@ import { type ProxyOptions, ProxyState } from "./proxy-state.ts";
 import { SharedQueue } from "./queues.ts";
 import { readBytes, readSourceMap } from "./read-file.ts";
 import type { RootContext } from "./root-context.ts";
+import { plainRoute, type Route } from "./router.ts";
 import { SharedDataView } from "./shared-data.ts";
 import { SourceMap } from "./source-map.ts";
 import { encodeStats, type ProxyStats } from "./stats-update.ts";
@@ -142,11 +143,20 @@ export class Filter {
    * Opens a stream between two peers, for servers: feed it what arrives with `requestHeaders`, `requestData`,
    * `responseHeaders`, …, and send on what the peers receive. @internal
    */
-  open(peers: { downstream: Peer; upstream: Peer; trace?: Trace; properties?: PropertyOptions }): HttpStream {
-    const { downstream, upstream, trace = new Trace(), properties } = peers;
+  open(peers: {
+    downstream: Peer;
+    upstream: Peer;
+    trace?: Trace;
+    properties?: PropertyOptions;
+    route?: Route;
+  }): HttpStream {
+    const { downstream, upstream, trace = new Trace(), properties, route = plainRoute } = peers;
     const client: Peer = {
       headers: (headers, endOfStream) => {
-        finishResponse(headers, this.clock, stream.request.complete, this.proxy.profile);
+        const { complete, message } = stream.request;
+        const upgraded = headers.get(":status") === "101" && message?.get("upgrade") !== undefined;
+        const { server } = this.proxy.profile;
+        finishResponse(headers, this.clock, { requestComplete: complete, upgraded, server });
         downstream.headers(responseHead(headers, endOfStream, stream.answersHead), endOfStream);
       },
       data: (data, endOfStream) => downstream.data(data, endOfStream),
@@ -166,7 +176,12 @@ export class Filter {
     const makers = [this, ...this.#following].map(
       (filter) => (made: HttpStream) => filter.#plugin.newFilter(made, this.#traceOf(filter, trace)),
     );
-    const stream = new HttpStream(makers, { downstream: client, upstream: server, ...this.#surroundings(properties) });
+    const stream = new HttpStream(makers, {
+      downstream: client,
+      upstream: server,
+      route,
+      ...this.#surroundings(properties),
+    });
     return stream;
   }
 

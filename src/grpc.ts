@@ -376,7 +376,8 @@ export function grpcCluster({ target }: GrpcInit, upstreams: GrpcUpstreams): str
   return new Refusal(
     Status.ParseFailure,
     `there is no cluster ${JSON.stringify(name)} for gRPC; ${known.length ? `known are: ${known.join(", ")}` : "none is known"}. ` +
-      "In a test: loadFilter(…, { grpc: { name: (call) => ({ message: … }) } })",
+      "In a test: loadFilter(…, { grpc: { name: (call) => ({ message: … }) } }). " +
+      `With serve: --cluster ${name}=http://localhost:4000`,
   );
 }
 

@@ -22,7 +22,7 @@ import { MessageLength } from "./message-length.ts";
 import type { StreamSources } from "./properties.ts";
 import type { HostProfile } from "./profiles/profile.ts";
 import type { GivenProperties } from "./property-options.ts";
-import { refuseRequest, refuseResponse, takeTimeout } from "./router.ts";
+import { refuseRequest, refuseResponse, type Route, takeTimeout } from "./router.ts";
 import { ResponseFlag, type StreamInfo } from "./stream-info.ts";
 
 /** A filter in the chain of a stream. */
@@ -65,6 +65,8 @@ export interface HttpStreamOptions {
   readonly info: StreamInfo;
   /** The properties that no exchange tells. */
   readonly given: GivenProperties;
+  /** Where the request goes. */
+  readonly route: Route;
 }
 
 /** An exchange on its way through a chain of filters. */
@@ -148,7 +150,7 @@ export class HttpStream {
   requestHeaders(headers: HeaderMap, endOfStream: boolean): void {
     this.answersHead = headers.get(":method") === "HEAD";
     this.#hadForwardedProto = headers.get("x-forwarded-proto") !== undefined;
-    const refusal = refuseRequestHead(headers);
+    const refusal = refuseRequestHead(headers, this.#options.route.upgrades);
     if (!refusal) return this.#event(() => this.request.receiveHeaders(headers, endOfStream));
     this.request.message = headers;
     // What cannot be normalized Envoy refuses before it notes that the request is complete, and an upgrade never is: it
@@ -395,7 +397,7 @@ export class HttpStream {
   }
 
   #toUpstream(): Sink {
-    const { upstream } = this.#options;
+    const { upstream, route } = this.#options;
     const length = new MessageLength("request", this.profile);
     let timeout = 0n;
     const sink: Sink = {
@@ -407,7 +409,7 @@ export class HttpStream {
           return this.sendLocalReply(refusal);
         }
         this.#upstreamOpen = true;
-        timeout = this.profile.responseTimeoutMs ?? takeTimeout(headers);
+        timeout = this.profile.responseTimeoutMs ?? takeTimeout(headers, route);
         length.head(headers);
         this.info.sendRequest();
         if (endOfStream) this.#awaitUpstream(timeout);

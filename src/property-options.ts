@@ -102,6 +102,8 @@ const defaults: Tree = tree({
 export class GivenProperties {
   readonly #make: () => Tree;
   #made: Tree | undefined;
+  /** What came of options that cannot change any more: those of a connection stand for all of its streams. */
+  readonly #derived = new WeakMap<PropertyOptions, GivenProperties>();
 
   // Most streams ask for none, and each has its own.
   private constructor(make: () => Tree) {
@@ -116,9 +118,13 @@ export class GivenProperties {
   /** These with others in their place. */
   with(options: PropertyOptions | undefined): GivenProperties {
     if (!options) return this;
+    const known = this.#derived.get(options);
+    if (known) return known;
     const given = tree(options);
     check(given);
-    return new GivenProperties(() => merge(this.#tree, given) as Tree);
+    const made = new GivenProperties(() => merge(this.#tree, given) as Tree);
+    if (Object.isFrozen(options)) this.#derived.set(options, made);
+    return made;
   }
 
   /** These, and where they say nothing, others. */

@@ -38,15 +38,23 @@ export function refuseResponse(headers: HeaderMap): LocalReply | undefined {
   );
 }
 
-/** Milliseconds that a route waits for a response, when nobody says otherwise. */
-const ROUTE_TIMEOUT = 15_000n;
+/** What a proxy is configured to do with a request, besides its filters. */
+export interface Route {
+  /** Milliseconds that the upstream has for its whole response, when no filter says otherwise; 0 is no limit. */
+  readonly timeoutMs: bigint;
+  /** The protocols that a client may change to, in lower case (`upgrade_configs`). */
+  readonly upgrades: ReadonlySet<string>;
+}
+
+/** What Envoy does when nobody says otherwise. */
+export const plainRoute: Route = { timeoutMs: 15_000n, upgrades: new Set() };
 
 /** How long the upstream has for its response, which it is told; a filter may have said so. 0 is as long as it likes. */
-export function takeTimeout(headers: HeaderMap): bigint {
+export function takeTimeout(headers: HeaderMap, { timeoutMs }: Route): bigint {
   const header = headers.get("x-envoy-upstream-rq-timeout-ms");
   const asked = header === undefined ? undefined : parseUnsigned(header, 64);
   headers.delete("x-envoy-upstream-rq-timeout-ms");
-  const timeout = asked ?? ROUTE_TIMEOUT;
+  const timeout = asked ?? timeoutMs;
   if (timeout) headers.put("x-envoy-expected-rq-timeout-ms", String(timeout));
   return timeout;
 }

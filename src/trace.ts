@@ -58,10 +58,17 @@ export class Trace {
 
   /** The gRPC calls and streams that were begun, oldest first. */
   readonly grpcCalls: GrpcCallout[] = [];
+  #listener: ((event: TraceEvent) => void) | undefined;
 
   /** Adds an event. */
   push(event: TraceEvent): void {
     if (this.events.push(event) > MOST_EVENTS) this.events.splice(0, MOST_EVENTS / 2);
+    this.#listener?.(event);
+  }
+
+  /** Says who hears of events to come. What a callback answers stands in its event when it has returned. @internal */
+  listen(listener: (event: TraceEvent) => void): void {
+    this.#listener = listener;
   }
 
   /** A trace of what one filter of a chain does, which this one has too, under the filter's name. */

@@ -33,16 +33,34 @@ describe("serve", () => {
       "an upstream that is no URL",
       ["f", "--upstream", "localhost:3000"],
       2,
-      /'localhost:3000' is invalid\. An http or https URL is expected/,
+      /'localhost:3000' is invalid\. An http, https or h2c \(HTTP\/2 without TLS\) URL is expected/,
+    ],
+    [
+      "a cluster without a name",
+      ["f", "--cluster", "http://a"],
+      2,
+      /A name and an http, https or h2c .* URL are expected/,
+    ],
+    [
+      "a cluster that is given twice",
+      ["f", "--cluster", "a=http://a", "--cluster", "a=http://b"],
+      2,
+      /The cluster a is given twice/,
+    ],
+    [
+      "more configurations than modules",
+      ["f", "--config", "1", "--config", "2"],
+      2,
+      "error: --config is given 2 times, and there is one module: each belongs to the module in its place\n",
     ],
     ["a port that is none", ["f", "--port", "http"], 2, /'http' is invalid\. A number from 0 to 65535 is expected/],
     ["an unknown option", ["f", "--prot", "1"], 2, /unknown option '--prot'\n\(Did you mean --port\?\)/],
     ["a policy that is none", ["f", "--failure-policy", "shut"], 2, /Allowed choices are closed, open, reload/],
     [
       "a missing configuration file",
-      ["--config-file", "no.json"],
+      ["--config", "@no.json"],
       1,
-      /^error: cannot read the configuration file no\.json: ENOENT/,
+      "error: cannot read the configuration file no.json: there is no such file\n",
     ],
   ])("refuses %s", async (_what, args, code, message) => {
     const result = await command(["serve", ...args]);
@@ -78,6 +96,15 @@ describe("serve", () => {
     expect(stderr).toBe(
       `error: port ${port} on 127.0.0.1 is in use; choose another with --port, or --port 0 for any\n`,
     );
+  });
+
+  test.each([
+    ["no.such.host.invalid", /the host "no\.such\.host\.invalid" is not known here; give an address with --host/],
+    ["203.0.113.1", /203\.0\.113\.1 is no address of this machine; choose one with --host/],
+  ])("refuses to listen on %s", async (host, message) => {
+    const { code, stderr } = await command(["serve", filter, "--port", "0", "--host", host]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(message);
   });
 
   test("prints a line per exchange, the filter's log, and where a trap was", async () => {
@@ -121,12 +148,15 @@ describe("serve", () => {
 });
 
 describe("the program", () => {
-  test.each(["init", "build", "check", "serve", "inspect"])("has a help text for %s", async (name) => {
-    const { code, stdout } = await command([name, "--help"]);
-    expect(code).toBe(0);
-    await expect(stdout).toMatchFileSnapshot(`cli/${name}.help.txt`);
-    expect(await command(["help", name])).toMatchObject({ code: 0, stdout });
-  });
+  test.each(["init", "build", "check", "serve", "envoy", "run-cases", "inspect"])(
+    "has a help text for %s",
+    async (name) => {
+      const { code, stdout } = await command([name, "--help"]);
+      expect(code).toBe(0);
+      await expect(stdout).toMatchFileSnapshot(`cli/${name}.help.txt`);
+      expect(await command(["help", name])).toMatchObject({ code: 0, stdout });
+    },
+  );
 
   test("has a help text of its own, which is also what it says when nothing is asked of it", async () => {
     const { code, stdout } = await command(["--help"]);

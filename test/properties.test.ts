@@ -16,7 +16,7 @@ import {
   UpstreamError,
   VirtualClock,
 } from "../src/index.ts";
-import { serve } from "../src/server.ts";
+import { serve } from "../src/serve/server.ts";
 import { type Compiled, compileFilter, compileSource } from "./support/compile.ts";
 import { loadGuest } from "./support/guest.ts";
 

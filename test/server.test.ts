@@ -6,8 +6,9 @@ import { type AddressInfo, connect } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 
 import { type FilterOptions, loadFilter, SystemClock } from "../src/index.ts";
-import { type Exchange, type RunningServer, serve } from "../src/server.ts";
-import { connectTo } from "../src/upstreams.ts";
+import type { Exchange } from "../src/serve/observer.ts";
+import { type RunningServer, serve } from "../src/serve/server.ts";
+import { connectTo } from "../src/serve/upstreams.ts";
 import { compileSource, filterWat, hostCall } from "./support/compile.ts";
 
 const closers: (() => unknown)[] = [];
@@ -217,9 +218,9 @@ describe("serve", () => {
     await expect.poll(() => exchanges.length).toBe(1);
   });
 
-  test("refuses an upgrade, which Envoy does not make unless it is told to", async () => {
+  test("refuses an upgrade that is none to WebSocket", async () => {
     const { url, exchanges } = await start(await compiled);
-    const head = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    const head = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n";
     const answer = await raw(url, head);
     expect(answer).toMatch(/^HTTP\/1\.1 403 /);
     expect(answer.toLowerCase()).toContain("connection: close");

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { Valve } from "../src/valve.ts";
+import { Valve } from "../src/serve/valve.ts";
 
 test("a sender runs again only when nobody wants it stopped", () => {
   const said: string[] = [];

@@ -3,13 +3,33 @@
 
 import { run } from "./run.ts";
 
-const interrupt = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupt.abort());
+/** Milliseconds in which a signal that comes twice counts once: npm passes on what the terminal sends to all. */
+const TWICE_MS = 500;
 
 const canAsk = process.stdin.isTTY && process.stdout.isTTY && !process.env["CI"];
+const interrupt = new AbortController();
+let interruptedAt = Number.POSITIVE_INFINITY;
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(signal, () => {
+    if (Date.now() - interruptedAt > TWICE_MS) process.exit(130);
+    interruptedAt = Math.min(interruptedAt, Date.now());
+    interrupt.abort();
+  });
+}
+// Whoever reads has gone, such as `head`: there is nobody to tell anything.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    interrupt.abort();
+  });
+}
+
+const isTerminal = process.stdout.isTTY === true;
 process.exitCode = await run(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
   signal: interrupt.signal,
   ...(canAsk && { terminal: { input: process.stdin, output: process.stdout } }),
+  isTerminal,
+  color: isTerminal && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb",
 });

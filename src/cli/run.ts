@@ -18,6 +18,12 @@ const commands: readonly { name: string; summary: string; load(): Promise<Comman
   { name: "build", summary: "compile a project's filter", load: async () => (await import("./build.ts")).buildCommand },
   { name: "check", summary: "say where a module loads", load: async () => (await import("./check.ts")).checkCommand },
   { name: "serve", summary: "serve HTTP with a filter", load: async () => (await import("./serve.ts")).serveCommand },
+  { name: "envoy", summary: "serve it with a real Envoy", load: async () => (await import("./envoy.ts")).envoyCommand },
+  {
+    name: "run-cases",
+    summary: "run exchanges that a file describes",
+    load: async () => (await import("./run-cases.ts")).runCasesCommand,
+  },
   {
     name: "inspect",
     summary: "say what is in a module",

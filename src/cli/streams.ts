@@ -21,4 +21,8 @@ export interface Streams {
   readonly signal: AbortSignal;
   /** Where questions can be asked; absent when nobody is there to answer. */
   readonly terminal?: Terminal;
+  /** Whether a person reads stdout; false by default. */
+  readonly isTerminal?: boolean;
+  /** Whether colours are wanted; false by default. */
+  readonly color?: boolean;
 }

@@ -10,7 +10,8 @@ export interface FlowControl {
 /** Several reasons to stop one sender. */
 export class Valve {
   readonly #sender: FlowControl;
-  readonly #reasons: Set<string> = new Set();
+  // Hardly any sender is ever stopped.
+  #reasons: Set<string> | undefined;
 
   constructor(sender: FlowControl) {
     this.#sender = sender;
@@ -18,10 +19,12 @@ export class Valve {
 
   /** Adds or removes a reason to stop; the sender runs while there is none. */
   stop(reason: string, stopped: boolean): void {
-    const before = this.#reasons.size;
-    if (stopped) this.#reasons.add(reason);
-    else this.#reasons.delete(reason);
-    if (!before && this.#reasons.size) this.#sender.pause();
-    if (before && !this.#reasons.size) this.#sender.resume();
+    if (!stopped && !this.#reasons) return;
+    const reasons = (this.#reasons ??= new Set());
+    const before = reasons.size;
+    if (stopped) reasons.add(reason);
+    else reasons.delete(reason);
+    if (!before && reasons.size) this.#sender.pause();
+    if (before && !reasons.size) this.#sender.resume();
   }
 }

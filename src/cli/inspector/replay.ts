@@ -1,0 +1,101 @@
+// Sends a request once more, or another one, by the port that clients use.
+
+import { request as httpRequest } from "node:http";
+
+import { encodeText } from "../../bytes.ts";
+import { masked } from "../../serve/mask.ts";
+import { type ExchangeRecord, readable } from "../../serve/record.ts";
+import { UsageError } from "../errors.ts";
+
+/** A request to send. */
+export interface Draft {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: string | Uint8Array;
+}
+
+/** Whether an exchange can be sent once more: all of the request was kept, and it is no other protocol. */
+export function canReplay(record: ExchangeRecord): boolean {
+  const request = record.messages["request received"];
+  return request !== undefined && request.whole && request.get("upgrade") === undefined && record.result !== undefined;
+}
+
+/** The request of an exchange, credentials and all. */
+export function draftOf(record: ExchangeRecord): Draft {
+  const request = record.messages["request received"]!;
+  return {
+    method: readable(request.get(":method") ?? "GET"),
+    path: readable(request.get(":path") ?? "/"),
+    headers: [
+      ["host", readable(request.get(":authority") ?? "")] as const,
+      ...request.headers.flatMap(([name, value]) => (isOwn(name) ? [] : [[name, readable(value)] as const])),
+    ],
+    body: request.body,
+  };
+}
+
+/** What a person has written; a value that was masked is the one of the exchange that it was made from. */
+export function readDraft(value: unknown, from: ExchangeRecord | undefined): Draft {
+  const { method, path, headers, body = "" } = (value ?? {}) as Record<string, unknown>;
+  if (typeof method !== "string" || !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(method) || method === "CONNECT") {
+    throw new UsageError(`${JSON.stringify(method)} is no method; GET, POST or another word is expected`);
+  }
+  if (typeof path !== "string" || !/^(\/|\*$)[^\s#\x00-\x1f]*$/.test(path)) {
+    throw new UsageError(`${JSON.stringify(path)} is no path; it begins with / and has no blanks`);
+  }
+  if (typeof body !== "string") throw new UsageError("the body is a text");
+  if (!Array.isArray(headers)) throw new UsageError("the headers are a list of names and values");
+  const known = from ? draftOf(from).headers : [];
+  return { method, path, body, headers: headers.map((header) => readHeader(header, known)) };
+}
+
+function readHeader(header: unknown, known: Draft["headers"]): readonly [string, string] {
+  const [name, value] = Array.isArray(header) ? (header as unknown[]) : [];
+  if (typeof name !== "string" || !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name)) {
+    throw new UsageError(`${JSON.stringify(name)} is no name of a header`);
+  }
+  if (typeof value !== "string" || /[\r\n\0]/.test(value)) {
+    throw new UsageError(`the value of ${name} is a text without line breaks`);
+  }
+  const original = known.find(([key, text]) => key === name.toLowerCase() && masked(key, text) === value);
+  return [name, original?.[1] ?? value];
+}
+
+/** Sends it to where the server listens, and waits for the end of the answer. Rejects with a sentence. */
+export function send(url: string, { method, path, headers, body }: Draft): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const bytes = Buffer.from(body as string);
+    const lines = headers.filter(([name]) => !isOwn(name)).flatMap(([name, value]) => [name, encodeText(value)]);
+    if (bytes.length || !/^(GET|HEAD|DELETE)$/.test(method)) lines.push("content-length", String(bytes.length));
+    const { hostname, port } = new URL(url);
+    const request = httpRequest(
+      {
+        hostname: hostname.replace(/^\[|\]$/g, ""),
+        port,
+        method,
+        path,
+        headers: lines,
+        setHost: false,
+        agent: false,
+      } as object,
+      (response) => {
+        response.resume();
+        // One that is broken off is an answer as well.
+        response.on("close", () => resolve());
+      },
+    );
+    request.setTimeout(PATIENCE_MS, () => request.destroy());
+    request.on("error", () => resolve());
+    request.on("timeout", () => reject(new UsageError(`no answer within ${PATIENCE_MS / 1000} s`)));
+    request.end(bytes);
+  });
+}
+
+/** Milliseconds that an answer may take. */
+const PATIENCE_MS = 30_000;
+
+/** Headers that the proxy, or whoever sends, writes by itself. */
+function isOwn(name: string): boolean {
+  return name.startsWith(":") || /^(content-length|transfer-encoding|connection|expect|x-request-id)$/i.test(name);
+}

@@ -1,0 +1,171 @@
+// An exchange as a test for vitest. Every value is written as JSON, so that none of it can be code.
+
+import type { Callout } from "../../callouts.ts";
+import { isCredential, masked } from "../../serve/mask.ts";
+import { type ExchangeRecord, headerChanges, readable, type RecordedMessage } from "../../serve/record.ts";
+import { UsageError } from "../errors.ts";
+
+/** A filter as a test loads it. */
+export interface TestedFilter {
+  /** The path of the module, from the project. */
+  readonly module: string;
+  readonly name: string;
+  readonly config: string;
+  readonly rootId: string;
+}
+
+/** The source of a test that repeats an exchange and expects the same. Throws when it cannot be repeated. */
+export function testSource(record: ExchangeRecord, filters: readonly TestedFilter[], title: string): string {
+  const { messages, result } = record;
+  const request = messages["request received"];
+  const [upstream, sent] = [messages["response received"], messages["response sent"]];
+  if (!request || !sent || !result?.status)
+    throw new UsageError("the exchange has no answer, so there is nothing to expect");
+  if (request.get("upgrade") !== undefined)
+    throw new UsageError("an exchange that changes its protocol cannot be repeated in a test");
+  if (!request.whole || (upstream && !upstream.whole)) {
+    throw new UsageError("the bodies of the exchange are too long: only their beginnings were kept");
+  }
+  const callouts = record.trace.callouts;
+  const isChain = filters.length > 1;
+  const parts = [
+    `import { ${[isChain && "chain", "loadFilter", isChain && "ProxyState"].filter(Boolean).join(", ")} } from "proxy-wasm";`,
+    'import { expect, test } from "vitest";',
+    'import "proxy-wasm/vitest";',
+    "",
+    `test(${json(title)}, async () => {`,
+    ...(callouts.length ? answersOf(callouts) : []),
+    ...(isChain
+      ? loadChain(filters, callouts.length > 0)
+      : [`  const filter = await ${load(filters[0]!, callouts.length ? ["upstreams"] : [])};`]),
+    `  const response = await filter.request(`,
+    `    ${requestOf(request)},`,
+    ...(upstream ? [`    { upstream: () => (${responseOf(upstream)}) },`] : []),
+    "  );",
+    `  expect(response).toHaveStatus(${Number(result.status)});`,
+    ...expectations(record),
+    "});",
+  ];
+  const hidden = Object.values(messages).some(({ headers }) => headers.some(([name]) => isCredential(name)));
+  if (hidden) parts.splice(4, 0, "// Credentials are masked: put in those that the filter is to see.");
+  return `${parts.join("\n")}\n`;
+}
+
+function loadChain(filters: readonly TestedFilter[], calls: boolean): string[] {
+  return [
+    `  const proxy = new ProxyState(${calls ? "{ upstreams }" : ""});`,
+    "  const filter = chain([",
+    ...filters.map((filter) => `    await ${load(filter, ["proxy"])},`),
+    "  ]);",
+  ];
+}
+
+function load({ module, name, config, rootId }: TestedFilter, shared: readonly string[]): string {
+  const options = [
+    ...shared,
+    `name: ${json(name)}`,
+    ...(config ? [`config: ${json(config)}`] : []),
+    ...(rootId ? [`rootId: ${json(rootId)}`] : []),
+  ];
+  return `loadFilter(${json(module)}, { ${options.join(", ")} })`;
+}
+
+/** The answers that callouts had, in their order, by cluster. */
+function answersOf(callouts: readonly Callout[]): string[] {
+  const byCluster = new Map<string, string[]>();
+  for (const { cluster, response } of callouts) {
+    const answers = byCluster.get(cluster) ?? [];
+    byCluster.set(cluster, answers);
+    if (!response) {
+      answers.push("null");
+      continue;
+    }
+    const headers = [...response.headers]
+      .filter(([name]) => !isOwn(name))
+      .map(([name, value]) => [name, masked(name, value)]);
+    answers.push(`{ status: ${Number(response.status)}, headers: ${json(headers)}, body: ${bodyOf(response.body)} }`);
+  }
+  const lines = [...byCluster].map(([cluster, answers]) => `    ${json(cluster)}: [${answers.join(", ")}],`);
+  const upstreams = [...byCluster.keys()].map(
+    (cluster) => `${json(cluster)}: () => answers[${json(cluster)}].shift() ?? null`,
+  );
+  return ["  const answers = {", ...lines, "  };", `  const upstreams = { ${upstreams.join(", ")} };`];
+}
+
+function requestOf(request: RecordedMessage): string {
+  const value = (name: string): string => json(readable(request.get(name) ?? ""));
+  const fields = [
+    `method: ${value(":method")}`,
+    `path: ${value(":path")}`,
+    `authority: ${value(":authority")}`,
+    `headers: ${headersOf(request)}`,
+    ...(request.size ? [`body: ${bodyOf(request.body)}`] : []),
+  ];
+  return `{ ${fields.join(", ")} }`;
+}
+
+function responseOf(response: RecordedMessage): string {
+  const fields = [`status: ${Number(response.get(":status"))}`, `headers: ${headersOf(response)}`];
+  if (response.size) fields.push(`body: ${bodyOf(response.body)}`);
+  return `{ ${fields.join(", ")} }`;
+}
+
+function headersOf({ headers }: RecordedMessage): string {
+  return json(
+    headers.filter(([name]) => !isOwn(name)).map(([name, value]) => [readable(name), masked(name, readable(value))]),
+  );
+}
+
+/** What the filters made of it. */
+function expectations({ messages }: ExchangeRecord): string[] {
+  const [toUpstream, sent] = [messages["request sent"], messages["response sent"]!];
+  const lines: string[] = [];
+  for (const { kind, name, value } of headerChanges(messages["request received"], toUpstream)) {
+    if (kind === "added" && !isOwn(name)) {
+      const expected = isCredential(name) ? "not.toBeNull()" : `toBe(${json(readable(value))})`;
+      lines.push(`  expect(response.upstream!.headers.get(${json(readable(name))})).${expected};`);
+    }
+  }
+  if (!messages["response received"] && !toUpstream) lines.push(`  expect(response).toHaveRepliedLocally();`);
+  const changes = messages["response received"]
+    ? headerChanges(messages["response received"], sent)
+    : sent.headers.map(([name, value]) => ({ kind: "added" as const, name, value }));
+  for (const { kind, name, value } of changes) {
+    if (isOwn(name)) continue;
+    const added = `, ${json(readable(value))}`;
+    const header = json(readable(name));
+    if (kind === "added") lines.push(`  expect(response).toHaveHeader(${header}${isCredential(name) ? "" : added});`);
+    else if (!sent.headers.some(([other]) => other === name))
+      lines.push(`  expect(response).not.toHaveHeader(${header});`);
+  }
+  if (sent.whole && sent.size) {
+    const text = bodyOf(sent.body);
+    lines.push(
+      text.startsWith('"') ? `  expect(response).toHaveBody(${text});` : `  expect(response.body).toEqual(${text});`,
+    );
+  }
+  return lines;
+}
+
+function bodyOf(bytes: Uint8Array): string {
+  try {
+    return json(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
+  } catch {
+    return `Uint8Array.of(${bytes.join(", ")})`;
+  }
+}
+
+/** JSON that is a literal of TypeScript, too. */
+function json(value: unknown): string {
+  return JSON.stringify(value);
+}
+
+/** What the proxy writes by itself, or is another one each time. */
+function isOwn(name: string): boolean {
+  return (
+    name.startsWith(":") ||
+    /^(connection|content-length|date|expect|server|transfer-encoding|x-request-id|x-forwarded-proto|x-envoy-.*)$/.test(
+      name,
+    )
+  );
+}

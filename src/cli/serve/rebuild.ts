@@ -1,0 +1,172 @@
+// Follows what the filters are made of: compiles when a source is saved, and says when there is something new to load.
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, relative, resolve, sep } from "node:path";
+
+import { type FSWatcher, watch } from "chokidar";
+
+import type { Compilation } from "../../compile.ts";
+import { CommandError } from "../errors.ts";
+import { configFile, type FilterSpec } from "../filter-flags.ts";
+import { Compiler } from "./compiler.ts";
+import { type Project, projectOf, writtenAt } from "./projects.ts";
+
+/** Editors write a file in steps; what comes within this time, in milliseconds, is one change. */
+const TOGETHER_MS = 20;
+
+/** How often to compile in advance: the compiler takes a fraction of the time when it has done so. */
+const WARM_UPS = 2;
+
+/** What is told on the way. */
+export interface RebuildListener {
+  /** A source was saved that does not compile, or the compiler has warnings. */
+  messages(text: string): void;
+  /** Why nothing new comes of a change. */
+  failed(text: string): void;
+  /** Loads the filters again; `what` has changed, so many milliseconds ago. */
+  load(what: string, since: () => number): Promise<void>;
+}
+
+/** The modules, their sources and their configurations. */
+export class Rebuild {
+  readonly #specs: readonly FilterSpec[];
+  readonly #listener: RebuildListener;
+  readonly #compiler = new Compiler();
+  #projects: readonly Project[] = [];
+  /** The files of each project, once they are known. */
+  readonly #sources = new Map<Project, readonly string[]>();
+  /** When each module was written that has been loaded. */
+  readonly #loaded = new Map<string, number>();
+  #watcher: FSWatcher | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #changed = new Set<string>();
+  #changedAt = 0;
+  #working: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(specs: readonly FilterSpec[], listener: RebuildListener) {
+    this.#specs = specs;
+    this.#listener = listener;
+  }
+
+  /** Compiles the modules that are not there yet and have a project. */
+  async prepare(): Promise<void> {
+    const modules = [...new Set(this.#specs.map(({ module }) => resolve(module)))];
+    const projects = await Promise.all(modules.map(projectOf));
+    this.#projects = projects.filter((project) => project !== undefined);
+    for (const project of this.#projects) {
+      if (await writtenAt(project.module)) continue;
+      const compilation = await this.#compile(project);
+      if (!compilation?.module) {
+        await this.#compiler.close();
+        throw new CommandError(`${relative("", project.module)} is not there, and its source does not compile`);
+      }
+    }
+    for (const module of modules) this.#loaded.set(module, await writtenAt(module));
+  }
+
+  /** Watches from now on. Compiles once for itself, to know the files and to be quick when one is saved. */
+  watch(): void {
+    const configs = this.#specs.flatMap((spec) => configFile(spec) ?? []).map((file) => resolve(file));
+    this.#watcher = watch([...this.#loaded.keys(), ...configs, ...this.#projects.flatMap(ownFolders)], {
+      ignoreInitial: true,
+      ignored: (path) => path.includes(`${sep}node_modules${sep}`) || path.endsWith(".tmp"),
+    });
+    this.#watcher.on("all", (_event, path) => this.#change(resolve(path)));
+    this.#watcher.on("error", (error) => this.#listener.failed(`files are not watched any more: ${messageOf(error)}`));
+    this.#working = this.#warmUp();
+  }
+
+  /** Ends it. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#watcher?.close();
+    await this.#compiler.close();
+    await this.#working;
+  }
+
+  #change(path: string): void {
+    if (this.#closed) return;
+    if (!this.#changed.size) this.#changedAt = performance.now();
+    this.#changed.add(path);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#working = this.#working.then(() => this.#work());
+    }, TOGETHER_MS);
+  }
+
+  /** Does what the changes so far ask for. */
+  async #work(): Promise<void> {
+    if (!this.#changed.size || this.#closed) return;
+    const [changed, at] = [this.#changed, this.#changedAt];
+    this.#changed = new Set();
+    const reasons: string[] = [];
+    for (const project of this.#projects) {
+      const source = [...changed].find((path) => this.#belongs(path, project));
+      if (source === undefined) continue;
+      const compilation = await this.#compile(project);
+      if (compilation?.module) reasons.push(relative("", source));
+    }
+    for (const [module, loaded] of this.#loaded) {
+      const written = await writtenAt(module);
+      if (written === loaded || !written) continue;
+      this.#loaded.set(module, written);
+      if (!reasons.length) reasons.push(relative("", module));
+    }
+    const configs = new Set(this.#specs.flatMap((spec) => configFile(spec) ?? []).map((file) => resolve(file)));
+    reasons.push(...[...changed].filter((path) => configs.has(path)).map((path) => relative("", path)));
+    if (reasons.length && !this.#closed) await this.#listener.load(reasons.join(", "), () => performance.now() - at);
+  }
+
+  #belongs(path: string, project: Project): boolean {
+    const sources = this.#sources.get(project);
+    return sources ? sources.includes(path) : path.endsWith(".ts") || path.endsWith("asconfig.json");
+  }
+
+  async #compile(project: Project, outFile?: string): Promise<Compilation | undefined> {
+    const { folder, target } = project;
+    let compilation: Compilation;
+    try {
+      compilation = await this.#compiler.compile({ folder, target, ...(outFile !== undefined && { outFile }) });
+    } catch (error) {
+      if (!this.#closed) this.#listener.failed(messageOf(error));
+      return undefined;
+    }
+    const { sources, messages, error } = compilation;
+    this.#sources.set(project, sources);
+    this.#watcher?.add([...new Set(sources.map((file) => dirname(file)))].filter((path) => path !== folder));
+    if (outFile === undefined && messages) this.#listener.messages(messages);
+    if (error !== undefined && outFile === undefined) {
+      this.#listener.failed(`${relative("", folder) || "the filter"} does not compile: ${error}`);
+    }
+    return compilation;
+  }
+
+  async #warmUp(): Promise<void> {
+    if (!this.#projects.length) return;
+    const folder = await mkdtemp(join(tmpdir(), "proxy-wasm-"));
+    try {
+      for (const project of this.#projects) {
+        for (let time = 0; time < WARM_UPS && !this.#changed.size && !this.#closed; time++) {
+          await this.#compile(project, join(folder, "warm-up.wasm"));
+        }
+        const sources = this.#sources.get(project) ?? [];
+        const newest = Math.max(0, ...(await Promise.all(sources.map(writtenAt))));
+        if (newest > (await writtenAt(project.module))) this.#change(sources.at(-1)!);
+      }
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+}
+
+/** Where the sources of a project are before they are known. */
+function ownFolders({ folder }: Project): string[] {
+  return [join(folder, "asconfig.json"), join(folder, "assembly")];
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

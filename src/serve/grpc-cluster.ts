@@ -1,0 +1,116 @@
+// A real gRPC server that filters call, over HTTP/2. Messages have five bytes in front of them: whether they are
+// compressed, which none of ours is, and their size. Source: grpc/grpc doc/PROTOCOL-HTTP2.md.
+
+import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
+
+import { bytesOf, encodeText } from "../bytes.ts";
+import type { GrpcCallout, GrpcUpstream } from "../grpc.ts";
+import { HeaderMap } from "../header-map.ts";
+import { pairs } from "./downstream.ts";
+import { asBytes } from "./http-cluster.ts";
+import { outgoing } from "./http2.ts";
+import { type Http2Sessions, reasonOf } from "./http2-sessions.ts";
+import { failureOf, type OnFailure } from "./upstreams.ts";
+
+const FRAME_HEAD = 5;
+/** RFC 9113, section 7. */
+const CANCEL = 8;
+
+/** The longest message that is taken, as of an HTTP callout's answer. */
+const MOST_BYTES = 32 * 1024 * 1024;
+
+/** Where what goes wrong stays: it runs something and lives on. */
+export type Boundary = (action: () => void) => void;
+
+/** Answers gRPC calls and streams from the server at this URL; filters hear of what it says within `boundary`. */
+export function grpcCluster(
+  url: URL,
+  { sessions, boundary, onFailure }: { sessions: Http2Sessions; boundary: Boundary; onFailure: OnFailure },
+): GrpcUpstream {
+  return (call) => {
+    const head = new HeaderMap(
+      "request",
+      [...call.metadata].map(([name, value]) => [name, encodeText(value)] as const),
+    );
+    const stream = sessions.to(url).request(outgoing(head), { endStream: false });
+    call.signal.addEventListener("abort", () => stream.close(CANCEL));
+    call.onMessage((message) => stream.write(framed(message)));
+    call.onEnd(() => stream.end());
+    receive(call, stream, boundary, onFailure);
+  };
+}
+
+/** Tells a call what the server says. */
+function receive(call: GrpcCallout, stream: ClientHttp2Stream, boundary: Boundary, onFailure: OnFailure): void {
+  /** Does something with a call that is open still. */
+  const open = (action: () => void): void => boundary(() => call.state === "open" && action());
+  const fail = (error: NodeJS.ErrnoException): void =>
+    open(() => {
+      onFailure(error);
+      call.fail(failureOf(error));
+    });
+  stream.on("error", (error) => fail(reasonOf(error)));
+  stream.on("response", (head: IncomingHttpHeaders & { ":status"?: number }, _flags: number, ...rest: unknown[]) =>
+    open(() => {
+      const entries = withoutStatus(rest[0] as string[]);
+      if (head[":status"] !== 200) call.end({ httpStatus: Number(head[":status"]) });
+      // A head that is the end as well says how it went.
+      else if (head["grpc-status"] !== undefined) end(call, entries);
+      else call.start(asBytes(entries.filter(([name]) => name !== "content-type")));
+    }),
+  );
+  let rest: Buffer = Buffer.alloc(0);
+  stream.on("data", (chunk: Buffer) => {
+    rest = rest.length ? Buffer.concat([rest, chunk]) : chunk;
+    while (rest.length >= FRAME_HEAD) {
+      const size = rest.readUInt32BE(1);
+      if (rest[0] || size > MOST_BYTES) {
+        fail(
+          Object.assign(
+            new Error(rest[0] ? "a compressed message, which was not offered" : "a message too long"),
+            tooBad,
+          ),
+        );
+        return void stream.close(CANCEL);
+      }
+      if (rest.length < FRAME_HEAD + size) return;
+      const message = Uint8Array.from(rest.subarray(FRAME_HEAD, FRAME_HEAD + size));
+      rest = rest.subarray(FRAME_HEAD + size);
+      open(() => call.send(message));
+    }
+  });
+  stream.on("trailers", (...args: unknown[]) => open(() => end(call, pairs(args[2] as string[]))));
+  stream.on("close", () => open(() => call.fail(stream.rstCode ? "remote reset" : "connection termination")));
+}
+
+const tooBad = { code: "ERR_HTTP2_ERROR" };
+
+function end(call: GrpcCallout, entries: readonly (readonly [string, string])[]): void {
+  const known = new Map(entries);
+  const others = entries.filter(([name]) => !/^(grpc-status|grpc-message|content-type)$/.test(name));
+  call.end({
+    status: Number(known.get("grpc-status") ?? UNKNOWN),
+    statusMessage: decodePercents(known.get("grpc-message") ?? ""),
+    trailers: asBytes(others),
+  });
+}
+
+/** gRPC's status for trailers that have none. */
+const UNKNOWN = 2;
+
+function withoutStatus(raw: readonly string[]): [string, string][] {
+  return pairs(raw).flatMap(([name, value]) => (name.startsWith(":") ? [] : [[name, value] as [string, string]]));
+}
+
+/** A status message's form on the wire; what is no such form is left as it is. */
+function decodePercents(text: string): string {
+  const bytes = text.replace(/%([0-9a-f]{2})/gi, (_all, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return Buffer.from(bytesOf(bytes)).toString();
+}
+
+function framed(message: Uint8Array): Buffer {
+  const frame = Buffer.alloc(FRAME_HEAD + message.length);
+  frame.writeUInt32BE(message.length, 1);
+  frame.set(message, FRAME_HEAD);
+  return frame;
+}

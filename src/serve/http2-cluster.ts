@@ -1,0 +1,56 @@
+// A real server that filters call over HTTP/2 without TLS.
+
+import type { IncomingHttpHeaders } from "node:http2";
+
+import { encodeText } from "../bytes.ts";
+import type { CalloutUpstream } from "../callouts.ts";
+import { HeaderMap } from "../header-map.ts";
+import type { HeadersInit } from "../http-headers.ts";
+import { UpstreamError } from "../upstream.ts";
+import { pairs } from "./downstream.ts";
+import { outgoing } from "./http2.ts";
+import { type Http2Sessions, reasonOf } from "./http2-sessions.ts";
+import { asBytes } from "./http-cluster.ts";
+import { failureOf, type OnFailure } from "./upstreams.ts";
+
+/** RFC 9113, section 7. */
+const CANCEL = 8;
+
+/** Answers callouts from the server at this URL. Its path is put in front of the callout's. */
+export function http2Cluster(url: URL, sessions: Http2Sessions, onFailure: OnFailure): CalloutUpstream {
+  return (callout) =>
+    new Promise((resolve, reject) => {
+      const entries = [...callout.headers].map(([name, value]) => [name, encodeText(value)] as const);
+      const path = url.pathname.replace(/\/$/, "") + callout.path;
+      const head = { ...outgoing(new HeaderMap("request", entries)), ":path": path };
+      const stream = sessions.to(url).request(head, { endStream: !callout.body.length });
+      callout.signal.addEventListener("abort", () => stream.close(CANCEL));
+      stream.on("error", (error) => {
+        const reason = reasonOf(error);
+        if (!callout.signal.aborted) onFailure(reason);
+        reject(new UpstreamError(failureOf(reason)));
+      });
+      let trailers: HeadersInit | undefined;
+      stream.on("trailers", (...args: unknown[]) => (trailers = asBytes(pairs(args[2] as string[]))));
+      stream.on("response", (answer: IncomingHttpHeaders & { ":status"?: number }, ...rest: unknown[]) => {
+        resolve({
+          status: Number(answer[":status"]),
+          headers: asBytes(pairs(rest[1] as string[]).filter(([name]) => !name.startsWith(":"))),
+          body: bodyOf(stream),
+          // Known when the body has been read, which comes first.
+          get trailers() {
+            return trailers!;
+          },
+        });
+      });
+      if (callout.body.length) stream.end(callout.body);
+    });
+}
+
+async function* bodyOf(stream: AsyncIterable<Buffer>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* stream;
+  } catch (error) {
+    throw new UpstreamError(failureOf(error as NodeJS.ErrnoException));
+  }
+}

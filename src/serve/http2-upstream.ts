@@ -1,0 +1,99 @@
+// A server that speaks HTTP/2 without TLS.
+
+import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
+
+import type { Body } from "../body.ts";
+import type { HeaderMap } from "../header-map.ts";
+import type { Peer } from "../http-stream.ts";
+import { pairs } from "./downstream.ts";
+import { outgoing } from "./http2.ts";
+import { Http2Sessions, reasonOf } from "./http2-sessions.ts";
+import { failureOf, type Feed, type OnFailure, receive, type UpstreamConnector } from "./upstreams.ts";
+import type { FlowControl } from "./valve.ts";
+
+/** The server at this URL. Its path is put in front of the request's. */
+export function http2Upstream(url: URL, onFailure: OnFailure): UpstreamConnector {
+  const sessions = new Http2Sessions();
+  return (feed, source) => new Http2Request(url, sessions, onFailure, feed, source);
+}
+
+/** A request on its way to the server. */
+class Http2Request implements Peer {
+  readonly #url: URL;
+  readonly #sessions: Http2Sessions;
+  readonly #onFailure: OnFailure;
+  readonly #feed: Feed;
+  readonly #source: FlowControl;
+  #stream: ClientHttp2Stream | undefined;
+  #trailers: HeaderMap | undefined;
+  #over = false;
+
+  constructor(url: URL, sessions: Http2Sessions, onFailure: OnFailure, feed: Feed, source: FlowControl) {
+    this.#url = url;
+    this.#sessions = sessions;
+    this.#onFailure = onFailure;
+    this.#feed = feed;
+    this.#source = source;
+  }
+
+  headers(headers: HeaderMap, endOfStream: boolean): void {
+    const started = performance.now();
+    const path = this.#url.pathname.replace(/\/$/, "") + (headers.get(":path") ?? "/");
+    const stream = this.#sessions
+      .to(this.#url)
+      .request({ ...outgoing(headers), ":path": path }, { endStream: endOfStream, waitForTrailers: !endOfStream });
+    this.#stream = stream;
+    stream.on("wantTrailers", () => stream.sendTrailers(this.#trailers ? outgoing(this.#trailers) : {}));
+    stream.on("drain", () => this.#source.resume());
+    stream.on("error", (error) => this.#fail(reasonOf(error)));
+    // A server may break a stream off without calling it an error.
+    stream.on("aborted", () => this.#fail(Object.assign(new Error("reset"), { code: "ERR_HTTP2_STREAM_ERROR" })));
+    let trailers: string[] = [];
+    stream.on("trailers", (...args: unknown[]) => (trailers = args[2] as string[]));
+    stream.on("response", (head: IncomingHttpHeaders & { ":status"?: number }, flags: number, ...rest: unknown[]) => {
+      receive(
+        this.#feed,
+        {
+          status: Number(head[":status"]),
+          headers: pairs(rest[0] as string[]).filter(([name]) => !name.startsWith(":")),
+          empty: (flags & END_STREAM) !== 0,
+          body: stream,
+          trailers: () => pairs(trailers),
+        },
+        started,
+      );
+    });
+  }
+
+  data(data: Body, endOfStream: boolean): void {
+    if (data.length && !this.#stream?.write(data.bytes())) this.#source.pause();
+    if (endOfStream) this.#stream?.end();
+  }
+
+  trailers(trailers: HeaderMap): void {
+    this.#trailers = trailers;
+    this.#stream?.end();
+  }
+
+  reset(): void {
+    this.#over = true;
+    this.#stream?.close(CANCEL);
+  }
+
+  watermark(above: boolean): void {
+    if (above) this.#stream?.pause();
+    else this.#stream?.resume();
+  }
+
+  #fail(error: NodeJS.ErrnoException): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#onFailure(error);
+    this.#feed((stream) => stream.upstreamReset(failureOf(error)));
+  }
+}
+
+/** The flag of a HEADERS frame that nothing follows. */
+const END_STREAM = 1;
+/** RFC 9113, section 7. */
+const CANCEL = 8;

@@ -1,0 +1,109 @@
+// A client that speaks HTTP/2: one exchange is one of its streams.
+
+import type { OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
+
+import type { RequestHead } from "../connection.ts";
+import type { HeaderMap } from "../header-map.ts";
+import { type Downstream, pairs, type RequestListener } from "./downstream.ts";
+
+/** A stream of a client's connection. */
+export class Http2Client implements Downstream {
+  readonly socket: Socket;
+  readonly protocol = "HTTP/2";
+  readonly head: RequestHead;
+  readonly empty: boolean;
+  readonly flow: ServerHttp2Stream;
+  readonly #stream: ServerHttp2Stream;
+  #trailers: OutgoingHttpHeaders | undefined;
+
+  /** `rawHeaders` are names and values in turn; `empty` says that the head is all. */
+  constructor(stream: ServerHttp2Stream, rawHeaders: readonly string[], empty: boolean) {
+    // What Node hands out in its place forbids much, but nothing that is done here.
+    this.socket = stream.session!.socket as Socket;
+    this.head = headOf(rawHeaders);
+    this.empty = empty;
+    this.flow = stream;
+    this.#stream = stream;
+  }
+
+  get answered(): boolean {
+    return this.#stream.headersSent;
+  }
+
+  listen(listener: RequestListener): void {
+    const stream = this.#stream;
+    let trailers: string[] = [];
+    stream.on("trailers", (...args: unknown[]) => (trailers = args[2] as string[]));
+    stream.on("drain", () => listener.drain());
+    stream.on("close", () => listener.close());
+    // A reset closes the stream, too.
+    stream.on("error", () => {});
+    if (this.empty) return void stream.resume();
+    stream.on("data", (chunk: Buffer) => listener.data(chunk));
+    stream.on("end", () => listener.end(pairs(trailers)));
+  }
+
+  headers(headers: HeaderMap, endOfStream: boolean): void {
+    if (this.#gone) return;
+    const stream = this.#stream;
+    stream.respond(outgoing(headers), { endStream: endOfStream, waitForTrailers: !endOfStream });
+    stream.on("wantTrailers", () => stream.sendTrailers(this.#trailers ?? {}));
+  }
+
+  data(bytes: Uint8Array, endOfStream: boolean): boolean {
+    if (this.#gone) return true;
+    const more = !bytes.length || this.#stream.write(bytes);
+    if (endOfStream) this.#stream.end();
+    return more;
+  }
+
+  trailers(trailers: HeaderMap): void {
+    this.#trailers = outgoing(trailers);
+    if (!this.#gone) this.#stream.end();
+  }
+
+  destroy(): void {
+    this.#stream.close(INTERNAL_ERROR);
+  }
+
+  get #gone(): boolean {
+    return this.#stream.destroyed || this.#stream.closed;
+  }
+}
+
+/** RFC 9113, section 7. */
+const INTERNAL_ERROR = 2;
+
+/** Headers that say something of an HTTP/1 connection, which HTTP/2 forbids. */
+const hopByHop: ReadonlySet<string> = new Set([
+  "connection",
+  "http2-settings",
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+function headOf(rawHeaders: readonly string[]): RequestHead {
+  const all = pairs(rawHeaders);
+  const pseudo = (name: string): string => all.find(([key]) => key === name)?.[1] ?? "";
+  return {
+    method: pseudo(":method"),
+    path: pseudo(":path"),
+    authority: pseudo(":authority") || pseudo("host"),
+    scheme: pseudo(":scheme") || "http",
+    headers: all.filter(([name]) => !name.startsWith(":")),
+  };
+}
+
+/** As Node's HTTP/2 takes headers: several values of one name as a list. */
+export function outgoing(headers: HeaderMap): OutgoingHttpHeaders {
+  const all: Record<string, string | string[]> = Object.create(null) as Record<string, string | string[]>;
+  for (const [name, value] of headers.entries) {
+    if (hopByHop.has(name)) continue;
+    const known = all[name];
+    all[name] = known === undefined ? value : [...(Array.isArray(known) ? known : [known]), value];
+  }
+  return all;
+}

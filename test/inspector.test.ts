@@ -1,0 +1,268 @@
+// The inspector without its page: who may talk to it, what it shows, sends again, and writes.
+
+import { mkdir, readFile, rm, symlink } from "node:fs/promises";
+import { request } from "node:http";
+import { join } from "node:path";
+
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+import { closeAll } from "./support/serve.ts";
+import { type Inspected, startInspected } from "./support/inspected.ts";
+
+let inspected: Inspected;
+beforeAll(async () => {
+  inspected = await startInspected();
+});
+afterAll(closeAll);
+
+interface View {
+  id: number;
+  status: number;
+  request: {
+    before: { headers: [string, string][]; text: string };
+    headers: { kind: string; name: string; value: string }[];
+  };
+  response: { headers: { kind: string; name: string; value: string }[] };
+  events: { kind: string; name?: string; message?: string; status?: string; result?: string }[];
+  callouts: { cluster: string; headers: [string, string][]; status: number; responseBody: string }[];
+  trap: string | null;
+}
+
+/** Asks the inspector with the token, as its page does. */
+async function api<T = unknown>(path: string, body?: unknown): Promise<{ status: number; value: T }> {
+  const options =
+    body === undefined
+      ? {}
+      : { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+  const response = await fetch(`${inspected.page}/api/${path}`, options);
+  return { status: response.status, value: (await response.json()) as T };
+}
+
+/** Asks with headers that `fetch` does not let one choose. */
+function ask(
+  path: string,
+  headers: Record<string, string>,
+  method = "GET",
+): Promise<{ status: number; headers: unknown; text: string }> {
+  const { port } = new URL(inspected.page);
+  return new Promise((resolve, reject) => {
+    const asked = request({ port, path, method, headers, host: "127.0.0.1" }, (response) => {
+      let text = "";
+      response.on("data", (chunk: Buffer) => (text += chunk.toString()));
+      response.on("end", () => resolve({ status: response.statusCode!, headers: response.headers, text }));
+    });
+    asked.on("error", reject);
+    asked.end();
+  });
+}
+
+/** Sends a request by the served port, and gives what the inspector has of it. */
+async function exchange(path: string, options: RequestInit = {}): Promise<View> {
+  const count = inspected.server.exchanges.length;
+  await (await fetch(`${inspected.server.url}${path}`, options)).arrayBuffer();
+  await expect.poll(() => inspected.server.exchanges.length).toBe(count + 1);
+  const { value } = await api<View>(`exchanges/${count + 1}`);
+  return value;
+}
+
+describe("who may talk to it", () => {
+  test("whoever has the token, by the names of this machine", async () => {
+    const { pathname, port } = new URL(`${inspected.page}/`);
+    for (const host of [`127.0.0.1:${port}`, `localhost:${port}`]) {
+      const answer = await ask(pathname, { host });
+      expect(answer.status).toBe(200);
+      expect(answer.text).toContain("proxy-wasm inspector");
+      expect(answer.headers).toMatchObject({
+        "content-security-policy": expect.stringMatching(/^default-src 'none'; script-src 'self'/),
+        "referrer-policy": "no-referrer",
+        "x-content-type-options": "nosniff",
+        "cache-control": "no-store",
+      });
+    }
+  });
+
+  test.each([
+    ["a name that another site made point here", { host: "evil.test" }],
+    ["this machine's name with another port", { host: "127.0.0.1:1" }],
+    ["a page of another origin", { origin: "http://evil.test" }],
+    ["a page of the proxied origin", { origin: "http://localhost:8080" }],
+    ["a page without an origin", { origin: "null" }],
+    ["another site, by what the browser says", { "sec-fetch-site": "cross-site" }],
+    ["another port, by what the browser says", { "sec-fetch-site": "same-site" }],
+  ])("not %s", async (_who, headers) => {
+    const { pathname, host } = new URL(`${inspected.page}/`);
+    for (const path of [pathname, `${pathname}api/clear`, "/metrics"]) {
+      const method = path.endsWith("clear") ? "POST" : "GET";
+      const answer = await ask(path, { host, "content-type": "application/json", ...headers }, method);
+      expect(answer.status).toBe(403);
+    }
+  });
+
+  test("nobody without the token", async () => {
+    const { pathname, host } = new URL(inspected.page);
+    const wrong = `${pathname.slice(0, -1)}${pathname.endsWith("A") ? "B" : "A"}`;
+    for (const path of ["/", "/api/events", "/api/exchanges/1", `${wrong}/`, `${wrong}/api/clear`, `${pathname}`]) {
+      for (const method of ["GET", "POST"]) {
+        const answer = await ask(path, { host, "content-type": "application/json" }, method);
+        expect([path, answer.status]).toEqual([path, 403]);
+      }
+    }
+  });
+
+  test("forms do not, even with the token", async () => {
+    const { pathname, host } = new URL(`${inspected.page}/`);
+    const answer = await ask(`${pathname}api/clear`, { host, "content-type": "text/plain" }, "POST");
+    expect(answer).toMatchObject({ status: 400, text: expect.stringContaining("application/json") });
+  });
+
+  test("nor is anything there but the page", async () => {
+    const { pathname, host } = new URL(`${inspected.page}/`);
+    for (const path of ["../server.ts", "..%2fserver.ts", "constructor", "server.ts", "api/exchanges/99999"]) {
+      expect((await ask(pathname + path, { host })).status).toBeGreaterThanOrEqual(403);
+    }
+  });
+});
+
+describe("an exchange", () => {
+  test("shows callbacks, host calls, logs, and headers before and after", async () => {
+    const view = await exchange("/hello", { headers: { "x-drop": "me" } });
+    expect(view.events.filter(({ kind }) => kind === "callback")).toMatchObject([
+      { name: "proxy_on_context_create" },
+      { name: "proxy_on_request_headers", result: "0 Continue" },
+      { name: "proxy_on_response_headers", result: "0 Continue" },
+      { name: "proxy_on_delete" },
+    ]);
+    expect(view.events).toContainEqual(expect.objectContaining({ kind: "log", level: "warn", message: "answering" }));
+    expect(view.events).toContainEqual(
+      expect.objectContaining({ kind: "call", status: "NotFound", reason: expect.any(String) }),
+    );
+    const changed = [...view.request.headers, ...view.response.headers].filter(({ kind }) => kind !== "same");
+    expect(changed).toEqual([
+      { kind: "removed", name: "x-drop", value: "me" },
+      { kind: "added", name: "x-tag", value: "tagged" },
+      { kind: "added", name: "x-service-name", value: "my-custom-service" },
+    ]);
+  });
+
+  test("shows callouts and their answers", async () => {
+    const view = await exchange("/auth");
+    expect(view.callouts).toMatchObject([{ cluster: "auth", status: 200, responseBody: "yes" }]);
+  });
+
+  test("shows where in the source a filter stopped", async () => {
+    const view = await exchange("/trap");
+    expect(view.status).toBe(503);
+    expect(view.trap).toMatch(/the path is a trap at .*index\.ts:\d+:\d+[\s\S]*assert\(!path/);
+    await new Promise((done) => setTimeout(done, 1100));
+    expect((await exchange("/again")).status).toBe(200);
+  });
+
+  test("hides credentials, wherever they appear", async () => {
+    const headers = { authorization: "Bearer top-secret", cookie: "id=cookie-secret", "x-api-key": "key-secret" };
+    const view = await exchange("/auth?page", { headers });
+    const all = JSON.stringify(view);
+    expect(all).not.toMatch(/top-secret|cookie-secret|key-secret|upstream-secret|callout-secret/);
+    expect(view.request.before.headers).toContainEqual(["authorization", "Bearer [masked]"]);
+    expect(view.events).toContainEqual(expect.objectContaining({ message: "asked for /auth?page with [masked]" }));
+  });
+});
+
+describe("sending", () => {
+  test("repeats an exchange, credentials and all", async () => {
+    const body = { method: "POST", body: "again", headers: { authorization: "Bearer top-secret" } };
+    const view = await exchange("/twice", body);
+    const count = inspected.server.exchanges.length;
+    expect((await api(`exchanges/${view.id}/replay`, {})).status).toBe(200);
+    await expect.poll(() => inspected.server.exchanges.length).toBe(count + 1);
+    const { value } = await api<View>(`exchanges/${count + 1}`);
+    expect(value).toMatchObject({
+      method: "POST",
+      path: "/twice",
+      status: 200,
+      request: { before: { text: "again" } },
+    });
+    expect(value.request.before.headers).toContainEqual(["authorization", "Bearer [masked]"]);
+  });
+
+  test("sends what was edited; a value that is masked is the one that it was", async () => {
+    const view = await exchange("/first", { headers: { authorization: "Bearer top-secret" } });
+    const count = inspected.server.exchanges.length;
+    const headers = [
+      ["host", "edited.test"],
+      ["authorization", "Bearer [masked]"],
+      ["x-new", "ü"],
+    ];
+    await api("send", { method: "PUT", path: "/edited", headers, body: "grüße", from: view.id });
+    await expect.poll(() => inspected.server.exchanges.length).toBe(count + 1);
+    const { value } = await api<View>(`exchanges/${count + 1}`);
+    expect(value).toMatchObject({ method: "PUT", path: "/edited", request: { before: { text: "grüße" } } });
+    expect(value.request.before.headers).toEqual(
+      expect.arrayContaining([
+        [":authority", "edited.test"],
+        ["authorization", "Bearer [masked]"],
+        ["x-new", "ü"],
+      ]),
+    );
+  });
+
+  test.each([
+    [{ method: "G T", path: "/", headers: [] }, '"G T" is no method'],
+    [{ method: "GET", path: "no", headers: [] }, '"no" is no path'],
+    [{ method: "GET", path: "/", headers: [["a b", "c"]] }, '"a b" is no name of a header'],
+    [{ method: "GET", path: "/", headers: [["a", "b\r\nc: d"]] }, "the value of a is a text without line breaks"],
+    [{ method: "GET", path: "/", headers: [], body: 1 }, "the body is a text"],
+    [null, "undefined is no method"],
+  ])("refuses %j", async (draft, message) => {
+    const { status, value } = await api<{ error: string }>("send", draft);
+    expect(status).toBe(400);
+    expect(value.error).toContain(message);
+  });
+});
+
+describe("saving a test", () => {
+  test("writes what was sent and what came of it, as JSON", async () => {
+    const path = '/auth?"); process.exit(1); ("${1}`';
+    const view = await exchange(encodeURI(path), { headers: { authorization: "Bearer top-secret" } });
+    const title = 'a"); throw new Error(`${1}`); ("/../../etc/passwd';
+    const { value } = await api<{ file: string }>(`exchanges/${view.id}/save`, { title });
+    expect(value.file).toBe(join("test", "a-throw-new-error-1-etc-passwd.test.ts"));
+    const source = await readFile(join(inspected.folder, value.file), "utf8");
+    expect(source).toContain(`test(${JSON.stringify(title)}, async () => {`);
+    expect(source).toContain(`path: ${JSON.stringify(encodeURI(path))}`);
+    expect(source).toContain("expect(response).toHaveStatus(200);");
+    expect(source).toContain('expect(response).toHaveHeader("x-service-name", "my-custom-service");');
+    expect(source).toContain('.headers.get("x-tag")).toBe("tagged");');
+    expect(source).toContain('"auth": [{ status: 200,');
+    expect(source).not.toMatch(/secret/);
+  });
+
+  test("never writes over another one", async () => {
+    const view = await exchange("/saved");
+    const save = async () => (await api<{ file: string }>(`exchanges/${view.id}/save`, { title: "Saved" })).value.file;
+    expect([await save(), await save()]).toEqual([join("test", "saved.test.ts"), join("test", "saved-2.test.ts")]);
+  });
+
+  test("writes nowhere but under test/", async () => {
+    const view = await exchange("/linked");
+    await rm(join(inspected.folder, "test"), { recursive: true, force: true });
+    await mkdir(join(inspected.folder, "../proxy-wasm-elsewhere"), { recursive: true });
+    await symlink(join(inspected.folder, "../proxy-wasm-elsewhere"), join(inspected.folder, "test"));
+    const { status, value } = await api<{ error: string }>(`exchanges/${view.id}/save`, { title: "x" });
+    expect(status).toBe(400);
+    expect(value.error).toContain("test/ is a link to a place outside of the project");
+    await rm(join(inspected.folder, "../proxy-wasm-elsewhere"), { recursive: true });
+    await rm(join(inspected.folder, "test"));
+  });
+
+  test.each([{}, { title: "" }, { title: "x".repeat(201) }])("wants a title: %j", async (body) => {
+    const view = await exchange("/titled");
+    expect((await api(`exchanges/${view.id}/save`, body)).status).toBe(400);
+  });
+});
+
+test("metrics are there in Prometheus' format", async () => {
+  await exchange("/counted");
+  const response = await fetch(inspected.inspector.metricsUrl);
+  expect(response.headers.get("content-type")).toMatch(/^text\/plain; version=0\.0\.4/);
+  expect(await response.text()).toMatch(/^# TYPE requests_total counter\nrequests_total \d+$/m);
+});

@@ -1,0 +1,230 @@
+// `proxy-wasm serve` as a person sees it: traces, failures, servers that are away, the inspector, and its end.
+
+import { spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+
+import { run } from "../src/cli/run.ts";
+import { program, startCommand } from "./support/running-command.ts";
+import { filterWat, hostCall } from "./support/compile.ts";
+import { closeAll, closeLater, listen } from "./support/serve.ts";
+
+/** Adds `x: 1` to responses, asks for a header that is not there, and stops at a path that begins with `/t`. */
+const module = filterWat({
+  imports: hostCall("get_header_map_value", 5) + hostCall("add_header_map_value", 5) + hostCall("log", 3),
+  data: "x1nothing:path",
+  functions: `
+    (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+      (drop (call $get_header_map_value (i32.const 0) (i32.const 18) (i32.const 7) (i32.const 256) (i32.const 260)))
+      (drop (call $log (i32.const 2) (i32.const 18) (i32.const 7)))
+      (drop (call $get_header_map_value (i32.const 0) (i32.const 25) (i32.const 5) (i32.const 256) (i32.const 260)))
+      (if (i32.eq (i32.load8_u offset=1 (i32.load (i32.const 256))) (i32.const 116)) (then unreachable))
+      (i32.const 0))
+    (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
+      (drop (call $add_header_map_value (i32.const 2) (i32.const 16) (i32.const 1) (i32.const 17) (i32.const 1)))
+      (i32.const 0))`,
+});
+
+let folder: string;
+let file: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "proxy-wasm-"));
+  file = join(folder, "filter.wasm");
+  await writeFile(file, module);
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+afterEach(closeAll);
+
+interface Serving {
+  readonly url: string;
+  stdout(): string;
+  stderr(): string;
+  end(): Promise<number>;
+}
+
+/** Serves in this process until it is ended. */
+async function serving(
+  args: readonly string[],
+  streams: { isTerminal?: boolean; color?: boolean } = {},
+): Promise<Serving> {
+  const abort = new AbortController();
+  const outputs = { stdout: "", stderr: "" };
+  const stdout = { write: (text: string) => (outputs.stdout += text) };
+  const stderr = { write: (text: string) => (outputs.stderr += text) };
+  const words = ["serve", file, "--port", "0", "--no-watch", ...args];
+  const code = run(words, { stdout, stderr, signal: abort.signal, ...streams });
+  const end = (): Promise<number> => {
+    abort.abort();
+    return code;
+  };
+  closeLater(end);
+  const url = (): string => /curl -i (\S+)\/\n/.exec(outputs.stdout + outputs.stderr)?.[1] ?? "";
+  await expect.poll(url).not.toBe("");
+  return { url: url(), stdout: () => outputs.stdout, stderr: () => outputs.stderr, end };
+}
+
+const secret = { headers: { authorization: "Bearer top-secret", "x-token": "also-secret", connection: "close" } };
+
+describe("--trace", () => {
+  test("shows on a terminal each callback, host call, status and why, and what became of the headers", async () => {
+    const server = await serving(["--trace"], { isTerminal: true });
+    await fetch(`${server.url}/hello`, secret);
+    await expect.poll(server.stdout).toContain("+ x: 1");
+    const text = server
+      .stdout()
+      .replace(/^ +[\d.]+ {2}/gm, "")
+      .replace(/[\d.]+ ms/g, "N ms");
+    expect(text.slice(text.indexOf("#1"))).toMatch(
+      new RegExp(
+        [
+          "^#1 GET /hello → 200, 13 bytes, N ms$",
+          "^proxy_on_request_headers\\(2, \\d+, 1\\) → 0 Continue$",
+          "^  proxy_get_header_map_value → NotFound: .+$",
+          "^  log info: nothing$",
+          "^  proxy_get_header_map_value → Ok$",
+          "^proxy_on_response_headers\\(2, \\d+, 0\\) → 0 Continue$",
+          "^  proxy_add_header_map_value → Ok$",
+          "^response  \\+ x: 1$",
+        ].join("\n[^]*?"),
+        "m",
+      ),
+    );
+    expect(server.stdout()).not.toMatch(/secret|\x1b/);
+    // The trace has it already.
+    expect(server.stderr()).toBe("");
+  });
+
+  test("is coloured where colours are wanted", async () => {
+    const server = await serving(["--trace"], { isTerminal: true, color: true });
+    await fetch(server.url, secret);
+    await expect.poll(server.stdout).toContain("\x1b[36mproxy_on_request_headers\x1b[39m");
+  });
+
+  test("is JSON Lines for programs, and the story goes to stderr", async () => {
+    const server = await serving(["--trace"]);
+    await fetch(`${server.url}/hello`, secret);
+    await expect.poll(server.stdout).toContain('"end"');
+    const lines = server
+      .stdout()
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines).toContainEqual(
+      expect.objectContaining({ exchange: 1, kind: "callback", name: "proxy_on_request_headers", result: 0 }),
+    );
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        kind: "call",
+        name: "proxy_get_header_map_value",
+        status: "NotFound",
+        reason: expect.any(String),
+      }),
+    );
+    expect(lines.at(-1)).toMatchObject({
+      exchange: 1,
+      kind: "end",
+      method: "GET",
+      path: "/hello",
+      status: 200,
+      responseChanges: [{ kind: "added", name: "x", value: "1" }],
+    });
+    expect(server.stdout()).not.toContain("secret");
+    expect(server.stderr()).toMatch(/^Serving /);
+  });
+});
+
+test("a failed filter: where it was, and what becomes of requests from now on, once", async () => {
+  const server = await serving([]);
+  for (const [path, status] of [
+    ["/fine", 200],
+    ["/trap", 503],
+    ["/fine", 503],
+  ] as const) {
+    expect((await fetch(server.url + path, { headers: { connection: "close" } })).status).toBe(status);
+  }
+  await expect.poll(server.stderr).toContain("--failure-policy");
+  expect(server.stderr().match(/the filter stopped in proxy_on_request_headers/g)).toHaveLength(1);
+  expect(server.stderr()).toMatch(
+    /every request is answered with 503 from now on.*see --failure-policy reload and open/,
+  );
+});
+
+test("an upstream that is away is told once, in words", async () => {
+  const free = createServer();
+  const port = await listen(free);
+  await new Promise((done) => free.close(done));
+  const server = await serving(["--upstream", `http://127.0.0.1:${port}`]);
+  for (let i = 0; i < 3; i++) expect((await fetch(server.url, { headers: { connection: "close" } })).status).toBe(503);
+  expect(server.stderr().match(/\[serve\] .*/g)).toEqual([
+    `[serve] the upstream at http://127.0.0.1:${port}/ cannot be reached: nothing listens there`,
+  ]);
+});
+
+test("--quiet writes nothing of exchanges that go well", async () => {
+  const child = startCommand(["serve", file, "--port", "0", "--no-watch", "--quiet", "--inspect"]);
+  closeLater(() => child.stop());
+  const [, metrics] = await child.says(/metrics on (\S+)/);
+  expect((await fetch(metrics!)).status).toBe(200);
+  expect(child.stdout()).not.toContain("Serving");
+  expect(await child.stop()).toBe(0);
+});
+
+test("--inspect refuses a port in use, and nothing goes on listening", async () => {
+  const taken = createServer();
+  const port = await listen(taken);
+  closeLater(() => taken.close());
+  const outputs = { stdout: "", stderr: "" };
+  const stdout = { write: (text: string) => (outputs.stdout += text) };
+  const stderr = { write: (text: string) => (outputs.stderr += text) };
+  const words = ["serve", file, "--port", "0", "--no-watch", "--inspect", String(port)];
+  expect(await run(words, { stdout, stderr, signal: new AbortController().signal })).toBe(1);
+  expect(outputs.stderr).toContain(`port ${port} on 127.0.0.1 is in use; choose another with --inspect`);
+});
+
+describe("Ctrl-C", () => {
+  test(
+    "in a terminal reaches npm and serve at once, and again by npm: serve ends in order",
+    { timeout: 30_000 },
+    async () => {
+      const scripts = { start: `"${process.execPath}" "${program}" serve "${file}" --port 0 --no-watch` };
+      await writeFile(join(folder, "package.json"), JSON.stringify({ name: "p", private: true, scripts }));
+      const npm = spawn("npm", ["start", "--silent"], {
+        cwd: folder,
+        detached: true,
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      let [text, ended] = ["", false];
+      for (const stream of [npm.stdout, npm.stderr]) stream.on("data", (chunk: Buffer) => (text += chunk.toString()));
+      const closed = new Promise<void>((done) => npm.on("close", () => done(void (ended = true))));
+      closeLater(() => ended || process.kill(-npm.pid!, "SIGKILL"));
+      await expect.poll(() => text, { timeout: 20_000 }).toContain("Ctrl-C");
+      const [, url] = /curl -i (\S+)\//.exec(text)!;
+      expect((await fetch(url!)).status).toBe(200);
+      // A terminal sends it to every process of the group.
+      process.kill(-npm.pid!, "SIGINT");
+      await closed;
+      await expect(fetch(url!)).rejects.toThrow();
+      expect(text).not.toMatch(/\n {4}at |ELIFECYCLE/);
+    },
+  );
+
+  test("ends at once when it comes a second time", async () => {
+    const child = startCommand(["serve", file, "--port", "0", "--no-watch"]);
+    const [, port] = await child.says(/curl -i http:\/\/localhost:(\d+)/);
+    const client = connect(Number(port), "127.0.0.1", () =>
+      client.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx"),
+    );
+    client.on("error", () => {});
+    await new Promise((done) => setTimeout(done, 200));
+    child.child.kill("SIGINT");
+    await child.says(/waiting up to 3 s for 1 exchange/);
+    await new Promise((done) => setTimeout(done, 600));
+    child.child.kill("SIGINT");
+    expect(await child.ended).toBe(130);
+    client.destroy();
+  });
+});
