@@ -73,7 +73,17 @@ function binaryOf(envoy) {
 async function start(envoy, targets) {
   const listeners = targets.map(({ file, port }, i) => listener(`l${i}`, port, file));
   const config = JSON.stringify({ static_resources: { listeners } });
-  const flags = ["--config-yaml", config, "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "info", "--component-log-level", "wasm:warning"];
+  const flags = [
+    "--config-yaml",
+    config,
+    "--use-dynamic-base-id",
+    "--concurrency",
+    "1",
+    "--log-level",
+    "info",
+    "--component-log-level",
+    "wasm:warning",
+  ];
   const child = spawn(binaryOf(envoy), flags, { stdio: ["ignore", "ignore", "pipe"] });
   process.once("exit", () => child.kill());
   await new Promise((done, failed) => {

@@ -18,6 +18,8 @@ const cold = [
   "*/assembly/memory/writeCopy",
   "*/assembly/status/complain",
   "*/assembly/status/report",
+  // What an author calls: the line that calls it is in a backtrace then.
+  "*/assembly/header-map/HeaderMap#*",
   "*/assembly/field/isFieldSlowly",
   "*/assembly/field/refuse",
   "*/assembly/utf8/decode",
@@ -27,9 +29,9 @@ const cold = [
   "~lib/rt/__visit_members",
 ];
 
-/** Marks these functions. */
-export function keepColdApart(module, binaryen) {
-  for (const name of cold) {
+/** Marks these functions, and those of the author whose names are given: a trap is to name them, and `inspect` too. */
+export function keepApart(module, binaryen, authors) {
+  for (const name of [...cold, ...authors]) {
     binaryen.setPassArgument("no-inline", name);
     module.runPasses(["no-inline"]);
   }
