@@ -18,8 +18,6 @@ const cold = [
   "*/assembly/memory/writeCopy",
   "*/assembly/status/complain",
   "*/assembly/status/report",
-  // What an author calls: the line that calls it is in a backtrace then.
-  "*/assembly/header-map/HeaderMap#*",
   "*/assembly/field/isFieldSlowly",
   "*/assembly/field/refuse",
   "*/assembly/utf8/decode",
