@@ -8,7 +8,7 @@ import { createRequire } from "node:module";
 import { version as compilerVersion } from "assemblyscript/asc";
 
 import "./library.mjs";
-import { keepColdApart } from "./transform/cold.mjs";
+import { keepApart } from "./transform/cold.mjs";
 import { bases, isContext, SDK } from "./transform/contexts.mjs";
 import { trimFrames } from "./transform/frames.mjs";
 import { shortenLiterals } from "./transform/literals.mjs";
@@ -75,7 +75,9 @@ export default class PruneExports {
     const overridden = new Set();
     for (const [name, element] of instances) {
       const method = /#(on\w+)$/.exec(name)?.[1];
-      if (method && isContext(element.parent) && !bases.has(element.parent.internalName)) overridden.add(method);
+      if (method && isContext(element.parent) && !bases.has(element.parent.internalName)) {
+        overridden.add(method);
+      }
       if (Object.hasOwn(needing, name)) for (const method of needing[name]) overridden.add(method);
     }
     const bothKinds = hasBothKinds(instances);
@@ -117,7 +119,11 @@ export default class PruneExports {
     dropObjectConstructor(module, this.binaryen, this.program.sources);
     trimFrames(module, this.binaryen, this.program, shared !== 0);
     shortenStackCheck(module, this.binaryen);
-    keepColdApart(module, this.binaryen);
+    keepApart(
+      module,
+      this.binaryen,
+      [...overridden].map((method) => `*#${method}`),
+    );
     shortenLiterals(module, this.binaryen, this.program.options.optimizeLevelHint > 0, replace);
     for (const idle of idleContexts(instances)) {
       this.stderr.write(

@@ -5,6 +5,7 @@ const text = new TextEncoder();
 const path = text.encode("/products/42?color=red");
 const authority = text.encode("shop.example.com");
 const agent = text.encode("Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0");
+const nothingAtAll = new Uint8Array(0);
 const colon = 0x3a;
 
 /** Instantiates a module and gives `stream()`, which opens a stream, passes a request through it and ends the oldest. */
@@ -33,7 +34,8 @@ export async function load(bytes, { live = 16 } = {}) {
       if (octets[key] === colon) return give(keySize === 5 ? path : authority, data, size);
       return keySize === 10 ? give(agent, data, size) : 1;
     },
-    proxy_get_property: () => 1,
+    // The root id, which other SDKs ask for.
+    proxy_get_property: (name, nameSize, data, size) => give(nothingAtAll, data, size),
     proxy_get_buffer_bytes(buffer, start, max, data, size) {
       if (!octets.length) look();
       words[data >> 2] = 0;

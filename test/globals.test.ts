@@ -45,7 +45,6 @@ describe("globals", () => {
     expect(imports.sort()).toEqual([
       "env.proxy_get_header_map_value",
       "env.proxy_log",
-      "env.proxy_set_effective_context",
       "wasi_snapshot_preview1.clock_time_get",
       "wasi_snapshot_preview1.environ_get",
       "wasi_snapshot_preview1.environ_sizes_get",

@@ -36,7 +36,8 @@ const sum = (sized: readonly Sized[]): number => sized.reduce((total, { size }) 
 const source = `
   import { Action, HttpContext, registerHttpContext } from "proxy-wasm/assembly";
   class Filter extends HttpContext {
-    override onResponseHeaders(_count: u32, _endOfStream: bool): Action {
+    override onResponseHeaders(count: u32, _endOfStream: bool): Action {
+      if (count > 40) return Action.Pause;
       this.responseHeaders.set("x-a", "one");
       return Action.Continue;
     }
@@ -79,7 +80,7 @@ describe("a filter of this SDK", () => {
     // Besides the bodies, the section has their sizes, their number and its own size.
     expect(code - sum(release.functions)).toBeLessThan(10 + 2 * release.functions.length);
     expect(release.sources!.map(({ name }) => name)).toContain("~lib/proxy-wasm/assembly/heap.ts");
-    expect(release.sources!.find(({ name }) => name.endsWith("assembly/index.ts"))!.size).toBeGreaterThan(20);
+    expect(release.sources!.find(({ name }) => name.endsWith("assembly/index.ts"))!.size).toBeGreaterThan(10);
     expect(release.functions.map(({ size }) => size)).toEqual(
       release.functions.map(({ size }) => size).sort((a, b) => b - a),
     );

@@ -27,9 +27,9 @@ const cold = [
   "~lib/rt/__visit_members",
 ];
 
-/** Marks these functions. */
-export function keepColdApart(module, binaryen) {
-  for (const name of cold) {
+/** Marks these functions, and those of the author whose names are given: a trap is to name them, and `inspect` too. */
+export function keepApart(module, binaryen, authors) {
+  for (const name of [...cold, ...authors]) {
     binaryen.setPassArgument("no-inline", name);
     module.runPasses(["no-inline"]);
   }
