@@ -48,7 +48,14 @@ async function run({ folder, target, outFile, flags = [] }: CompileOptions): Pro
   const sources: string[] = [config];
   const written = new Map<string, string | Uint8Array>();
   let messages = "";
-  const args = ["--baseDir", folder, "--target", target, ...(outFile === undefined ? [] : ["--outFile", outFile])];
+  const args = [
+    "--noColors",
+    "--baseDir",
+    folder,
+    "--target",
+    target,
+    ...(outFile === undefined ? [] : ["--outFile", outFile]),
+  ];
   const compiling = asc([...args, ...flags], {
     stderr: { isTTY: false, write: (text: string | Uint8Array) => void (messages += asText(text)) },
     readFile: async (name: string, baseDir: string) => {

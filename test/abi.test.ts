@@ -22,6 +22,6 @@ test.each(declared)("%s is declared as the host offers it", (name, signature) =>
 });
 
 test("every host call is declared", () => {
-  const names = Object.keys(envFunctions).filter((name) => name.startsWith("proxy_"));
+  const names = Object.keys(envFunctions).filter((name) => /^(proxy|envoy)_/.test(name));
   expect(declared.map(([name]) => name).sort()).toEqual(names.sort());
 });

@@ -155,15 +155,16 @@ test("build --watch builds again after each save, also after a mistake, until it
   expect(builds()).toBe(1);
   const before = await readFile(join(folder, "build/release.wasm"));
   await put("assembly/value.ts", 'export const value: string = "another ";');
-  await expect.poll(builds, wait).toBe(2);
-  expect(await readFile(join(folder, "build/release.wasm"))).not.toEqual(before);
+  await expect.poll(() => readFile(join(folder, "build/release.wasm")), wait).not.toEqual(before);
+  await expect.poll(() => outputs.stdout.endsWith("\n"), wait).toBe(true);
+  const twice = builds();
   await put("assembly/value.ts", "export const value: string = 5;");
   await expect.poll(() => outputs.stderr, wait).toContain("does not compile");
   await put("assembly/index.ts", header("two").replace("./value", "./other"));
   await expect.poll(() => outputs.stderr, wait).toMatch(/does not compile[^]*does not compile/);
   // A file that no build has seen yet.
   await put("assembly/other.ts", 'export const value: string = "other ";');
-  await expect.poll(builds, wait).toBe(3);
+  await expect.poll(builds, wait).toBeGreaterThan(twice);
   abort.abort();
   expect(await running).toBe(0);
 }, 60_000);
