@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 
 import { LoadError } from "../error.ts";
+import { ManifestError } from "../manifest/error.ts";
 import { ImageError } from "../oci/error.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import type { Streams } from "./streams.ts";
@@ -39,6 +40,11 @@ const commands: readonly { name: string; summary: string; load(): Promise<Comman
     name: "verify",
     summary: "say whether proxies load an image",
     load: async () => (await import("./verify.ts")).verifyCommand,
+  },
+  {
+    name: "manifest",
+    summary: "write what a proxy reads to run a filter",
+    load: async () => (await import("./manifest.ts")).manifestCommand,
   },
   { name: "pull", summary: "get a filter out of an image", load: async () => (await import("./pull.ts")).pullCommand },
 ];
@@ -81,7 +87,7 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    if ([LoadError, ImageError, CommandError, UsageError].some((type) => error instanceof type)) {
+    if ([LoadError, ImageError, ManifestError, CommandError, UsageError].some((type) => error instanceof type)) {
       streams.stderr.write(`error: ${(error as Error).message}\n`);
       return error instanceof UsageError ? 2 : 1;
     }

@@ -1,0 +1,27 @@
+// Files that are written whole or not at all.
+
+import { randomBytes } from "node:crypto";
+import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+
+import { CommandError } from "./errors.ts";
+
+/** Writes a file, with its folder; one that is there is replaced with `force` only. `flag` is what names another place. */
+export async function writeWhole(
+  file: string,
+  content: string | Uint8Array,
+  { force, flag }: { readonly force: boolean; readonly flag: string },
+): Promise<void> {
+  const found = await stat(file).catch(() => undefined);
+  if (found?.isDirectory()) throw new CommandError(`${file} is a folder; ${flag} names a file`);
+  if (found && !force) throw new CommandError(`${file} exists; --force replaces it, ${flag} names another file`);
+  const temporary = `${file}.${randomBytes(6).toString("hex")}.tmp`;
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(temporary, content);
+    await rename(temporary, file);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw new CommandError(`cannot write ${file}: ${(error as Error).message}`, { cause: error });
+  }
+}

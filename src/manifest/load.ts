@@ -1,0 +1,110 @@
+// What a manifest is written from, out of a project's folder: proxy-wasm.json, and what it names.
+
+import { readFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+
+import { type Digest, digestOf, hexOf } from "../oci/descriptor.ts";
+import { openPackaged } from "../oci/packaged.ts";
+import { formatReference, parseReference } from "../oci/reference.ts";
+import { isModule } from "../oci/source.ts";
+import { filterFor, parseJson, parseProjectFile, type ProjectFile } from "./config.ts";
+import { checkConfiguration } from "./configuration.ts";
+import { ManifestError } from "./error.ts";
+import type { Filter, FilterDownload, FilterImage, Places } from "./filter.ts";
+import { isObject, type JsonObject } from "./json.ts";
+import type { Target } from "./targets.ts";
+
+/** What is not in proxy-wasm.json. */
+export interface LoadOptions {
+  /** The path of proxy-wasm.json. */
+  readonly file: string;
+  /** The layout that was pushed; undefined: `build/image` beside the file. */
+  readonly layout: string | undefined;
+  /** The image's name in place of the file's. */
+  readonly reference: string | undefined;
+  /** Whether the image is pinned by its digest. */
+  readonly pin: boolean;
+}
+
+/** The filter as a target is to have it, and where; an error says what is wrong with it. */
+export async function loadFilter(
+  target: Target,
+  options: LoadOptions,
+): Promise<{ filter: Filter; places: Partial<Places> }> {
+  const { file } = options;
+  const project = parseProjectFile(await readText(file, "; it says what a manifest is written from"), file);
+  const configurationSchema = await schemaOf(project, file);
+  const loads = !localOnly.has(target.place);
+  const sources = {
+    configurationSchema,
+    image: loads ? await imageOf(project, options) : undefined,
+    download: await downloadOf(project, file),
+  };
+  const filter = filterFor(target.place, project, file, sources);
+  if (configurationSchema !== undefined) {
+    const isOverridden = project.targets?.[target.place]?.settings?.configuration !== undefined;
+    const place = isOverridden ? `/targets/${target.place}/settings/configuration` : "/configuration";
+    checkConfiguration(filter.configuration, configurationSchema, `${file}: ${place}`);
+  }
+  return { filter, places: project.targets ?? {} };
+}
+
+/** Targets that read a file or download a module, and know nothing of images. */
+const localOnly: ReadonlySet<keyof Places> = new Set(["envoy", "kong", "nginx", "apisix"]);
+
+async function imageOf(project: ProjectFile, options: LoadOptions): Promise<FilterImage | undefined> {
+  const { file, pin } = options;
+  const text = options.reference ?? project.image;
+  if (text === undefined) return undefined;
+  const { digest: written, ...name } = parseReference(text);
+  const image = { name: formatReference({ ...name, digest: undefined }), registry: name.registry };
+  return { ...image, digest: pin ? (written ?? (await packagedDigest(text, options, dirname(file)))) : undefined };
+}
+
+async function packagedDigest(image: string, { layout, file }: LoadOptions, folder: string): Promise<Digest> {
+  const path = layout ?? join(folder, "build/image");
+  try {
+    return (await openPackaged(path)).image.digest;
+  } catch (error) {
+    throw new ManifestError(
+      `the digest of ${image} is not known: ${file} names none, and ${(error as Error).message}; --reference takes what proxy-wasm push prints, --no-pin leaves the digest out`,
+      { cause: error },
+    );
+  }
+}
+
+async function downloadOf(project: ProjectFile, file: string): Promise<FilterDownload | undefined> {
+  const { url, module = "build/release.wasm" } = project;
+  if (url === undefined) return undefined;
+  const path = resolve(dirname(file), module);
+  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+    throw new ManifestError(
+      `the digest of what lies at ${url} is not known: ${cannotRead(path, error)}; proxy-wasm build makes it`,
+      { cause: error },
+    );
+  });
+  if (!isModule(bytes)) throw new ManifestError(`${path} is no WebAssembly module`);
+  return { url, sha256: hexOf(digestOf(bytes)) };
+}
+
+async function schemaOf(project: ProjectFile, file: string): Promise<JsonObject | boolean | undefined> {
+  const { configurationSchema } = project;
+  if (typeof configurationSchema !== "string") return configurationSchema;
+  const path = join(dirname(file), configurationSchema);
+  const schema = parseJson(await readText(path, `; ${file} names it in configurationSchema`), path);
+  if (isObject(schema) || typeof schema === "boolean") return schema;
+  throw new ManifestError(`${path} is no JSON Schema: an object was expected`);
+}
+
+async function readText(path: string, why: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    throw new ManifestError(`${cannotRead(path, error as NodeJS.ErrnoException)}${why}`, { cause: error });
+  }
+}
+
+function cannotRead(path: string, { code, message }: NodeJS.ErrnoException): string {
+  const reasons: Readonly<Record<string, string>> = { ENOENT: "there is no such file", EISDIR: "it is a folder" };
+  return `cannot read ${path}: ${reasons[code ?? ""] ?? message}`;
+}
