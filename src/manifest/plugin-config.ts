@@ -24,7 +24,7 @@ export function envoyPlugin(filter: Filter, code: object): object {
     ),
     allow_on_headers_stop_iteration: filter.allowOnHeadersStopIteration || undefined,
     capability_restriction_config: note(
-      "The only host calls and callbacks that the filter may use.",
+      "The only host calls and callbacks that the filter may use. Envoy 1.40 and newer have it in vm_config as well, and\nwarn of it here.",
       capabilities && { allowed_capabilities: Object.fromEntries(capabilities.map((capability) => [capability, {}])) },
     ),
     vm_config: {

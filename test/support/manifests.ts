@@ -4,8 +4,6 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { expect } from "vitest";
-
 import { command, type Outcome } from "./command.ts";
 import { smallModule } from "./images.ts";
 
@@ -55,14 +53,14 @@ export class ManifestProject {
   /** What `manifest` writes. */
   async manifest(content: object, target: string, ...args: string[]): Promise<string> {
     const { code, stdout, stderr } = await this.run(content, target, ...args);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    if (code !== 0 || stderr) throw new Error(`manifest ended with ${code}: ${stderr}`);
     return stdout;
   }
 
   /** What `manifest` has against it; the folder's name is left out. */
   async refusal(content: object, target: string, ...args: string[]): Promise<string> {
     const { code, stdout, stderr } = await this.run(content, target, ...args);
-    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    if (code !== 1 || stdout) throw new Error(`manifest ended with ${code}: ${stdout}`);
     return stderr.replaceAll(`${this.folder}/`, "");
   }
 
