@@ -148,7 +148,7 @@ describe("serve", () => {
 });
 
 describe("the program", () => {
-  test.each(["init", "build", "check", "serve", "envoy", "run-cases", "inspect"])(
+  test.each(["init", "build", "check", "serve", "envoy", "run-cases", "inspect", "manifest"])(
     "has a help text for %s",
     async (name) => {
       const { code, stdout } = await command([name, "--help"]);

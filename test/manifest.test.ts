@@ -12,11 +12,10 @@ import { parse } from "yaml";
 import { targets } from "../src/manifest/targets.ts";
 import { digestOf, hexOf } from "../src/oci/descriptor.ts";
 import { command } from "./support/command.ts";
-import { smallModule } from "./support/images.ts";
-import { DIGEST, googleImage, ManifestProject, plain } from "./support/manifests.ts";
+import { DIGEST, filterModule, googleImage, ManifestProject, moduleWith, plain } from "./support/manifests.ts";
 
 const HEX = DIGEST.slice("sha256:".length);
-const MODULE = hexOf(digestOf(smallModule));
+const MODULE = hexOf(digestOf(filterModule));
 
 let project: ManifestProject;
 beforeAll(() => {
@@ -279,7 +278,7 @@ describe("digests", () => {
       "error: the digest of ghcr.io/acme/my-filter:1.0.0 is not known: proxy-wasm.json names none, and there is no image build/image; proxy-wasm package makes it; --reference takes what proxy-wasm push prints, --no-pin leaves the digest out\n",
     );
     const layout = project.path("build/image");
-    const { stdout } = await command("package", project.path("build/release.wasm"), "--out", layout, "--json");
+    const { stdout } = await command(["package", project.path("build/release.wasm"), "--out", layout, "--json"]);
     const { manifestDigest } = JSON.parse(stdout);
     expect(await project.manifest(content, "istio")).toContain(
       `url: oci://ghcr.io/acme/my-filter:1.0.0@${manifestDigest}\n`,
@@ -393,6 +392,30 @@ describe("what a target cannot express", () => {
   });
 });
 
+describe("the module", () => {
+  test("is refused when no version of the proxy takes it", async () => {
+    project.put("build/no.wasm", Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+    expect(await project.refusal({ ...plain, module: "build/no.wasm" }, "istio")).toMatch(
+      /^error: build\/no\.wasm would be refused by Istio 1\.28 to 1\.30: it exports none of proxy_abi_version/,
+    );
+    project.put("build/start.wasm", moduleWith('(func (export "_initialize"))'));
+    expect(await project.refusal({ ...plain, module: "build/start.wasm" }, "apisix")).toMatch(
+      /refused by Apache APISIX: _initialize is never called, only _start; with asc: --exportStart _start\n$/,
+    );
+  });
+
+  test("comes with a warning when part of it does nothing there", async () => {
+    project.put("build/ticks.wasm", moduleWith('(func (export "proxy_on_tick") (param i32) (drop (i32.const 1)))'));
+    const content = { ...plain, module: "build/ticks.wasm", image: googleImage };
+    const { code, stderr } = await project.run(content, "google");
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "warning: google: proxy_on_tick: not supported\n" });
+  });
+
+  test("may be somewhere else", async () => {
+    await project.manifest({ ...plain, module: "build/none.wasm" }, "istio");
+  });
+});
+
 describe("the configuration", () => {
   const configurationSchema = {
     type: "object",
@@ -489,11 +512,11 @@ describe("proxy-wasm.json", () => {
   });
 
   test("that is not there, or no JSON", async () => {
-    const missing = await command("manifest", "envoy", "--file", project.path("none.json"));
+    const missing = await command(["manifest", "envoy", "--file", project.path("none.json")]);
     expect(missing).toMatchObject({ code: 1, stdout: "" });
     expect(missing.stderr).toContain("none.json: there is no such file; it says what a manifest is written from");
     project.put("bad.json", "{name:1}");
-    expect((await command("manifest", "envoy", "--file", project.path("bad.json"))).stderr).toContain(
+    expect((await command(["manifest", "envoy", "--file", project.path("bad.json")])).stderr).toContain(
       "bad.json is no JSON: ",
     );
   });
@@ -538,7 +561,7 @@ test.each([
   [["istio", "--no-pin", "--image", "x"], /--no-pin pins none/],
   [[], /missing required argument 'target'/],
 ])("used wrongly: %o", async (args, error) => {
-  expect(await command("manifest", ...args)).toMatchObject({
+  expect(await command(["manifest", ...args])).toMatchObject({
     code: 2,
     stdout: "",
     stderr: expect.stringMatching(error),
@@ -546,7 +569,7 @@ test.each([
 });
 
 test("the help lists every target", async () => {
-  const { stdout } = await command("manifest", "--help");
+  const { stdout } = await command(["manifest", "--help"]);
   const width = Math.max(...targets.map(({ name }) => name.length));
   const lines = targets.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}\n`);
   expect(stdout).toContain(`Targets:\n${lines.join("")}\n`);

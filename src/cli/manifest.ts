@@ -1,9 +1,18 @@
 // `proxy-wasm manifest`: what a proxy or a control plane reads to run the filter.
 
+import { readFile } from "node:fs/promises";
+
 import { Command } from "commander";
 
-import { UsageError } from "./errors.ts";
+import { readFacts } from "../check/facts.ts";
+import { judge } from "../check/judge.ts";
+import { loadFilter } from "../manifest/load.ts";
+import { targets } from "../manifest/targets.ts";
+import { chooseTargets, refusalText } from "./check.ts";
+import { CommandError, UsageError } from "./errors.ts";
+import { printable } from "./printable.ts";
 import type { Streams } from "./streams.ts";
+import { writeWhole } from "./write-whole.ts";
 
 interface ManifestFlags {
   readonly file: string;
@@ -14,21 +23,11 @@ interface ManifestFlags {
   readonly force?: boolean;
 }
 
-/** The targets, for the help: src/manifest/targets.ts, which is loaded when one of them is wanted. */
+const width = Math.max(...targets.map(({ name }) => name.length));
+
 const help = `
 Targets:
-  istio                    WasmPlugin, Istio 1.12 and newer
-  istio-traffic-extension  TrafficExtension, Istio 1.30 and newer
-  istio-envoy-filter       EnvoyFilter, for what these two cannot express
-  envoy-gateway            EnvoyExtensionPolicy, Envoy Gateway 1.3 and newer
-  higress                  WasmPlugin of Higress 2
-  envoy                    a configuration for Envoy itself
-  kong                     filter chain, Kong Gateway 3.4 to 3.9
-  kong-meta                the description of the filter beside its module in Kong
-  nginx                    nginx.conf for nginx with ngx_wasm_module
-  apisix                   route, Apache APISIX
-  apisix-config            the filter in APISIX' config.yaml
-  google                   commands for Google Cloud's Service Extensions
+${targets.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`).join("\n")}
 
 Images are pinned by their digest: the one in the reference, or that of build/image, which push pushed.
 
@@ -40,7 +39,7 @@ Examples:
 /** The command. */
 export function manifestCommand(streams: Streams): Command {
   return new Command("manifest")
-    .description("write from proxy-wasm.json what a proxy reads to run the filter")
+    .description("Write from proxy-wasm.json what a proxy reads to run the filter.")
     .argument("<target>", "for what")
     .option("-f, --file <file>", "what is known of the filter", "proxy-wasm.json")
     .option("-r, --reference <image>", "the image, in place of the one in proxy-wasm.json")
@@ -52,21 +51,31 @@ export function manifestCommand(streams: Streams): Command {
     .action((target: string, flags: ManifestFlags) => run(target, flags, streams));
 }
 
-async function run(name: string, flags: ManifestFlags, { stdout }: Streams): Promise<void> {
-  const { targets } = await import("../manifest/targets.ts");
+async function run(name: string, flags: ManifestFlags, { stdout, stderr }: Streams): Promise<void> {
+  const { file, image: layout, reference, pin, out, force = false } = flags;
   const target = targets.find((target) => target.name === name);
   if (!target) {
     throw new UsageError(`there is no target "${name}"; there are ${targets.map((target) => target.name).join(", ")}`);
   }
-  if (!flags.pin && flags.image !== undefined)
-    throw new UsageError("--image is there to pin its digest, and --no-pin pins none");
-  const [{ loadFilter }, { writeWhole }] = await Promise.all([
-    import("../manifest/load.ts"),
-    import("./write-whole.ts"),
-  ]);
-  const { file, image: layout, reference, pin, out, force = false } = flags;
+  if (!pin && layout !== undefined) throw new UsageError("--image is there to pin its digest, and --no-pin pins none");
   const { filter, places } = await loadFilter(target, { file, layout, reference, pin });
+  for (const warning of await judgeModule(filter.module, target.place)) stderr.write(`warning: ${warning}\n`);
   const text = target.write(filter, places);
   if (out === undefined) stdout.write(text);
   else await writeWhole(out, text, { force, flag: "--out" });
+}
+
+/** Refuses a module that no version of a proxy would take, when there is one; gives what to know of it otherwise. */
+async function judgeModule(module: string, proxy: string): Promise<string[]> {
+  const bytes = await readFile(module).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw new CommandError(`cannot read ${module}: ${error.message}`, { cause: error });
+  });
+  if (!bytes) return [];
+  const { facts } = await readFacts(Uint8Array.from(bytes), module);
+  const verdicts = chooseTargets([proxy]).map((target) => judge(facts, target));
+  const refusing = verdicts.filter(({ verdict }) => verdict === "refused");
+  if (refusing.length === verdicts.length) throw new CommandError(refusalText(module, refusing));
+  const limits = verdicts[0]!.limits.map(({ message }) => `${verdicts[0]!.target}: ${printable(message)}`);
+  return [...(refusing.length ? [refusalText(module, refusing)] : []), ...limits];
 }

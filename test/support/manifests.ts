@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { command, type Outcome } from "./command.ts";
-import { smallModule } from "./images.ts";
+import { filterWat } from "./compile.ts";
 
 /** The digest that manifests pin in tests. */
 export const DIGEST = `sha256:${"0123456789abcdef".repeat(4)}`;
@@ -25,13 +25,28 @@ export const plain = {
 /** The image where Google takes it from. */
 export const googleImage = `europe-docker.pkg.dev/my-project/filters/my-filter:1.0.0@${DIGEST}`;
 
+/** A filter that every proxy takes. */
+export const filterModule: Uint8Array = moduleWith("");
+
+/** The same with further functions, as WAT. */
+export function moduleWith(functions: string): Uint8Array {
+  return filterWat({
+    functions: `
+      (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 8192))
+      (func (export "proxy_on_context_create") (param i32 i32))
+      (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 1))
+      (func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 1))
+      ${functions}`,
+  });
+}
+
 /** A folder with a project in it. */
 export class ManifestProject {
   readonly folder: string = mkdtempSync(join(tmpdir(), "proxy-wasm-manifest-"));
   readonly file: string = join(this.folder, "proxy-wasm.json");
 
   constructor() {
-    this.put("build/release.wasm", smallModule);
+    this.put("build/release.wasm", filterModule);
   }
 
   path(name: string): string {
@@ -47,7 +62,7 @@ export class ManifestProject {
   /** Runs `manifest` on what proxy-wasm.json is to hold. */
   async run(content: object, target: string, ...args: string[]): Promise<Outcome> {
     this.put("proxy-wasm.json", JSON.stringify(content));
-    return command("manifest", target, "--file", this.file, ...args);
+    return command(["manifest", target, "--file", this.file, ...args]);
   }
 
   /** What `manifest` writes. */
