@@ -1,7 +1,8 @@
 // Istio's own code, built from test/istio/ where there is a Go that can.
 
 import { execFile, execFileSync } from "node:child_process";
-import { join, resolve } from "node:path";
+import { tmpdir } from "node:os";
+import { basename, join, resolve } from "node:path";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
@@ -19,10 +20,10 @@ export function explainMissingGo(): void {
   console.warn(text);
 }
 
-/** Builds the program in a folder of test/istio/; slow once, quick later. Gives its path. */
-export async function buildIstio(name: string): Promise<string> {
-  const program = join(sources, "build", name);
-  await run("go", ["build", "-o", program, "."], { cwd: join(sources, name) });
+/** Builds the program in a folder of test/istio/, or a package that it needs; slow once, quick later. Gives its path. */
+export async function buildIstio(name: string, from = "."): Promise<string> {
+  const program = join(sources, "build", from === "." ? name : basename(from));
+  await run("go", ["build", "-o", program, from], { cwd: join(sources, name) });
   return program;
 }
 
@@ -44,6 +45,42 @@ export async function istioFetch(program: string, ...args: string[]): Promise<Fe
     .split("\n")
     .map((line) => JSON.parse(line) as Fetched);
 }
+
+/** What a cluster would do with a document. */
+export interface Validated {
+  readonly file: string;
+  readonly kind: string;
+  /** The specification, as a cluster reads it. */
+  readonly spec: any; // eslint-disable-line typescript/no-explicit-any
+  /** What the API server has against it. */
+  readonly cluster?: string;
+  /** Whether the kind is one of Istio's. */
+  readonly istios: boolean;
+  /** What Istio has against it. */
+  readonly istio?: string;
+  readonly warning?: string;
+}
+
+/** Has the API server's and Istio's code look at files. */
+export async function istioValidate(program: string, files: readonly string[]): Promise<Validated[]> {
+  const { stdout: api } = await run("go", ["list", "-m", "-f", "{{.Dir}}", "istio.io/api"], {
+    cwd: join(sources, "validate"),
+  });
+  const { stdout: gateway } = await run("go", ["mod", "download", "-json", ENVOY_GATEWAY], { cwd: tmpdir() });
+  const { Dir } = JSON.parse(gateway) as { Dir: string };
+  const definitions = [
+    join(api.trim(), "kubernetes/customresourcedefinitions.gen.yaml"),
+    join(Dir, "charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_envoyextensionpolicies.yaml"),
+    join(sources, "definitions/higress.yaml"),
+  ];
+  const args = definitions.flatMap((file) => ["-definitions", file]);
+  const { stdout } = await run(program, [...args, ...files], { maxBuffer: 1 << 26 });
+  // Istio's code says other things there before it begins.
+  const lines = stdout.split("\n").filter((line) => line.startsWith("{"));
+  return lines.map((line) => JSON.parse(line) as Validated);
+}
+
+const ENVOY_GATEWAY = "github.com/envoyproxy/gateway@v1.9.1";
 
 /** The number behind the point: Go 1.26 is 26. */
 function goVersion(): number {

@@ -27,6 +27,8 @@ import (
 type verdict struct {
 	File string `json:"file"`
 	Kind string `json:"kind"`
+	// The specification, as a cluster reads it.
+	Spec any `json:"spec"`
 	// What the API server has against it; empty when it would store it.
 	Cluster string `json:"cluster,omitempty"`
 	// Whether the kind is one of Istio's.
@@ -86,7 +88,7 @@ func run(definitions, files []string) error {
 }
 
 func judge(cluster *crd.Validator, object *unstructured.Unstructured, file string) verdict {
-	result := verdict{File: file, Kind: object.GetKind()}
+	result := verdict{File: file, Kind: object.GetKind(), Spec: object.Object["spec"]}
 	if err := cluster.ValidateCustomResource(object.DeepCopy()); err != nil {
 		result.Cluster = err.Error()
 	}
