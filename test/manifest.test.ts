@@ -379,6 +379,11 @@ describe("what a target cannot express", () => {
     ["google", {}, /targets\.google has no "project"/],
     ["istio-envoy-filter", { istio: { imagePullSecret: "s" } }, /has no imagePullSecret; istio has/],
     ["envoy", { envoy: { upstream: "http://a", clusters: { upstream: "http://b" } } }, /give it another name/],
+    [
+      "istio",
+      { istio: { settings: { environment: { values: { A: "" }, host: ["A"] } } } },
+      /has A in values and in host/,
+    ],
     ["envoy", { envoy: { listen: "127.0.0.1:65536" } }, /a port is at most 65535/],
   ])("of the place: %s %o", async (target, targets, error) => {
     const image = target === "google" ? googleImage : plain.image;

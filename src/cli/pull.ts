@@ -1,8 +1,5 @@
 // `proxy-wasm pull`: the module out of an image.
 
-import { randomBytes } from "node:crypto";
-import { rename, rm, stat, writeFile } from "node:fs/promises";
-
 import { Command } from "commander";
 
 import { examine } from "../oci/acceptance.ts";
@@ -10,6 +7,7 @@ import { digestOf, hexOf } from "../oci/descriptor.ts";
 import { CommandError } from "./errors.ts";
 import { type AccessFlags, addAccessOptions, openSource } from "./registry-access.ts";
 import type { Streams } from "./streams.ts";
+import { checkFree, writeWhole } from "./write-whole.ts";
 
 interface PullFlags extends AccessFlags {
   readonly output: string;
@@ -37,20 +35,12 @@ Examples:
 
 async function run(image: string, flags: PullFlags, streams: Streams): Promise<void> {
   const { output } = flags;
-  if (!flags.force && (await stat(output).catch(() => undefined))) {
-    throw new CommandError(`${output} exists; --force replaces it, --output names another file`);
-  }
+  const place = { force: flags.force ?? false, flag: "--output" };
+  await checkFree(output, place);
   const { source } = await openSource(image, flags, streams);
   const { digest, module, verdicts } = await examine(source);
   if (!module) throw new CommandError(`${source.name} holds no filter that a proxy would find: ${verdicts[0]!.error}`);
-  const temporary = `${output}.${randomBytes(6).toString("hex")}.tmp`;
-  try {
-    await writeFile(temporary, module);
-    await rename(temporary, output);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw new CommandError(`cannot write ${output}: ${(error as Error).message}`, { cause: error });
-  }
+  await writeWhole(output, module, place);
   const report = { output, manifestDigest: digest, moduleSha256: hexOf(digestOf(module)), moduleBytes: module.length };
   const text = `${output}  ${report.moduleSha256}, ${module.length} bytes, from ${digest}\n`;
   streams.stdout.write(flags.json ? `${JSON.stringify(report, undefined, 2)}\n` : text);

@@ -6,15 +6,22 @@ import { dirname } from "node:path";
 
 import { CommandError } from "./errors.ts";
 
-/** Writes a file, with its folder; one that is there is replaced with `force` only. `flag` is what names another place. */
-export async function writeWhole(
-  file: string,
-  content: string | Uint8Array,
-  { force, flag }: { readonly force: boolean; readonly flag: string },
-): Promise<void> {
+/** Whether a file may be replaced, and the flag that names another one. */
+export interface Place {
+  readonly force: boolean;
+  readonly flag: string;
+}
+
+/** Refuses a place where something is that is not to be replaced. */
+export async function checkFree(file: string, { force, flag }: Place): Promise<void> {
   const found = await stat(file).catch(() => undefined);
   if (found?.isDirectory()) throw new CommandError(`${file} is a folder; ${flag} names a file`);
   if (found && !force) throw new CommandError(`${file} exists; --force replaces it, ${flag} names another file`);
+}
+
+/** Writes a file, with its folder. */
+export async function writeWhole(file: string, content: string | Uint8Array, place: Place): Promise<void> {
+  await checkFree(file, place);
   const temporary = `${file}.${randomBytes(6).toString("hex")}.tmp`;
   try {
     await mkdir(dirname(file), { recursive: true });

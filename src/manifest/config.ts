@@ -54,7 +54,9 @@ export interface Sources extends Pick<Filter, "image" | "download" | "configurat
 /** The filter as a target is to have it; `file` is the path of proxy-wasm.json. */
 export function filterFor(target: keyof Places, project: ProjectFile, file: string, sources: Sources): Filter {
   const settings = { ...project, ...project.targets?.[target]?.settings };
-  const { environment } = settings;
+  const { values = {}, host = [] } = settings.environment ?? {};
+  const twice = host.find((name) => Object.hasOwn(values, name));
+  if (twice !== undefined) throw new ManifestError(`${file}: the environment has ${twice} in values and in host`);
   return {
     ...sources,
     name: project.name,
@@ -65,7 +67,7 @@ export function filterFor(target: keyof Places, project: ProjectFile, file: stri
     phase: settings.phase ?? "unspecified",
     priority: settings.priority ?? 0,
     failurePolicy: settings.failurePolicy ?? "closed",
-    environment: { values: environment?.values ?? {}, host: environment?.host ?? [] },
+    environment: { values, host },
     allowOnHeadersStopIteration: settings.allowOnHeadersStopIteration ?? false,
     capabilities: settings.capabilities,
     vmId: settings.vmId,

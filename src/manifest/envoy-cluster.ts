@@ -29,6 +29,7 @@ export function envoyCluster(name: string, url: URL): object {
   return {
     name,
     type: isIP(address) ? "STATIC" : "STRICT_DNS",
+    dns_lookup_family: isIP(address) ? undefined : "V4_PREFERRED",
     load_assignment: {
       cluster_name: name,
       endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address, port_value } } } }] }],

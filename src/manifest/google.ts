@@ -51,10 +51,10 @@ export function googleScript(filter: Filter, place: GooglePlace): string {
             name,
             service: `projects/${project}/locations/${location}/wasmPlugins/${name}`,
             failOpen: note("Whether requests pass when the filter failed.", failurePolicy === "open"),
-            supportedEvents: note("What the filter has callbacks for.", [
-              "REQUEST_HEADERS",
-              ...(extension === "traffic" ? ["RESPONSE_HEADERS"] : []),
-            ]),
+            supportedEvents: note(
+              "What the filter has callbacks for; REQUEST_BODY, RESPONSE_BODY and trailers are others.",
+              ["REQUEST_HEADERS", ...(extension === "traffic" ? ["RESPONSE_HEADERS"] : [])],
+            ),
           },
         ],
       },

@@ -73,7 +73,7 @@ describe.skipIf(!envoy || !dockerRegistry || missingGo !== undefined)("Istio", (
     const image = join(project.folder, "build/image");
     await command(["package", module, "--out", image]);
     const pushed = await command(["push", `${registry.host}/acme/my-filter:1.0.0`, "--image", image]);
-    expect(pushed.code).toBe(0);
+    if (pushed.code !== 0) throw new Error(pushed.stderr);
     reference = pushed.stdout.trim();
     mesh = await startMesh(programs);
   }, BUILD_MS);

@@ -46,8 +46,8 @@ const has: Readonly<Record<string, readonly string[]>> = {
 
 /** The part of a content that a target has. */
 function fitted(content: Record<string, unknown>, target: string): object {
-  const names = ["name", "image", "configuration", "targets", ...has[target]!];
-  const fit = Object.fromEntries(Object.entries(content).filter(([name]) => names.includes(name)));
+  const names = new Set(["name", "image", "configuration", "targets", ...has[target]!]);
+  const fit = Object.fromEntries(Object.entries(content).filter(([name]) => names.has(name)));
   if (/envoy-gateway|higress/.test(target) && fit["failurePolicy"] === "reload") fit["failurePolicy"] = "open";
   if (target !== "istio-envoy-filter") return fit;
   const { imagePullPolicy: _policy, imagePullSecret: _secret, ...istio } = (content["targets"] as Spec).istio;

@@ -29,6 +29,8 @@ export async function buildMesh(envoy: string): Promise<MeshPrograms> {
 
 /** A mesh that runs. */
 export interface Mesh {
+  /** Host and port of the gateway. */
+  readonly address: string;
   /** Makes these manifests all that there are. */
   apply(...manifests: readonly string[]): Promise<void>;
   /** What the gateway answers once `wanted` says that it is it; an error with the logs after 20 s. */
@@ -113,7 +115,7 @@ export async function startMesh({ istiod, agent, envoy }: MeshPrograms): Promise
       }
       throw new Error(`the gateway answers ${JSON.stringify(last)}:\n${log.slice(-20_000)}`);
     };
-    return { apply, answer, stop };
+    return { address: `127.0.0.1:${gateway}`, apply, answer, stop };
   } catch (error) {
     await stop();
     throw error;
