@@ -1,14 +1,17 @@
 // An Envoy with the filter, whole: it starts as it is. Source: Envoy's API, as 1.40 takes it.
 
+import { isIP } from "node:net";
+
+import { clusterOf, hello, httpFilter, router, type } from "./envoy-parts.ts";
 import { ManifestError } from "./error.ts";
-import { envoyCluster } from "./envoy-cluster.ts";
 import type { EnvoyPlace, Filter } from "./filter.ts";
 import { head } from "./istio.ts";
 import { checkLimits } from "./limits.ts";
-import { envoyPlugin, type } from "./plugin-config.ts";
+import { envoyPlugin } from "./plugin-config.ts";
 import { note, writeYaml } from "./yaml.ts";
 
 const UPSTREAM = "upstream";
+const AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt";
 const DOWNLOAD = "proxy_wasm_download";
 
 /** A static configuration. */
@@ -26,7 +29,7 @@ export function envoyBootstrap(filter: Filter, place: EnvoyPlace): string {
     ...place.clusters,
     ...(isRemote && { [DOWNLOAD]: new URL(filter.download!.url).origin }),
   };
-  const clusters = Object.entries(servers).map(([name, url]) => envoyCluster(name, new URL(url)));
+  const clusters = Object.entries(servers).map(([name, url]) => clusterOf(name, new URL(url), trusted));
   const service = { ...type("envoy.extensions.wasm.v3.WasmService"), config: plugin, singleton: true };
   const listener = filter.kind === "service" ? undefined : listenerOf(filter, place, plugin);
   return writeYaml(`${head("envoy")}\nLook at it with: envoy --mode validate -c FILE`, {
@@ -38,6 +41,19 @@ export function envoyBootstrap(filter: Filter, place: EnvoyPlace): string {
         : undefined,
     },
   });
+}
+
+/** Only certificates that an authority has given to this name. */
+function trusted(address: string): object {
+  const san_type = isIP(address) ? "IP_ADDRESS" : "DNS";
+  return {
+    validation_context: {
+      trusted_ca: {
+        filename: note("The authorities that the machine trusts, where Debian and Alpine have them.", AUTHORITIES),
+      },
+      match_typed_subject_alt_names: [{ san_type, matcher: { exact: address } }],
+    },
+  };
 }
 
 function localCode({ module }: Filter, { file }: EnvoyPlace): object {
@@ -89,7 +105,6 @@ function tcpFilters({ upstream }: EnvoyPlace, plugin: object): object[] {
 }
 
 function manager({ name, kind }: Filter, { upstream }: EnvoyPlace, plugin: object): object {
-  const filter = { name, typed_config: { ...type("envoy.extensions.filters.http.wasm.v3.Wasm"), config: plugin } };
   const log = {
     name: "envoy.access_loggers.wasm",
     typed_config: { ...type("envoy.extensions.access_loggers.wasm.v3.WasmAccessLog"), config: plugin },
@@ -98,10 +113,7 @@ function manager({ name, kind }: Filter, { upstream }: EnvoyPlace, plugin: objec
     upstream === undefined
       ? {
           match: { prefix: "/" },
-          direct_response: note('In place of a server: "upstream" in targets.envoy names one.', {
-            status: 200,
-            body: { inline_string: "Hello, world!" },
-          }),
+          direct_response: note('In place of a server: "upstream" in targets.envoy names one.', hello),
         }
       : { match: { prefix: "/" }, route: { cluster: UPSTREAM } };
   const typed_config = {
@@ -110,8 +122,8 @@ function manager({ name, kind }: Filter, { upstream }: EnvoyPlace, plugin: objec
     access_log: kind === "access-log" ? [log] : undefined,
     route_config: { name: "routes", virtual_hosts: [{ name: "all", domains: ["*"], routes: [route] }] },
     http_filters: note("Requests pass through these from the first to the last, responses the other way.", [
-      ...(kind === "http" ? [filter] : []),
-      { name: "router", typed_config: type("envoy.extensions.filters.http.router.v3.Router") },
+      ...(kind === "http" ? [httpFilter(name, plugin)] : []),
+      router,
     ]),
   };
   return { name: "http", typed_config };

@@ -1,13 +1,9 @@
 // Envoy's PluginConfig, which all of its Wasm extensions have. Source: envoy/extensions/wasm/v3/wasm.proto, Envoy 1.40.
 
+import { configurationMessage, failurePolicies } from "./envoy-parts.ts";
 import { type Filter, textOf } from "./filter.ts";
 import type { Json } from "./json.ts";
 import { note } from "./yaml.ts";
-
-const failurePolicies = { closed: "FAIL_CLOSED", open: "FAIL_OPEN", reload: "FAIL_RELOAD" } as const;
-
-/** A message of a type, as `typed_config` has it. */
-export const type = (name: string): object => ({ "@type": `type.googleapis.com/${name}` });
 
 /** The configuration of a filter whose code is there. */
 export function envoyPlugin(filter: Filter, code: object): object {
@@ -39,5 +35,5 @@ export function envoyPlugin(filter: Filter, code: object): object {
 
 function text(configuration: Json | undefined): object | undefined {
   const value = textOf(configuration);
-  return value === undefined ? undefined : { ...type("google.protobuf.StringValue"), value };
+  return value === undefined ? undefined : configurationMessage(value);
 }

@@ -1,8 +1,16 @@
 // Envoy's configuration for filters in front of an upstream. Source: Envoy's API, as 1.40 takes it.
 
-import { isIP } from "node:net";
 import { resolve } from "node:path";
 
+import {
+  clusterOf,
+  configurationMessage,
+  failurePolicies,
+  hello,
+  httpFilter,
+  router,
+  type,
+} from "../../manifest/envoy-parts.ts";
 import type { FailurePolicy } from "../../profiles/profile.ts";
 import { UsageError } from "../errors.ts";
 import type { FilterSpec } from "../filter-flags.ts";
@@ -21,8 +29,6 @@ export interface EnvoyOptions {
   readonly failurePolicy: FailurePolicy;
   readonly filters: readonly ConfiguredFilter[];
 }
-
-const type = (name: string): object => ({ "@type": `type.googleapis.com/${name}` });
 
 /** The cluster that requests go to. */
 const UPSTREAM = "upstream";
@@ -45,12 +51,15 @@ export function envoyConfig(options: EnvoyOptions): object {
     upgrade_configs: [{ upgrade_type: "websocket" }],
     route_config: {
       name: "routes",
-      virtual_hosts: [{ name: "all", domains: ["*"], routes: [upstream ? routeTo(upstream) : hello] }],
+      virtual_hosts: [
+        {
+          name: "all",
+          domains: ["*"],
+          routes: [upstream ? routeTo(upstream) : { match: { prefix: "/" }, direct_response: hello }],
+        },
+      ],
     },
-    http_filters: [
-      ...filters.map((filter) => wasmFilter(filter, failurePolicy)),
-      { name: "router", typed_config: type("envoy.extensions.filters.http.router.v3.Router") },
-    ],
+    http_filters: [...filters.map((filter) => wasmFilter(filter, failurePolicy)), router],
   };
   const listener = {
     name: "main",
@@ -58,13 +67,8 @@ export function envoyConfig(options: EnvoyOptions): object {
     filter_chains: [{ filters: [{ name: "http", typed_config: manager }] }],
   };
   const all = [...(upstream ? [[UPSTREAM, upstream] as const] : []), ...clusters];
-  return { static_resources: { listeners: [listener], clusters: all.map(([name, url]) => cluster(name, url)) } };
+  return { static_resources: { listeners: [listener], clusters: all.map(([name, url]) => clusterOf(name, url)) } };
 }
-
-const hello: object = {
-  match: { prefix: "/" },
-  direct_response: { status: 200, body: { inline_string: "Hello, world!" } },
-};
 
 function routeTo({ pathname }: URL): object {
   const prefix = pathname.replace(/\/$/, "");
@@ -76,64 +80,11 @@ function routeTo({ pathname }: URL): object {
 }
 
 function wasmFilter({ name, rootId, module, configuration }: ConfiguredFilter, policy: FailurePolicy): object {
-  return {
+  return httpFilter(name, {
     name,
-    typed_config: {
-      ...type("envoy.extensions.filters.http.wasm.v3.Wasm"),
-      config: {
-        name,
-        ...(rootId && { root_id: rootId }),
-        ...(configuration.length && { configuration: configurationOf(configuration) }),
-        failure_policy: { closed: "FAIL_CLOSED", open: "FAIL_OPEN", reload: "FAIL_RELOAD", fail_open: "FAIL_OPEN" }[
-          policy
-        ],
-        vm_config: { runtime: "envoy.wasm.runtime.v8", code: { local: { filename: resolve(module) } } },
-      },
-    },
-  };
-}
-
-function configurationOf(configuration: string | Uint8Array): object {
-  try {
-    const text =
-      typeof configuration === "string"
-        ? configuration
-        : new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(configuration);
-    return { ...type("google.protobuf.StringValue"), value: text };
-  } catch {
-    return {
-      ...type("google.protobuf.BytesValue"),
-      value: Buffer.from(configuration as Uint8Array).toString("base64"),
-    };
-  }
-}
-
-function cluster(name: string, url: URL): object {
-  const isTls = url.protocol === "https:";
-  const address = url.hostname.replace(/^\[|\]$/g, "");
-  const port = Number(url.port || (isTls ? 443 : 80));
-  // With its trailers, which Envoy drops otherwise.
-  const http1 = { http_protocol_options: { enable_trailers: true } };
-  const protocol = url.protocol === "h2c:" ? { http2_protocol_options: {} } : http1;
-  return {
-    name,
-    type: isIP(address) ? "STATIC" : "STRICT_DNS",
-    ...(isIP(address) ? {} : { dns_lookup_family: "V4_PREFERRED" }),
-    load_assignment: {
-      cluster_name: name,
-      endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address, port_value: port } } } }] }],
-    },
-    typed_extension_protocol_options: {
-      "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-        ...type("envoy.extensions.upstreams.http.v3.HttpProtocolOptions"),
-        explicit_http_config: protocol,
-      },
-    },
-    ...(isTls && {
-      transport_socket: {
-        name: "tls",
-        typed_config: { ...type("envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"), sni: address },
-      },
-    }),
-  };
+    root_id: rootId || undefined,
+    configuration: configuration.length ? configurationMessage(configuration) : undefined,
+    failure_policy: failurePolicies[policy],
+    vm_config: { runtime: "envoy.wasm.runtime.v8", code: { local: { filename: resolve(module) } } },
+  });
 }
