@@ -205,8 +205,4 @@ require (
 
 exclude github.com/envoyproxy/go-control-plane/contrib v1.36.1-0.20260713214202-ca8ce173c36f
 
-tool (
-	istio.io/istio/istioctl/cmd/istioctl
-	istio.io/istio/pilot/cmd/pilot-agent
-	istio.io/istio/pilot/cmd/pilot-discovery
-)
+tool istio.io/istio/pilot/cmd/pilot-agent
