@@ -247,9 +247,7 @@ describe("pull", () => {
     const missing = join(folder, "no-module.wasm");
     const refused = await command(["pull", writeImage(join(folder, "pull-cncf"), anyImages["cncf"]!), "-o", missing]);
     expect(refused.stderr).toMatch(/holds no filter that a proxy would find: could not fetch Wasm binary/);
-    expect((await command(["pull", path, "-o", join(output, "folder.wasm")])).stderr).toMatch(
-      /^error: cannot write /,
-    );
+    expect((await command(["pull", path, "-o", join(output, "folder.wasm")])).stderr).toMatch(/^error: cannot write /);
     expect(existsSync(missing)).toBe(false);
     expect(readdirSync(folder).filter((name) => name.endsWith(".tmp"))).toEqual([]);
   });
