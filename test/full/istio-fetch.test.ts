@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { describe as describeBytes, digestOf, encodeJson, mediaTypes } from "../../src/oci/descriptor.ts";
 import { Repository } from "../../src/oci/registry.ts";
 import { parseReference } from "../../src/oci/reference.ts";
-import { command } from "../support/running-command.ts";
+import { command } from "../support/command.ts";
 import {
   account,
   dockerRegistry,

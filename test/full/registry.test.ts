@@ -6,7 +6,7 @@ import { join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
-import { command } from "../support/running-command.ts";
+import { command } from "../support/command.ts";
 import {
   account,
   dockerRegistry,
