@@ -271,6 +271,27 @@ describe("serve", () => {
     expect((await fetch(url)).status).toBe(500);
   });
 
+  test("answers 500 when the filters cannot even be asked, and says why", async () => {
+    const filter = await loadFilter(await compiled, { clock: new SystemClock() });
+    const open = (): never => {
+      throw new Error("no such filter");
+    };
+    const errors: Error[] = [];
+    const exchanges: Exchange[] = [];
+    const server = await serve(
+      { ...filter, random: filter.random, proxy: filter.proxy, open },
+      { port: 0, onExchange: (one) => void exchanges.push(one), onError: (error) => void errors.push(error) },
+    );
+    closers.push(() => server.close());
+    for (const method of ["GET", "POST"]) {
+      const response = await fetch(server.url, { method, ...(method === "POST" && { body: "body" }) });
+      expect([response.status, await response.text()]).toEqual([500, ""]);
+    }
+    await expect.poll(() => exchanges).toMatchObject([{ status: 500 }, { status: 500 }]);
+    expect(errors.map(({ message }) => message)).toEqual(["no such filter", "no such filter"]);
+    expect(server.open).toBe(0);
+  });
+
   test("answers 500 when the filter splits a header, and says so", async () => {
     const { bytes } = await compileSource(`
       import { Action, HttpContext, registerHttpContext } from "proxy-wasm/assembly";

@@ -4,13 +4,14 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 
 /** The types of frames. */
-export const frameTypes = { data: 0, headers: 1, reset: 3, settings: 4, metadata: 0x4d } as const;
+export const frameTypes = { data: 0, headers: 1, reset: 3, settings: 4, windowUpdate: 8, metadata: 0x4d } as const;
 
 const END_STREAM = 1;
 /** The same bit for the last frame of a METADATA block. */
 const END_HEADERS = 4;
 const ACK = 1;
-const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/** What a client sends first. */
+export const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /** SETTINGS_ENABLE_METADATA, 1. */
 const settings = Buffer.from("4d4400000001", "hex");
 
@@ -70,13 +71,25 @@ export class Http2Peer {
   }
 
   #send(type: number, flags: number, stream: number, payload: Buffer): void {
-    const head = Buffer.alloc(9);
-    head.writeUIntBE(payload.length, 0, 3);
-    head[3] = type;
-    head[4] = flags;
-    head.writeUInt32BE(stream, 5);
-    if (!this.#socket.destroyed) this.#socket.write(Buffer.concat([head, payload]));
+    if (!this.#socket.destroyed) this.#socket.write(frameBytes({ type, flags, stream, payload }));
   }
+}
+
+/** A frame as it is sent. */
+export function frameBytes({ type, flags, stream, payload }: Frame): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head[3] = type;
+  head[4] = flags;
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
+}
+
+/** The head of a GET on stream 1, with which it ends. */
+export function getFrame(path: string): Buffer {
+  const pseudo = { ":method": "GET", ":path": path, ":scheme": "http", ":authority": "a" };
+  const payload = block(Object.entries(pseudo));
+  return frameBytes({ type: frameTypes.headers, flags: END_HEADERS | END_STREAM, stream: 1, payload });
 }
 
 /** Whether a frame ends its stream. */
