@@ -26,11 +26,11 @@ export interface Frame {
 /** One end of a connection. */
 export class Http2Peer {
   readonly #socket: Socket;
-  readonly #onFrame: (frame: Frame, peer: Http2Peer) => void;
+  readonly #onFrame: (frame: Frame, peer: Http2Peer) => unknown;
   #bytes: Buffer;
 
   /** `skipped` bytes come before the first frame. */
-  constructor(socket: Socket, skipped: number, onFrame: (frame: Frame, peer: Http2Peer) => void) {
+  constructor(socket: Socket, skipped: number, onFrame: (frame: Frame, peer: Http2Peer) => unknown) {
     this.#socket = socket;
     this.#onFrame = onFrame;
     this.#bytes = Buffer.alloc(0);
@@ -52,6 +52,20 @@ export class Http2Peer {
 
   data(stream: number, text: string, end: boolean): void {
     this.#send(frameTypes.data, end ? END_STREAM : 0, stream, Buffer.from(text));
+  }
+
+  reset(stream: number, code: number): void {
+    this.#send(frameTypes.reset, 0, stream, Buffer.of(0, 0, 0, code));
+  }
+
+  /** Closes the connection. */
+  close(): void {
+    this.#socket.end();
+  }
+
+  /** Breaks the connection. */
+  destroy(): void {
+    this.#socket.resetAndDestroy();
   }
 
   metadata(stream: number, entries: readonly (readonly [string, string])[]): void {
@@ -121,8 +135,32 @@ export function http2Exchange(port: number, use: (peer: Http2Peer) => void): Pro
   });
 }
 
+/** What a server may do with a request instead of answering all of it; `answers` says whether a head goes before. */
+export const http2Faults: readonly (readonly [
+  what: string,
+  answers: boolean,
+  fault: (peer: Http2Peer, stream: number) => void,
+])[] = [
+  ["resets it with NO_ERROR", false, (peer, stream) => peer.reset(stream, 0)],
+  ["resets it with INTERNAL_ERROR", false, (peer, stream) => peer.reset(stream, 2)],
+  ["resets it with REFUSED_STREAM", false, (peer, stream) => peer.reset(stream, 7)],
+  ["resets it with CANCEL", false, (peer, stream) => peer.reset(stream, 8)],
+  ["closes the connection", false, (peer) => peer.close()],
+  ["breaks the connection", false, (peer) => peer.destroy()],
+  ["resets its answer with NO_ERROR", true, (peer, stream) => half(peer, stream).reset(stream, 0)],
+  ["resets its answer with INTERNAL_ERROR", true, (peer, stream) => half(peer, stream).reset(stream, 2)],
+  ["resets its answer with CANCEL", true, (peer, stream) => half(peer, stream).reset(stream, 8)],
+  ["closes the connection in its answer", true, (peer, stream) => half(peer, stream).close()],
+];
+
+function half(peer: Http2Peer, stream: number): Http2Peer {
+  peer.headers(stream, [[":status", "200"]], false);
+  peer.data(stream, "half", false);
+  return peer;
+}
+
 /** A server that hands every frame to a function. */
-export function http2Server(onFrame: (frame: Frame, peer: Http2Peer) => void): Promise<Server> {
+export function http2Server(onFrame: (frame: Frame, peer: Http2Peer) => unknown): Promise<Server> {
   const server = createServer((socket) => void new Http2Peer(socket, preface.length, onFrame));
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
 }
