@@ -1,7 +1,7 @@
 // Callouts of a served filter to real servers: HTTP and gRPC, and what the filter hears when they fail.
 
 import { createServer as createHttp2Server } from "node:http2";
-import { createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 
@@ -9,6 +9,7 @@ import { LogLevel } from "../src/index.ts";
 import { ServedFilters } from "../src/cli/serve/proxy.ts";
 import { type Compiled, compileFilter } from "./support/compile.ts";
 import { startGrpcServer } from "./support/grpc-server.ts";
+import { frameTypes, http2Faults, http2Server } from "./support/http2-frames.ts";
 import { closeAll, closeLater, listen, start, type Started, startUpstream } from "./support/serve.ts";
 
 afterEach(closeAll);
@@ -92,6 +93,18 @@ describe("over HTTP", () => {
     expect((await command(served, "full")).status).toBe(200);
     expect(seen).toEqual([["PUT", "/full", "auth.test:8080", "1", "grüße"]]);
     expect(served.logs[0]).toBe("200 all of it x-answer=yes x-trailer=t 1 trailers");
+  });
+
+  test.each(http2Faults)("to a server of HTTP/2 that %s: the filter hears of it", async (_what, answers, fault) => {
+    const auth = await http2Server(({ type, stream }, peer) => type === frameTypes.headers && fault(peer, stream));
+    closeLater(() => auth.close());
+    const { port } = auth.address() as AddressInfo;
+    const server = await serveWith(http.file, { auth: `h2c://127.0.0.1:${port}` });
+    await command(server, "reset");
+    expect(server.logs[0]).toMatch(
+      answers ? /^reset without a body$/ : /^503 upstream connect error.*maybe from the proxy$/,
+    );
+    expect(server.failures).toHaveLength(1);
   });
 
   test("decide about the request", async () => {

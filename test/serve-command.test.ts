@@ -11,6 +11,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { run } from "../src/cli/run.ts";
 import { program, startCommand } from "./support/running-command.ts";
 import { filterWat, hostCall } from "./support/compile.ts";
+import { frameBytes, frameTypes, getFrame, preface } from "./support/http2-frames.ts";
 import { closeAll, closeLater, listen } from "./support/serve.ts";
 
 /** Adds `x: 1` to responses, asks for a header that is not there, and stops at a path that begins with `/t`. */
@@ -162,6 +163,30 @@ test("an upstream that is away is told once, in words", async () => {
   expect(server.stderr().match(/\[serve\] .*/g)).toEqual([
     `[serve] the upstream at http://127.0.0.1:${port}/ cannot be reached: nothing listens there`,
   ]);
+});
+
+test("a client of HTTP/2 that takes its request back at once, or breaks the protocol then, ends nothing", async () => {
+  const child = startCommand(["serve", file, "--port", "0", "--no-watch"]);
+  closeLater(() => child.stop());
+  const [, url, port] = await child.says(/curl -i (http:\/\/localhost:(\d+)\/)/);
+  const CANCEL = Buffer.of(0, 0, 0, 8);
+  const [settings, head] = [
+    { type: frameTypes.settings, flags: 0, stream: 0, payload: Buffer.alloc(0) },
+    getFrame("/"),
+  ];
+  for (const last of [
+    { type: frameTypes.reset, flags: 0, stream: 1, payload: CANCEL },
+    { type: frameTypes.windowUpdate, flags: 0, stream: 0, payload: Buffer.alloc(4) },
+  ]) {
+    const client = connect(Number(port), "127.0.0.1");
+    client.on("error", () => {});
+    client.write(Buffer.concat([Buffer.from(preface), frameBytes(settings), head, frameBytes(last)]));
+    await new Promise((answered) => client.on("data", answered).on("close", answered));
+    client.destroy();
+    expect((await fetch(url!)).status).toBe(200);
+  }
+  expect(await child.stop()).toBe(0);
+  expect(child.stderr()).not.toMatch(/\n {4}at /);
 });
 
 test("--quiet writes nothing of exchanges that go well", async () => {

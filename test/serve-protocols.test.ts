@@ -3,15 +3,18 @@
 import { createHash } from "node:crypto";
 import { createServer } from "node:http";
 import { type ClientHttp2Session, connect, createServer as createHttp2Server } from "node:http2";
-import { connect as connectSocket, type Socket } from "node:net";
+import { type AddressInfo, connect as connectSocket, type Socket } from "node:net";
 
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
 
 import { loadFilter, SystemClock } from "../src/index.ts";
 import { compileSource, filterWat } from "./support/compile.ts";
+import { frameTypes, http2Faults, http2Server } from "./support/http2-frames.ts";
 import { closeAll, closeLater, listen, raw, start, startUpstream } from "./support/serve.ts";
 
 afterEach(closeAll);
+// The compiler lets nothing else run meanwhile.
+beforeAll(() => marking);
 
 /** Marks requests and responses, and counts the bytes of bodies in the trailers' place: the log. */
 const marking = compileSource(`
@@ -67,6 +70,22 @@ function ask(
     if (body !== undefined) stream.end(body);
   });
 }
+
+describe("a server of HTTP/2 that", () => {
+  test.each(http2Faults)("%s: the exchange ends, and not as if all had come", async (what, answers, fault) => {
+    const upstream = await http2Server(({ type, stream }, peer) => type === frameTypes.headers && fault(peer, stream));
+    const { port: to } = upstream.address() as AddressInfo;
+    closeLater(() => upstream.close());
+    const { port, exchanges } = await start(filterWat({}), new URL(`h2c://127.0.0.1:${to}`));
+    for (const request of ["GET / HTTP/1.1\r\n", "POST / HTTP/1.1\r\nContent-Length: 9\r\n"]) {
+      const answer = await raw(port, `${request}Host: a\r\nConnection: close\r\n\r\n`);
+      expect(answer).toMatch(answers ? /^(HTTP\/1\.1 200 [^]*\r\n\r\n4\r\nhalf\r\n)?$/ : /^HTTP\/1\.1 503 /);
+    }
+    const reason = what.includes("connection") ? "connection_termination" : "remote_reset";
+    const details = `upstream_reset_${answers ? "after" : "before"}_response_started{${reason}}`;
+    await expect.poll(() => exchanges).toMatchObject([{ details }, { details }]);
+  });
+});
 
 describe("HTTP/2 without TLS", () => {
   test("is spoken on the port of HTTP/1.1", async () => {

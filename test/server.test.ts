@@ -62,7 +62,7 @@ function raw(url: string, text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(Number(new URL(url).port), "127.0.0.1", () => socket.write(text, "latin1"));
     let answer = "";
-    socket.setTimeout(5000, () => socket.destroy());
+    socket.setTimeout(20_000, () => socket.destroy());
     socket.on("data", (chunk) => (answer += chunk.toString("latin1")));
     socket.on("close", () => resolve(answer));
     socket.on("error", reject);
@@ -269,6 +269,27 @@ describe("serve", () => {
     expect((await fetch(url)).status).toBe(500);
     expect(errors[0]!.message).toContain("sends the request upstream twice");
     expect((await fetch(url)).status).toBe(500);
+  });
+
+  test("answers 500 when the filters cannot even be asked, and says why", async () => {
+    const filter = await loadFilter(await compiled, { clock: new SystemClock() });
+    const open = (): never => {
+      throw new Error("no such filter");
+    };
+    const errors: Error[] = [];
+    const exchanges: Exchange[] = [];
+    const server = await serve(
+      { ...filter, random: filter.random, proxy: filter.proxy, open },
+      { port: 0, onExchange: (one) => void exchanges.push(one), onError: (error) => void errors.push(error) },
+    );
+    closers.push(() => server.close());
+    for (const method of ["GET", "POST"]) {
+      const response = await fetch(server.url, { method, ...(method === "POST" && { body: "body" }) });
+      expect([response.status, await response.text()]).toEqual([500, ""]);
+    }
+    await expect.poll(() => exchanges).toMatchObject([{ status: 500 }, { status: 500 }]);
+    expect(errors.map(({ message }) => message)).toEqual(["no such filter", "no such filter"]);
+    expect(server.open).toBe(0);
   });
 
   test("answers 500 when the filter splits a header, and says so", async () => {

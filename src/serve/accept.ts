@@ -74,6 +74,10 @@ function http2Server(sessions: Set<ServerHttp2Session>, accept: (client: Downstr
     session.on("error", () => {});
   });
   server.on("stream", (stream, _headers, flags, ...rest: unknown[]) => {
+    // Its end is heard of as `close`, which comes after an error, too.
+    stream.on("error", () => {});
+    // Node tells of a stream a moment later: the client may have reset it, or broken its connection, by then.
+    if (stream.destroyed || !stream.session || stream.session.destroyed) return;
     const raw = rest[0] as string[];
     accept(new Http2Client(stream, raw, (flags & END_STREAM) !== 0));
   });

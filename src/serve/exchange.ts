@@ -33,6 +33,7 @@ export class ServedExchange {
   readonly #options: ExchangeOptions;
   readonly #client: Downstream;
   readonly #started = performance.now();
+  /** Undefined when the filters could not be asked at all. */
   #stream: HttpStream | undefined;
   #status = 0;
   #bytes = 0;
@@ -60,13 +61,6 @@ export class ServedExchange {
       reset: (reason) => upstream.reset(reason),
       watermark: (above) => outgoing.stop("filter", above),
     };
-    this.#stream = filters.open({
-      downstream: observer ? watched(downstream, "response sent", observer) : downstream,
-      upstream: observer ? watched(onward, "request sent", observer) : onward,
-      properties,
-      route,
-      ...(observer && { trace: observer.trace }),
-    });
     client.listen({
       data: (chunk) => {
         observer?.data("request received", chunk);
@@ -82,9 +76,18 @@ export class ServedExchange {
       close: () => this.#close(),
     });
     const { random, proxy } = filters;
-    const head = requestHeaders(client.head, proxy.profile.addsEnvoyHeaders ? requestId(random) : undefined);
-    observer?.headers("request received", head);
-    this.#feedRequest((stream) => stream.requestHeaders(head, client.empty));
+    this.#try(() => {
+      this.#stream = filters.open({
+        downstream: observer ? watched(downstream, "response sent", observer) : downstream,
+        upstream: observer ? watched(onward, "request sent", observer) : onward,
+        properties,
+        route,
+        ...(observer && { trace: observer.trace }),
+      });
+      const head = requestHeaders(client.head, proxy.profile.addsEnvoyHeaders ? requestId(random) : undefined);
+      observer?.headers("request received", head);
+      this.#stream.requestHeaders(head, client.empty);
+    });
   }
 
   /** The client's end: sends on what it receives. */
@@ -106,7 +109,8 @@ export class ServedExchange {
   }
 
   #feedRequest(action: (stream: HttpStream) => void): void {
-    this.#try(() => action(this.#stream!));
+    const stream = this.#stream;
+    if (stream) this.#try(() => action(stream));
   }
 
   readonly #feed: Feed = (action) => {
@@ -142,8 +146,8 @@ export class ServedExchange {
   #close(): void {
     if (this.#ended) return;
     this.#ended = true;
-    const stream = this.#stream!;
-    if (!stream.ended) this.#try(() => stream.requestReset());
+    const stream = this.#stream;
+    if (stream && !stream.ended) this.#try(() => stream.requestReset());
     const { head } = this.#client;
     const exchange: Exchange = {
       method: head.method,
@@ -151,7 +155,7 @@ export class ServedExchange {
       status: this.#status,
       bytes: this.#bytes,
       milliseconds: performance.now() - this.#started,
-      details: stream.details ?? "client_disconnected",
+      details: stream?.details ?? "client_disconnected",
     };
     this.#options.observer?.ended(exchange);
     this.#options.onEnd(exchange);

@@ -9,7 +9,7 @@ import type { HeadersInit } from "../http-headers.ts";
 import { UpstreamError } from "../upstream.ts";
 import { pairs } from "./downstream.ts";
 import { outgoing } from "./http2.ts";
-import { type Http2Sessions, reasonOf } from "./http2-sessions.ts";
+import { followAnswer, type Http2Sessions } from "./http2-sessions.ts";
 import { asBytes } from "./http-cluster.ts";
 import { failureOf, type OnFailure } from "./upstreams.ts";
 
@@ -25,10 +25,9 @@ export function http2Cluster(url: URL, sessions: Http2Sessions, onFailure: OnFai
       const head = { ...outgoing(new HeaderMap("request", entries)), ":path": path };
       const stream = sessions.to(url).request(head, { endStream: !callout.body.length });
       callout.signal.addEventListener("abort", () => stream.close(CANCEL));
-      stream.on("error", (error) => {
-        const reason = reasonOf(error);
-        if (!callout.signal.aborted) onFailure(reason);
-        reject(new UpstreamError(failureOf(reason)));
+      const isWhole = followAnswer(stream, (error) => {
+        if (!callout.signal.aborted) onFailure(error);
+        reject(new UpstreamError(failureOf(error)));
       });
       let trailers: HeadersInit | undefined;
       stream.on("trailers", (...args: unknown[]) => (trailers = asBytes(pairs(args[2] as string[]))));
@@ -36,7 +35,7 @@ export function http2Cluster(url: URL, sessions: Http2Sessions, onFailure: OnFai
         resolve({
           status: Number(answer[":status"]),
           headers: asBytes(pairs(rest[1] as string[]).filter(([name]) => !name.startsWith(":"))),
-          body: bodyOf(stream),
+          body: bodyOf(stream, isWhole),
           // Known when the body has been read, which comes first.
           get trailers() {
             return trailers!;
@@ -47,10 +46,11 @@ export function http2Cluster(url: URL, sessions: Http2Sessions, onFailure: OnFai
     });
 }
 
-async function* bodyOf(stream: AsyncIterable<Buffer>): AsyncGenerator<Uint8Array> {
+async function* bodyOf(stream: AsyncIterable<Buffer>, isWhole: () => boolean): AsyncGenerator<Uint8Array> {
   try {
     yield* stream;
   } catch (error) {
     throw new UpstreamError(failureOf(error as NodeJS.ErrnoException));
   }
+  if (!isWhole()) throw new UpstreamError("remote reset");
 }

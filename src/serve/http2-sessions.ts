@@ -1,6 +1,6 @@
 // Connections over HTTP/2 to servers, one for each, made when the first stream needs it and again when it has gone.
 
-import { type ClientHttp2Session, connect } from "node:http2";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
 
 /** The connections that stand. */
 export class Http2Sessions {
@@ -28,6 +28,36 @@ export class Http2Sessions {
     for (const session of this.#sessions.values()) session.destroy();
     this.#sessions.clear();
   }
+}
+
+/**
+ * Follows the answer on a stream; `broken` hears once why nothing of it came, or not all. Gives a function that says at
+ * the end of the body whether it is the one that the server has sent.
+ *
+ * Node ends the body of a stream that was broken off as if all of it had come, and calls a reset no error when its code
+ * is CANCEL or NO_ERROR.
+ */
+export function followAnswer(stream: ClientHttp2Stream, broken: (error: NodeJS.ErrnoException) => void): () => boolean {
+  const { session } = stream;
+  let [isWhole, isOver] = [false, false];
+  const push = stream.push.bind(stream);
+  // The end that the server has sent comes before the stream is closed; the one that Node makes up comes after.
+  stream.push = (chunk: unknown, encoding?: BufferEncoding) => {
+    if (chunk === null && !stream.closed) isWhole = true;
+    return push(chunk, encoding);
+  };
+  const fail = (error: NodeJS.ErrnoException): void => {
+    if (!isOver) broken(error);
+    isOver = true;
+  };
+  stream.on("end", () => (isOver ||= isWhole));
+  stream.on("error", (error) => fail(reasonOf(error)));
+  stream.on("close", () => fail(session?.destroyed === false ? wasReset() : new Error("it closed the connection")));
+  return () => isWhole;
+}
+
+function wasReset(): NodeJS.ErrnoException {
+  return Object.assign(new Error("it reset the stream"), { code: "ERR_HTTP2_STREAM_ERROR" });
 }
 
 /** Why a stream could not be had: the reason of its connection, where that is the one. */

@@ -7,7 +7,7 @@ import type { HeaderMap } from "../header-map.ts";
 import type { Peer } from "../http-stream.ts";
 import { pairs } from "./downstream.ts";
 import { outgoing } from "./http2.ts";
-import { Http2Sessions, reasonOf } from "./http2-sessions.ts";
+import { followAnswer, Http2Sessions } from "./http2-sessions.ts";
 import { failureOf, type Feed, type OnFailure, receive, type UpstreamConnector } from "./upstreams.ts";
 import type { FlowControl } from "./valve.ts";
 
@@ -45,9 +45,7 @@ class Http2Request implements Peer {
     this.#stream = stream;
     stream.on("wantTrailers", () => stream.sendTrailers(this.#trailers ? outgoing(this.#trailers) : {}));
     stream.on("drain", () => this.#source.resume());
-    stream.on("error", (error) => this.#fail(reasonOf(error)));
-    // A server may break a stream off without calling it an error.
-    stream.on("aborted", () => this.#fail(Object.assign(new Error("reset"), { code: "ERR_HTTP2_STREAM_ERROR" })));
+    const isWhole = followAnswer(stream, (error) => this.#fail(error));
     let trailers: string[] = [];
     stream.on("trailers", (...args: unknown[]) => (trailers = args[2] as string[]));
     stream.on("response", (head: IncomingHttpHeaders & { ":status"?: number }, flags: number, ...rest: unknown[]) => {
@@ -58,7 +56,7 @@ class Http2Request implements Peer {
           headers: pairs(rest[0] as string[]).filter(([name]) => !name.startsWith(":")),
           empty: (flags & END_STREAM) !== 0,
           body: stream,
-          trailers: () => pairs(trailers),
+          trailers: () => (isWhole() ? pairs(trailers) : undefined),
         },
         started,
       );

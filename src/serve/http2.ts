@@ -37,8 +37,6 @@ export class Http2Client implements Downstream {
     stream.on("trailers", (...args: unknown[]) => (trailers = args[2] as string[]));
     stream.on("drain", () => listener.drain());
     stream.on("close", () => listener.close());
-    // A reset closes the stream, too.
-    stream.on("error", () => {});
     if (this.empty) return void stream.resume();
     stream.on("data", (chunk: Buffer) => listener.data(chunk));
     stream.on("end", () => listener.end(pairs(trailers)));

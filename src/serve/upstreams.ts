@@ -47,8 +47,8 @@ export interface Incoming {
   /** Whether nothing follows. */
   readonly empty: boolean;
   readonly body: NodeJS.ReadableStream;
-  /** Asked for when the body has ended. */
-  trailers(): readonly HeaderEntry[];
+  /** Asked for when the body has ended; undefined when that is not its own end, which its server tells of elsewhere. */
+  trailers(): readonly HeaderEntry[] | undefined;
 }
 
 /** Feeds a response into its stream as it arrives; `started` is when the request began. */
@@ -63,6 +63,7 @@ export function receive(feed: Feed, { status, headers, empty, body, trailers }: 
   body.on("end", () => {
     if (empty) return;
     const last = trailers();
+    if (!last) return;
     feed((stream) => {
       if (last.length) stream.responseTrailers(new HeaderMap("trailers", last));
       else stream.responseData(new Uint8Array(), true);

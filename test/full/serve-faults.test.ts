@@ -6,6 +6,7 @@ import { type AddressInfo, connect, createServer as createSocketServer, type Ser
 
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 
+import { frameTypes, http2Faults, http2Server } from "../support/http2-frames.ts";
 import { type RunningCommand, startCommand } from "../support/running-command.ts";
 
 let faulty: Server;
@@ -40,7 +41,7 @@ afterAll(() => {
   healthy.close();
 });
 
-async function start(upstream: Server): Promise<void> {
+async function start(upstream: Server, scheme: "http" | "h2c" = "http"): Promise<void> {
   const { port: to } = upstream.address() as AddressInfo;
   const args = [
     "serve",
@@ -49,7 +50,7 @@ async function start(upstream: Server): Promise<void> {
     "--port",
     "0",
     "--upstream",
-    `http://127.0.0.1:${to}`,
+    `${scheme}://127.0.0.1:${to}`,
   ];
   serving = startCommand(args);
   port = Number((await serving.says(/curl -i http:\/\/localhost:(\d+)/))[1]);
@@ -59,10 +60,15 @@ afterEach(() => serving.stop());
 
 /** Whatever was done to it, it is there, answers, and ends in order. */
 async function expectAlive(): Promise<void> {
-  expect(serving.child.exitCode).toBe(null);
   expect(await raw("GET /well HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).toMatch(
     /^HTTP\/1\.1 200 [\s\S]*well$/,
   );
+  await expectEnd();
+}
+
+/** It runs on, and ends in order when it is to. */
+async function expectEnd(): Promise<void> {
+  expect(serving.child.exitCode).toBe(null);
   expect(await serving.stop()).toBe(0);
   expect(serving.stderr()).not.toMatch(/\n {4}at /);
 }
@@ -81,7 +87,7 @@ function raw(text: string, milliseconds = 10_000): Promise<string> {
 
 const request = "GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
-test.each([
+const faults: [what: string, behaviour: (socket: Socket) => void, expected: RegExp][] = [
   ["closes without a word", (socket: Socket) => socket.destroy(), /^HTTP\/1\.1 503 /],
   ["resets", (socket: Socket) => socket.resetAndDestroy(), /^HTTP\/1\.1 503 /],
   ["answers what is no HTTP", (socket: Socket) => socket.end("SSH-2.0-OpenSSH\r\n\r\n"), /^HTTP\/1\.1 50[23] /],
@@ -111,10 +117,29 @@ test.each([
     (socket: Socket) => socket.end("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"),
     /^HTTP\/1\.1 50[23] /,
   ],
-])("an upstream that %s", async (_what, behaviour, expected) => {
+];
+
+test.each(faults)("an upstream that %s", async (_what, behaviour, expected) => {
   behave = behaviour;
   expect(await raw(request)).toMatch(expected);
   await expectAlive();
+});
+
+test.each(faults)("an upstream that is to speak HTTP/2, and %s", async (_what, behaviour) => {
+  behave = behaviour;
+  await serving.stop();
+  await start(faulty, "h2c");
+  expect(await raw(request)).toMatch(/^HTTP\/1\.1 50[23] /);
+  await expectEnd();
+});
+
+test.each(http2Faults)("an upstream that speaks HTTP/2, and %s", async (_what, answers, fault) => {
+  const upstream = await http2Server(({ type, stream }, peer) => type === frameTypes.headers && fault(peer, stream));
+  await serving.stop();
+  await start(upstream, "h2c");
+  expect(await raw(request)).toMatch(answers ? /^(HTTP\/1\.1 200 [^]*half\r\n)?$/ : /^HTTP\/1\.1 503 /);
+  await expectEnd();
+  upstream.close();
 });
 
 test.each([

@@ -4,13 +4,14 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 
 /** The types of frames. */
-export const frameTypes = { data: 0, headers: 1, reset: 3, settings: 4, metadata: 0x4d } as const;
+export const frameTypes = { data: 0, headers: 1, reset: 3, settings: 4, windowUpdate: 8, metadata: 0x4d } as const;
 
 const END_STREAM = 1;
 /** The same bit for the last frame of a METADATA block. */
 const END_HEADERS = 4;
 const ACK = 1;
-const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/** What a client sends first. */
+export const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /** SETTINGS_ENABLE_METADATA, 1. */
 const settings = Buffer.from("4d4400000001", "hex");
 
@@ -25,11 +26,11 @@ export interface Frame {
 /** One end of a connection. */
 export class Http2Peer {
   readonly #socket: Socket;
-  readonly #onFrame: (frame: Frame, peer: Http2Peer) => void;
+  readonly #onFrame: (frame: Frame, peer: Http2Peer) => unknown;
   #bytes: Buffer;
 
   /** `skipped` bytes come before the first frame. */
-  constructor(socket: Socket, skipped: number, onFrame: (frame: Frame, peer: Http2Peer) => void) {
+  constructor(socket: Socket, skipped: number, onFrame: (frame: Frame, peer: Http2Peer) => unknown) {
     this.#socket = socket;
     this.#onFrame = onFrame;
     this.#bytes = Buffer.alloc(0);
@@ -53,6 +54,20 @@ export class Http2Peer {
     this.#send(frameTypes.data, end ? END_STREAM : 0, stream, Buffer.from(text));
   }
 
+  reset(stream: number, code: number): void {
+    this.#send(frameTypes.reset, 0, stream, Buffer.of(0, 0, 0, code));
+  }
+
+  /** Closes the connection. */
+  close(): void {
+    this.#socket.end();
+  }
+
+  /** Breaks the connection. */
+  destroy(): void {
+    this.#socket.resetAndDestroy();
+  }
+
   metadata(stream: number, entries: readonly (readonly [string, string])[]): void {
     this.#send(frameTypes.metadata, END_HEADERS, stream, block(entries));
   }
@@ -70,13 +85,25 @@ export class Http2Peer {
   }
 
   #send(type: number, flags: number, stream: number, payload: Buffer): void {
-    const head = Buffer.alloc(9);
-    head.writeUIntBE(payload.length, 0, 3);
-    head[3] = type;
-    head[4] = flags;
-    head.writeUInt32BE(stream, 5);
-    if (!this.#socket.destroyed) this.#socket.write(Buffer.concat([head, payload]));
+    if (!this.#socket.destroyed) this.#socket.write(frameBytes({ type, flags, stream, payload }));
   }
+}
+
+/** A frame as it is sent. */
+export function frameBytes({ type, flags, stream, payload }: Frame): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head[3] = type;
+  head[4] = flags;
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
+}
+
+/** The head of a GET on stream 1, with which it ends. */
+export function getFrame(path: string): Buffer {
+  const pseudo = { ":method": "GET", ":path": path, ":scheme": "http", ":authority": "a" };
+  const payload = block(Object.entries(pseudo));
+  return frameBytes({ type: frameTypes.headers, flags: END_HEADERS | END_STREAM, stream: 1, payload });
 }
 
 /** Whether a frame ends its stream. */
@@ -108,8 +135,32 @@ export function http2Exchange(port: number, use: (peer: Http2Peer) => void): Pro
   });
 }
 
+/** What a server may do with a request instead of answering all of it; `answers` says whether a head goes before. */
+export const http2Faults: readonly (readonly [
+  what: string,
+  answers: boolean,
+  fault: (peer: Http2Peer, stream: number) => void,
+])[] = [
+  ["resets it with NO_ERROR", false, (peer, stream) => peer.reset(stream, 0)],
+  ["resets it with INTERNAL_ERROR", false, (peer, stream) => peer.reset(stream, 2)],
+  ["resets it with REFUSED_STREAM", false, (peer, stream) => peer.reset(stream, 7)],
+  ["resets it with CANCEL", false, (peer, stream) => peer.reset(stream, 8)],
+  ["closes the connection", false, (peer) => peer.close()],
+  ["breaks the connection", false, (peer) => peer.destroy()],
+  ["resets its answer with NO_ERROR", true, (peer, stream) => half(peer, stream).reset(stream, 0)],
+  ["resets its answer with INTERNAL_ERROR", true, (peer, stream) => half(peer, stream).reset(stream, 2)],
+  ["resets its answer with CANCEL", true, (peer, stream) => half(peer, stream).reset(stream, 8)],
+  ["closes the connection in its answer", true, (peer, stream) => half(peer, stream).close()],
+];
+
+function half(peer: Http2Peer, stream: number): Http2Peer {
+  peer.headers(stream, [[":status", "200"]], false);
+  peer.data(stream, "half", false);
+  return peer;
+}
+
 /** A server that hands every frame to a function. */
-export function http2Server(onFrame: (frame: Frame, peer: Http2Peer) => void): Promise<Server> {
+export function http2Server(onFrame: (frame: Frame, peer: Http2Peer) => unknown): Promise<Server> {
   const server = createServer((socket) => void new Http2Peer(socket, preface.length, onFrame));
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
 }
