@@ -56,6 +56,16 @@ function ask(
   });
 }
 
+/** The first thing that the page hears: the list of exchanges. */
+async function firstEvent(): Promise<string> {
+  const response = await fetch(`${inspected.page}/api/events`);
+  const reader = response.body!.getReader();
+  let text = "";
+  while (!text.includes("\n\n")) text += Buffer.from((await reader.read()).value!).toString();
+  await reader.cancel();
+  return text;
+}
+
 /** Sends a request by the served port, and gives what the inspector has of it. */
 async function exchange(path: string, options: RequestInit = {}): Promise<View> {
   const count = inspected.server.exchanges.length;
@@ -163,7 +173,69 @@ describe("an exchange", () => {
     const all = JSON.stringify(view);
     expect(all).not.toMatch(/top-secret|cookie-secret|key-secret|upstream-secret|callout-secret/);
     expect(view.request.before.headers).toContainEqual(["authorization", "Bearer [masked]"]);
-    expect(view.events).toContainEqual(expect.objectContaining({ message: "asked for /auth?page with [masked]" }));
+    expect(view.events).toContainEqual(
+      expect.objectContaining({ message: "asked for /auth?page with Bearer [masked]" }),
+    );
+  });
+});
+
+describe("credentials that come back in bodies and other headers", () => {
+  const secrets = /top-secret|cookie-|key-secret|pass-secret|callout-secret|answer-secret/;
+  const path = `/auth/echo?key=${encodeURIComponent("key-secret/1")}`;
+  const headers = {
+    authorization: "Bearer top-secret",
+    "proxy-authorization": `Basic ${Buffer.from("ada:pass-secret").toString("base64")}`,
+    cookie: 'id="cookie-\\"; theme=dark',
+    "x-api-key": "key-secret/1",
+  };
+  const body = '{"password":"pass-secret","note":"Bearer top-secret"}';
+
+  test("are nowhere on the page", async () => {
+    const view = await exchange(path, { method: "POST", headers, body });
+    expect(JSON.stringify(view)).not.toMatch(secrets);
+    expect(view.request.before.text).toBe('{"password":"[masked]","note":"Bearer [masked]"}');
+    expect(view.callouts[0]!.responseBody).toBe("yes, Bearer [masked]");
+    expect(view.request.headers).toContainEqual({ kind: "added", name: "x-copied", value: "Bearer [masked]" });
+    const list = await firstEvent();
+    expect(list).toContain("/auth/echo?key=[masked]");
+    expect(list).not.toMatch(secrets);
+  });
+
+  test("nor are those in bodies of bytes", async () => {
+    const bytes = Buffer.concat([Buffer.of(255, 0), Buffer.from("top-secret"), Buffer.of(254)]);
+    const view = await exchange("/bytes", { method: "PUT", headers, body: bytes });
+    const { base64 } = view.request.before as unknown as { base64: string };
+    expect(Buffer.from(base64, "base64").toString("latin1")).toBe("\xff\0[masked]\xfe");
+  });
+
+  test("are in no saved test", async () => {
+    const { id } = await exchange(path, { method: "POST", headers, body });
+    const { value } = await api<{ file: string }>(`exchanges/${id}/save`, { title: "echo of key-secret/1" });
+    const source = await readFile(join(inspected.folder, value.file), "utf8");
+    expect(source).not.toMatch(secrets);
+    expect(source).toContain('headers.get("x-copied")).not.toBeNull()');
+    expect(source).toContain("// Credentials are masked");
+  });
+
+  test("are sent once more as they were, and with what was edited beside them", async () => {
+    const view = await exchange(path, { method: "POST", headers, body });
+    const { before } = view.request;
+    const edited = before.text.replace("note", "edited");
+    const own = before.headers.filter(([name]) => !name.startsWith(":"));
+    const draft = {
+      method: "POST",
+      path: "/auth/echo?edited&key=[masked]",
+      headers: [["host", "a"], ...own],
+      body: edited,
+    };
+    expect(await api("send", { ...draft, from: view.id })).toEqual({ status: 200, value: {} });
+    await expect.poll(() => inspected.received.at(-1)!.url).toContain("edited");
+    const sent = inspected.received.at(-1)!;
+    expect(sent.url).toBe("/auth/echo?edited&key=key-secret%2F1");
+    expect(sent.headers).toMatchObject({ ...headers, "x-copied": "Bearer top-secret" });
+    await expect.poll(() => inspected.server.exchanges.at(-1)!.path).toContain("edited");
+    const { length } = JSON.stringify({ headers: sent.headers, url: sent.url, body: body.replace("note", "edited") });
+    expect(inspected.server.exchanges.at(-1)!.bytes).toBe(length);
   });
 });
 
