@@ -1,6 +1,6 @@
 // The inspector without its page: who may talk to it, what it shows, sends again, and writes.
 
-import { mkdir, readFile, rm, symlink } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, symlink } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
 
@@ -314,16 +314,24 @@ describe("saving a test", () => {
     expect([await save(), await save()]).toEqual([join("test", "saved.test.ts"), join("test", "saved-2.test.ts")]);
   });
 
-  test("writes nowhere but under test/", async () => {
+  test.each([
+    ["outside of the project", "../proxy-wasm-elsewhere"],
+    ["in it", "src"],
+    ["that is not there", "nowhere"],
+  ])("writes nothing through a link to a place %s", async (_where, place) => {
+    const [tests, target] = [join(inspected.folder, "test"), join(inspected.folder, place)];
     const view = await exchange("/linked");
-    await rm(join(inspected.folder, "test"), { recursive: true, force: true });
-    await mkdir(join(inspected.folder, "../proxy-wasm-elsewhere"), { recursive: true });
-    await symlink(join(inspected.folder, "../proxy-wasm-elsewhere"), join(inspected.folder, "test"));
+    await rm(tests, { recursive: true, force: true });
+    if (place !== "nowhere") await mkdir(target);
+    await symlink(target, tests);
     const { status, value } = await api<{ error: string }>(`exchanges/${view.id}/save`, { title: "x" });
-    expect(status).toBe(400);
-    expect(value.error).toContain("test/ is a link to a place outside of the project");
-    await rm(join(inspected.folder, "../proxy-wasm-elsewhere"), { recursive: true });
-    await rm(join(inspected.folder, "test"));
+    expect([status, value.error]).toEqual([
+      400,
+      "test/ is a link: tests are written into a folder of that name, and nowhere else",
+    ]);
+    if (place !== "nowhere") expect(await readdir(target)).toEqual([]);
+    await rm(target, { recursive: true, force: true });
+    await rm(tests);
   });
 
   test.each([{}, { title: "" }, { title: "x".repeat(201) }])("wants a title: %j", async (body) => {
