@@ -1,6 +1,6 @@
 // The inspector without its page: who may talk to it, what it shows, sends again, and writes.
 
-import { mkdir, readFile, rm, symlink } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, symlink } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
 
@@ -54,6 +54,16 @@ function ask(
     asked.on("error", reject);
     asked.end();
   });
+}
+
+/** The first thing that the page hears: the list of exchanges. */
+async function firstEvent(): Promise<string> {
+  const response = await fetch(`${inspected.page}/api/events`);
+  const reader = response.body!.getReader();
+  let text = "";
+  while (!text.includes("\n\n")) text += Buffer.from((await reader.read()).value!).toString();
+  await reader.cancel();
+  return text;
 }
 
 /** Sends a request by the served port, and gives what the inspector has of it. */
@@ -163,7 +173,69 @@ describe("an exchange", () => {
     const all = JSON.stringify(view);
     expect(all).not.toMatch(/top-secret|cookie-secret|key-secret|upstream-secret|callout-secret/);
     expect(view.request.before.headers).toContainEqual(["authorization", "Bearer [masked]"]);
-    expect(view.events).toContainEqual(expect.objectContaining({ message: "asked for /auth?page with [masked]" }));
+    expect(view.events).toContainEqual(
+      expect.objectContaining({ message: "asked for /auth?page with Bearer [masked]" }),
+    );
+  });
+});
+
+describe("credentials that come back in bodies and other headers", () => {
+  const secrets = /top-secret|cookie-|key-secret|pass-secret|callout-secret|answer-secret/;
+  const path = `/auth/echo?key=${encodeURIComponent("key-secret/1")}`;
+  const headers = {
+    authorization: "Bearer top-secret",
+    "proxy-authorization": `Basic ${Buffer.from("ada:pass-secret").toString("base64")}`,
+    cookie: 'id="cookie-\\"; theme=dark',
+    "x-api-key": "key-secret/1",
+  };
+  const body = '{"password":"pass-secret","note":"Bearer top-secret"}';
+
+  test("are nowhere on the page", async () => {
+    const view = await exchange(path, { method: "POST", headers, body });
+    expect(JSON.stringify(view)).not.toMatch(secrets);
+    expect(view.request.before.text).toBe('{"password":"[masked]","note":"Bearer [masked]"}');
+    expect(view.callouts[0]!.responseBody).toBe("yes, Bearer [masked]");
+    expect(view.request.headers).toContainEqual({ kind: "added", name: "x-copied", value: "Bearer [masked]" });
+    const list = await firstEvent();
+    expect(list).toContain("/auth/echo?key=[masked]");
+    expect(list).not.toMatch(secrets);
+  });
+
+  test("nor are those in bodies of bytes", async () => {
+    const bytes = Buffer.concat([Buffer.of(255, 0), Buffer.from("top-secret"), Buffer.of(254)]);
+    const view = await exchange("/bytes", { method: "PUT", headers, body: bytes });
+    const { base64 } = view.request.before as unknown as { base64: string };
+    expect(Buffer.from(base64, "base64").toString("latin1")).toBe("\xff\0[masked]\xfe");
+  });
+
+  test("are in no saved test", async () => {
+    const { id } = await exchange(path, { method: "POST", headers, body });
+    const { value } = await api<{ file: string }>(`exchanges/${id}/save`, { title: "echo of key-secret/1" });
+    const source = await readFile(join(inspected.folder, value.file), "utf8");
+    expect(source).not.toMatch(secrets);
+    expect(source).toContain('headers.get("x-copied")).not.toBeNull()');
+    expect(source).toContain("// Credentials are masked");
+  });
+
+  test("are sent once more as they were, and with what was edited beside them", async () => {
+    const view = await exchange(path, { method: "POST", headers, body });
+    const { before } = view.request;
+    const edited = before.text.replace("note", "edited");
+    const own = before.headers.filter(([name]) => !name.startsWith(":"));
+    const draft = {
+      method: "POST",
+      path: "/auth/echo?edited&key=[masked]",
+      headers: [["host", "a"], ...own],
+      body: edited,
+    };
+    expect(await api("send", { ...draft, from: view.id })).toEqual({ status: 200, value: {} });
+    await expect.poll(() => inspected.received.at(-1)!.url).toContain("edited");
+    const sent = inspected.received.at(-1)!;
+    expect(sent.url).toBe("/auth/echo?edited&key=key-secret%2F1");
+    expect(sent.headers).toMatchObject({ ...headers, "x-copied": "Bearer top-secret" });
+    await expect.poll(() => inspected.server.exchanges.at(-1)!.path).toContain("edited");
+    const { length } = JSON.stringify({ headers: sent.headers, url: sent.url, body: body.replace("note", "edited") });
+    expect(inspected.server.exchanges.at(-1)!.bytes).toBe(length);
   });
 });
 
@@ -242,16 +314,24 @@ describe("saving a test", () => {
     expect([await save(), await save()]).toEqual([join("test", "saved.test.ts"), join("test", "saved-2.test.ts")]);
   });
 
-  test("writes nowhere but under test/", async () => {
+  test.each([
+    ["outside of the project", "../proxy-wasm-elsewhere"],
+    ["in it", "src"],
+    ["that is not there", "nowhere"],
+  ])("writes nothing through a link to a place %s", async (_where, place) => {
+    const [tests, target] = [join(inspected.folder, "test"), join(inspected.folder, place)];
     const view = await exchange("/linked");
-    await rm(join(inspected.folder, "test"), { recursive: true, force: true });
-    await mkdir(join(inspected.folder, "../proxy-wasm-elsewhere"), { recursive: true });
-    await symlink(join(inspected.folder, "../proxy-wasm-elsewhere"), join(inspected.folder, "test"));
+    await rm(tests, { recursive: true, force: true });
+    if (place !== "nowhere") await mkdir(target);
+    await symlink(target, tests);
     const { status, value } = await api<{ error: string }>(`exchanges/${view.id}/save`, { title: "x" });
-    expect(status).toBe(400);
-    expect(value.error).toContain("test/ is a link to a place outside of the project");
-    await rm(join(inspected.folder, "../proxy-wasm-elsewhere"), { recursive: true });
-    await rm(join(inspected.folder, "test"));
+    expect([status, value.error]).toEqual([
+      400,
+      "test/ is a link: tests are written into a folder of that name, and nowhere else",
+    ]);
+    if (place !== "nowhere") expect(await readdir(target)).toEqual([]);
+    await rm(target, { recursive: true, force: true });
+    await rm(tests);
   });
 
   test.each([{}, { title: "" }, { title: "x".repeat(201) }])("wants a title: %j", async (body) => {

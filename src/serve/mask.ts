@@ -1,4 +1,6 @@
-// Values of headers that are nobody's business: whoever shows or writes down headers asks here first.
+// Values of headers that are nobody's business: whoever shows or writes down an exchange asks here first.
+
+import { byteString, bytesOf, encodeText } from "../bytes.ts";
 
 const CREDENTIALS =
   /^((proxy-)?authorization|(set-)?cookie2?|x-forwarded-client-cert|x-amz-security-token|.*(api-?key|access-?key|token|secret|password|passwd|jwt|session(-?id)?|signature|credential).*)$/i;
@@ -13,30 +15,82 @@ export function isCredential(name: string): boolean {
 
 /** The value as it may be shown. The word that says of what kind a credential is stays. */
 export function masked(name: string, value: string): string {
-  if (!isCredential(name)) return value;
-  const scheme = /authorization$/i.test(name) ? /^(basic|bearer|digest|negotiate) /i.exec(value)?.[0] : undefined;
-  return (scheme ?? "") + MASK;
+  return isCredential(name) ? schemeOf(name, value) + MASK : value;
+}
+
+function schemeOf(name: string, value: string): string {
+  const [scheme = ""] = (/authorization$/i.test(name) && /^(basic|bearer|digest|negotiate) /i.exec(value)) || [];
+  return scheme;
 }
 
 /** The shortest secret that is looked for in texts; shorter ones stand in too many words. */
 const SHORTEST = 6;
 
-/** The secrets of one exchange, as they came in headers, to be taken out of log lines and the like. */
+/** The secrets of one exchange, as they came in headers, to be taken out of whatever is shown or written of it. */
 export class Secrets {
   readonly #values = new Set<string>();
+  /** Finds them, the longest first; undefined until it is needed. */
+  #pattern: RegExp | undefined;
 
   /** Learns of a header. */
   add(name: string, value: string): void {
     if (!isCredential(name)) return;
-    const words = [value, value.replace(/^\w+ /, "")];
-    if (/cookie$/i.test(name)) words.push(...value.split(/;\s*/).map((pair) => pair.slice(pair.indexOf("=") + 1)));
-    for (const word of words) if (word.length >= SHORTEST) this.#values.add(word);
+    this.#pattern = undefined;
+    const scheme = schemeOf(name, value);
+    const secret = value.slice(scheme.length);
+    const words = [secret, secret.replace(/^\w+ /, "")];
+    if (/^basic /i.test(scheme)) words.push(passwordIn(secret));
+    if (/cookie2?$/i.test(name)) words.push(...cookiesIn(name, value));
+    for (const word of words) {
+      if (word.length < SHORTEST) continue;
+      // As it is, in a URL, and in JSON.
+      this.#values.add(word).add(encodeURIComponent(word)).add(JSON.stringify(word).slice(1, -1));
+    }
   }
 
   /** The text without them. */
   redact(text: string): string {
-    let out = text;
-    for (const value of [...this.#values].sort((a, b) => b.length - a.length)) out = out.replaceAll(value, MASK);
-    return out;
+    return this.#values.size ? text.replace(this.#find(), MASK) : text;
   }
+
+  /** The bytes without them. */
+  redactBytes(bytes: Uint8Array): Uint8Array {
+    if (!this.#values.size) return bytes;
+    const values = new Secrets();
+    for (const value of this.#values) values.#values.add(encodeText(value));
+    const text = byteString(bytes);
+    const redacted = values.redact(text);
+    return redacted === text ? bytes : bytesOf(redacted);
+  }
+
+  /** The value of a header as it may be shown: masked, or without the secrets of other headers. */
+  shown(name: string, value: string): string {
+    return isCredential(name) ? masked(name, value) : this.redact(value);
+  }
+
+  /** A text that was redacted and edited, with what stood in the original; as it is when there is less or more to put back. */
+  restore(text: string, original: string): string {
+    const taken = (this.#values.size && original.match(this.#find())) || [];
+    const parts = text.split(MASK);
+    if (parts.length !== taken.length + 1) return text;
+    return parts.map((part, i) => part + (taken[i] ?? "")).join("");
+  }
+
+  #find(): RegExp {
+    if (this.#pattern) return this.#pattern;
+    const longestFirst = [...this.#values].sort((a, b) => b.length - a.length);
+    const literals = longestFirst.map((value) => value.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&"));
+    return (this.#pattern = new RegExp(literals.join("|"), "g"));
+  }
+}
+
+function passwordIn(basic: string): string {
+  const pair = Buffer.from(basic, "base64").toString();
+  return pair.slice(pair.indexOf(":") + 1);
+}
+
+/** The values of cookies; what follows one that is to be set says how to keep it. */
+function cookiesIn(name: string, value: string): string[] {
+  const pairs = value.split(/;\s*/);
+  return (/^set-/i.test(name) ? pairs.slice(0, 1) : pairs).map((pair) => pair.slice(pair.indexOf("=") + 1));
 }

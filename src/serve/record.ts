@@ -3,6 +3,7 @@
 import { bytesOf } from "../bytes.ts";
 import type { HeaderEntry, HeaderMap } from "../header-map.ts";
 import { Trace, type TraceEvent } from "../trace.ts";
+import { Secrets } from "./mask.ts";
 import type { Exchange, ExchangeObserver, Passage } from "./observer.ts";
 
 /** Bytes of a body that are kept at each passage, and events of an exchange; what is beyond is only counted. */
@@ -100,6 +101,23 @@ export class ExchangeRecord implements ExchangeObserver {
   ended(exchange: Exchange): void {
     this.result = exchange;
     this.#listener.ended(this);
+  }
+
+  /** The credentials in its headers and in those of callouts. */
+  get secrets(): Secrets {
+    const secrets = new Secrets();
+    const add = (headers: Iterable<readonly [string, string]>): void => {
+      for (const [name, value] of headers) secrets.add(name, value);
+    };
+    for (const { headers, trailers } of Object.values(this.messages)) {
+      add([...headers, ...trailers].map(([name, value]) => [readable(name), readable(value)]));
+    }
+    for (const { request, response } of this.trace.callouts) {
+      add(request.headers);
+      if (response) add([...response.headers, ...response.trailers]);
+    }
+    for (const { metadata } of this.trace.grpcCalls) add(metadata);
+    return secrets;
   }
 
   /** `:method`, `:path` or another header of the request as it came in. */

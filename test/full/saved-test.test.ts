@@ -19,6 +19,10 @@ test("saved tests pass", async () => {
   const requests: [string, RequestInit][] = [
     ["/auth?a=b", { method: "POST", body: "<b>grüße</b>", headers: { "x-drop": "1" } }],
     ["/deny", {}],
+    [
+      "/auth/echo",
+      { method: "POST", body: "top-secret", headers: { authorization: "Bearer top-secret", cookie: "a=abcdef" } },
+    ],
     ["/bytes", { method: "PUT", body: Uint8Array.of(0, 255, 254) }],
   ];
   for (const [i, [path, options]] of requests.entries()) {
@@ -37,5 +41,5 @@ test("saved tests pass", async () => {
   }
   const vitest = resolve(import.meta.dirname, "../../node_modules/vitest/vitest.mjs");
   const output = execFileSync(process.execPath, [vitest, "run", "--no-color"], { cwd: project, encoding: "utf8" });
-  expect(output).toMatch(/Tests {2}3 passed/);
+  expect(output).toMatch(/Tests {2}4 passed/);
 });

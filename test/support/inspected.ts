@@ -1,6 +1,7 @@
 // A filter that does a little of everything, and a server that it is inspected in.
 
 import { mkdtemp, realpath, rm } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -36,8 +37,9 @@ class Filter extends HttpContext {
     logInfo("asked for " + path + " with " + (secret !== null ? secret : "nothing"));
     this.requestHeaders.delete("x-drop");
     this.requestHeaders.set("x-tag", "tagged");
+    if (secret !== null && path.startsWith("/auth/echo")) this.requestHeaders.set("x-copied", secret);
     if (!path.startsWith("/auth")) return Action.Continue;
-    const call = new HttpCall("auth").get("/check").header("authorization", "Bearer callout-secret");
+    const call = new HttpCall("auth").get(path.replace("/auth", "/check")).header("authorization", "Bearer callout-secret");
     return this.pauseFor(
       this.httpCall<Filter>(call, (self, response) => {
         if (response.status == 200) self.continueRequest();
@@ -61,6 +63,8 @@ export interface Inspected {
   readonly server: Started;
   readonly inspector: RunningInspector;
   readonly folder: string;
+  /** What the upstream has been asked. */
+  readonly received: readonly IncomingMessage[];
   /** The page's address without the last slash. */
   readonly page: string;
 }
@@ -71,8 +75,19 @@ let compiled: ReturnType<typeof compileSource> | undefined;
 export async function startInspected(): Promise<Inspected> {
   compiled ??= compileSource(inspectedFilter);
   const { file } = await compiled;
-  const auth = await startUpstream((_request, response) => response.writeHead(200, { "x-user": "ada" }).end("yes"));
+  const auth = await startUpstream((request, response) => {
+    const echo = request.url!.startsWith("/check/echo") && `, ${request.headers.authorization}`;
+    response.writeHead(200, { "x-user": "ada", "x-token": "answer-secret" }).end(`yes${echo || ""}`);
+  });
+  const received: IncomingMessage[] = [];
   const upstream = await startUpstream((request, response) => {
+    received.push(request);
+    if (request.url!.startsWith("/auth/echo")) {
+      let body = "";
+      request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+      request.on("end", () => response.end(JSON.stringify({ headers: request.headers, url: request.url, body })));
+      return;
+    }
     response.setHeader("set-cookie", "session=upstream-secret");
     request.pipe(response.writeHead(200, { "content-type": "text/html" }));
     if (request.method === "GET") response.end("<b>hello</b>");
@@ -103,5 +118,5 @@ export async function startInspected(): Promise<Inspected> {
     filters.close();
     await rm(folder, { recursive: true, force: true });
   });
-  return { server, inspector, folder, page: inspector.url.replace(/\/$/, "") };
+  return { server, inspector, folder, received, page: inspector.url.replace(/\/$/, "") };
 }

@@ -93,7 +93,7 @@ export class Exchanges implements RecordListener {
       id,
       startedAt: startedAt.toISOString(),
       method: readable(record.requested(":method")),
-      path: readable(record.requested(":path")),
+      path: record.secrets.redact(readable(record.requested(":path"))),
       status: result?.status ?? null,
       milliseconds: result?.milliseconds ?? null,
       details: readable(result?.details ?? ""),

@@ -2,8 +2,7 @@
 
 import { request as httpRequest } from "node:http";
 
-import { encodeText } from "../../bytes.ts";
-import { masked } from "../../serve/mask.ts";
+import { encodeText, toBytes, toText } from "../../bytes.ts";
 import { type ExchangeRecord, readable } from "../../serve/record.ts";
 import { UsageError } from "../errors.ts";
 
@@ -35,7 +34,7 @@ export function draftOf(record: ExchangeRecord): Draft {
   };
 }
 
-/** What a person has written; a value that was masked is the one of the exchange that it was made from. */
+/** What a person has written; what was masked is as in the exchange that it was made from. */
 export function readDraft(value: unknown, from: ExchangeRecord | undefined): Draft {
   const { method, path, headers, body = "" } = (value ?? {}) as Record<string, unknown>;
   if (typeof method !== "string" || !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(method) || method === "CONNECT") {
@@ -46,11 +45,28 @@ export function readDraft(value: unknown, from: ExchangeRecord | undefined): Dra
   }
   if (typeof body !== "string") throw new UsageError("the body is a text");
   if (!Array.isArray(headers)) throw new UsageError("the headers are a list of names and values");
-  const known = from ? draftOf(from).headers : [];
-  return { method, path, body, headers: headers.map((header) => readHeader(header, known)) };
+  const read = headers.map(readHeader);
+  return from ? unmasked({ method, path, body, headers: read }, from) : { method, path, body, headers: read };
 }
 
-function readHeader(header: unknown, known: Draft["headers"]): readonly [string, string] {
+/** A draft that was made from an exchange, with what the page did not show of it. */
+function unmasked({ method, path, headers, body }: Draft & { body: string }, from: ExchangeRecord): Draft {
+  const { secrets } = from;
+  const known = draftOf(from);
+  return {
+    method,
+    path: secrets.restore(path, known.path),
+    headers: headers.map(([name, value]) => {
+      const same = known.headers.find(
+        ([key, text]) => key === name.toLowerCase() && secrets.shown(key, text) === value,
+      );
+      return [name, same?.[1] ?? value];
+    }),
+    body: secrets.restore(body, toText(toBytes(known.body))),
+  };
+}
+
+function readHeader(header: unknown): readonly [string, string] {
   const [name, value] = Array.isArray(header) ? (header as unknown[]) : [];
   if (typeof name !== "string" || !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name)) {
     throw new UsageError(`${JSON.stringify(name)} is no name of a header`);
@@ -58,8 +74,7 @@ function readHeader(header: unknown, known: Draft["headers"]): readonly [string,
   if (typeof value !== "string" || /[\r\n\0]/.test(value)) {
     throw new UsageError(`the value of ${name} is a text without line breaks`);
   }
-  const original = known.find(([key, text]) => key === name.toLowerCase() && masked(key, text) === value);
-  return [name, original?.[1] ?? value];
+  return [name, value];
 }
 
 /** Sends it to where the server listens, and waits for the end of the answer. Rejects with a sentence. */

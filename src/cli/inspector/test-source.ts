@@ -1,9 +1,11 @@
-// An exchange as a test for vitest. Every value is written as JSON, so that none of it can be code.
+// An exchange as a test for vitest. Every value is written as JSON, so that none of it can be code, and without
+// credentials.
 
 import type { Callout } from "../../callouts.ts";
-import { isCredential, masked } from "../../serve/mask.ts";
+import { MASK } from "../../serve/mask.ts";
 import { type ExchangeRecord, headerChanges, readable, type RecordedMessage } from "../../serve/record.ts";
 import { UsageError } from "../errors.ts";
+import { Literals } from "./literals.ts";
 
 /** A filter as a test loads it. */
 export interface TestedFilter {
@@ -28,50 +30,51 @@ export function testSource(record: ExchangeRecord, filters: readonly TestedFilte
   }
   const callouts = record.trace.callouts;
   const isChain = filters.length > 1;
+  const write = new Literals(record.secrets);
   const parts = [
     `import { ${[isChain && "chain", "loadFilter", isChain && "ProxyState"].filter(Boolean).join(", ")} } from "proxy-wasm";`,
     'import { expect, test } from "vitest";',
     'import "proxy-wasm/vitest";',
     "",
-    `test(${json(title)}, async () => {`,
-    ...(callouts.length ? answersOf(callouts) : []),
+    `test(${write.text(title)}, async () => {`,
+    ...(callouts.length ? answersOf(callouts, write) : []),
     ...(isChain
-      ? loadChain(filters, callouts.length > 0)
-      : [`  const filter = await ${load(filters[0]!, callouts.length ? ["upstreams"] : [])};`]),
+      ? loadChain(filters, callouts.length > 0, write)
+      : [`  const filter = await ${load(filters[0]!, callouts.length ? ["upstreams"] : [], write)};`]),
     `  const response = await filter.request(`,
-    `    ${requestOf(request)},`,
-    ...(upstream ? [`    { upstream: () => (${responseOf(upstream)}) },`] : []),
+    `    ${requestOf(request, write)},`,
+    ...(upstream ? [`    { upstream: () => (${responseOf(upstream, write)}) },`] : []),
     "  );",
     `  expect(response).toHaveStatus(${Number(result.status)});`,
-    ...expectations(record),
+    ...expectations(record, write),
     "});",
   ];
-  const hidden = Object.values(messages).some(({ headers }) => headers.some(([name]) => isCredential(name)));
-  if (hidden) parts.splice(4, 0, "// Credentials are masked: put in those that the filter is to see.");
+  const isMasked = parts.some((part) => part.includes(MASK));
+  if (isMasked) parts.splice(4, 0, "// Credentials are masked: put in those that the filter is to see.");
   return `${parts.join("\n")}\n`;
 }
 
-function loadChain(filters: readonly TestedFilter[], calls: boolean): string[] {
+function loadChain(filters: readonly TestedFilter[], calls: boolean, write: Literals): string[] {
   return [
     `  const proxy = new ProxyState(${calls ? "{ upstreams }" : ""});`,
     "  const filter = chain([",
-    ...filters.map((filter) => `    await ${load(filter, ["proxy"])},`),
+    ...filters.map((filter) => `    await ${load(filter, ["proxy"], write)},`),
     "  ]);",
   ];
 }
 
-function load({ module, name, config, rootId }: TestedFilter, shared: readonly string[]): string {
+function load({ module, name, config, rootId }: TestedFilter, shared: readonly string[], write: Literals): string {
   const options = [
     ...shared,
     `name: ${json(name)}`,
-    ...(config ? [`config: ${json(config)}`] : []),
+    ...(config ? [`config: ${write.text(config)}`] : []),
     ...(rootId ? [`rootId: ${json(rootId)}`] : []),
   ];
   return `loadFilter(${json(module)}, { ${options.join(", ")} })`;
 }
 
 /** The answers that callouts had, in their order, by cluster. */
-function answersOf(callouts: readonly Callout[]): string[] {
+function answersOf(callouts: readonly Callout[], write: Literals): string[] {
   const byCluster = new Map<string, string[]>();
   for (const { cluster, response } of callouts) {
     const answers = byCluster.get(cluster) ?? [];
@@ -80,10 +83,11 @@ function answersOf(callouts: readonly Callout[]): string[] {
       answers.push("null");
       continue;
     }
-    const headers = [...response.headers]
-      .filter(([name]) => !isOwn(name))
-      .map(([name, value]) => [name, masked(name, value)]);
-    answers.push(`{ status: ${Number(response.status)}, headers: ${json(headers)}, body: ${bodyOf(response.body)} }`);
+    const [headers, body] = [
+      write.headers([...response.headers].filter(([name]) => !isOwn(name))),
+      write.body(response.body),
+    ];
+    answers.push(`{ status: ${Number(response.status)}, headers: ${headers}, body: ${body} }`);
   }
   const lines = [...byCluster].map(([cluster, answers]) => `    ${json(cluster)}: [${answers.join(", ")}],`);
   const upstreams = [...byCluster.keys()].map(
@@ -92,37 +96,38 @@ function answersOf(callouts: readonly Callout[]): string[] {
   return ["  const answers = {", ...lines, "  };", `  const upstreams = { ${upstreams.join(", ")} };`];
 }
 
-function requestOf(request: RecordedMessage): string {
-  const value = (name: string): string => json(readable(request.get(name) ?? ""));
+function requestOf(request: RecordedMessage, write: Literals): string {
+  const value = (name: string): string => write.text(readable(request.get(name) ?? ""));
   const fields = [
     `method: ${value(":method")}`,
     `path: ${value(":path")}`,
     `authority: ${value(":authority")}`,
-    `headers: ${headersOf(request)}`,
-    ...(request.size ? [`body: ${bodyOf(request.body)}`] : []),
+    `headers: ${headersOf(request, write)}`,
+    ...(request.size ? [`body: ${write.body(request.body)}`] : []),
   ];
   return `{ ${fields.join(", ")} }`;
 }
 
-function responseOf(response: RecordedMessage): string {
-  const fields = [`status: ${Number(response.get(":status"))}`, `headers: ${headersOf(response)}`];
-  if (response.size) fields.push(`body: ${bodyOf(response.body)}`);
+function responseOf(response: RecordedMessage, write: Literals): string {
+  const fields = [`status: ${Number(response.get(":status"))}`, `headers: ${headersOf(response, write)}`];
+  if (response.size) fields.push(`body: ${write.body(response.body)}`);
   return `{ ${fields.join(", ")} }`;
 }
 
-function headersOf({ headers }: RecordedMessage): string {
-  return json(
-    headers.filter(([name]) => !isOwn(name)).map(([name, value]) => [readable(name), masked(name, readable(value))]),
+function headersOf({ headers }: RecordedMessage, write: Literals): string {
+  return write.headers(
+    headers.filter(([name]) => !isOwn(name)).map(([name, value]) => [readable(name), readable(value)]),
   );
 }
 
 /** What the filters made of it. */
-function expectations({ messages }: ExchangeRecord): string[] {
+function expectations({ messages }: ExchangeRecord, write: Literals): string[] {
   const [toUpstream, sent] = [messages["request sent"], messages["response sent"]!];
   const lines: string[] = [];
   for (const { kind, name, value } of headerChanges(messages["request received"], toUpstream)) {
     if (kind === "added" && !isOwn(name)) {
-      const expected = isCredential(name) ? "not.toBeNull()" : `toBe(${json(readable(value))})`;
+      const known = write.header(name, readable(value));
+      const expected = known === undefined ? "not.toBeNull()" : `toBe(${known})`;
       lines.push(`  expect(response.upstream!.headers.get(${json(readable(name))})).${expected};`);
     }
   }
@@ -132,14 +137,15 @@ function expectations({ messages }: ExchangeRecord): string[] {
     : sent.headers.map(([name, value]) => ({ kind: "added" as const, name, value }));
   for (const { kind, name, value } of changes) {
     if (isOwn(name)) continue;
-    const added = `, ${json(readable(value))}`;
+    const known = write.header(name, readable(value));
     const header = json(readable(name));
-    if (kind === "added") lines.push(`  expect(response).toHaveHeader(${header}${isCredential(name) ? "" : added});`);
+    if (kind === "added")
+      lines.push(`  expect(response).toHaveHeader(${header}${known === undefined ? "" : `, ${known}`});`);
     else if (!sent.headers.some(([other]) => other === name))
       lines.push(`  expect(response).not.toHaveHeader(${header});`);
   }
   if (sent.whole && sent.size) {
-    const text = bodyOf(sent.body);
+    const text = write.body(sent.body);
     lines.push(
       text.startsWith('"') ? `  expect(response).toHaveBody(${text});` : `  expect(response.body).toEqual(${text});`,
     );
@@ -147,16 +153,8 @@ function expectations({ messages }: ExchangeRecord): string[] {
   return lines;
 }
 
-function bodyOf(bytes: Uint8Array): string {
-  try {
-    return json(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
-  } catch {
-    return `Uint8Array.of(${bytes.join(", ")})`;
-  }
-}
-
-/** JSON that is a literal of TypeScript, too. */
-function json(value: unknown): string {
+/** JSON, which is a literal of TypeScript, too. */
+function json(value: string): string {
   return JSON.stringify(value);
 }
 

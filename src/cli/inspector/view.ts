@@ -3,28 +3,28 @@
 import type { Callout } from "../../callouts.ts";
 import type { GrpcCallout } from "../../grpc.ts";
 import type { HeaderEntry } from "../../header-map.ts";
-import { masked, type Secrets } from "../../serve/mask.ts";
+import type { HttpHeaders } from "../../http-headers.ts";
+import type { Secrets } from "../../serve/mask.ts";
 import type { Passage } from "../../serve/observer.ts";
 import { type ExchangeRecord, headerChanges, readable, type RecordedMessage } from "../../serve/record.ts";
 import { eventJson } from "../serve/trace-json.ts";
-import { answerOf, secretsOf } from "../serve/trace-lines.ts";
+import { answerOf } from "../serve/trace-lines.ts";
 import { canReplay } from "./replay.ts";
 
 /** All of an exchange. */
 export function viewOf(record: ExchangeRecord, trap: string | undefined): object {
-  const secrets = secretsOf(record);
-  const { messages, result } = record;
+  const { messages, result, secrets } = record;
   return {
     id: record.id,
     startedAt: record.startedAt.toISOString(),
     method: readable(record.requested(":method")),
-    path: readable(record.requested(":path")),
+    path: secrets.redact(readable(record.requested(":path"))),
     status: result?.status ?? null,
     milliseconds: result?.milliseconds ?? null,
     details: readable(result?.details ?? ""),
     canReplay: canReplay(record),
-    request: sideOf("request", messages),
-    response: sideOf("response", messages),
+    request: sideOf("request", messages, secrets),
+    response: sideOf("response", messages, secrets),
     events: record.events.map(({ at, event }) => ({
       at,
       ...eventJson(event, (text) => secrets.redact(text)),
@@ -32,18 +32,18 @@ export function viewOf(record: ExchangeRecord, trap: string | undefined): object
     })),
     dropped: record.dropped,
     callouts: record.trace.callouts.map((callout) => calloutOf(callout, secrets)),
-    grpcCalls: record.trace.grpcCalls.map(grpcOf),
+    grpcCalls: record.trace.grpcCalls.map((call) => grpcOf(call, secrets)),
     trap: trap === undefined ? null : secrets.redact(trap),
   };
 }
 
-function sideOf(which: "request" | "response", messages: ExchangeRecord["messages"]): object {
+function sideOf(which: "request" | "response", messages: ExchangeRecord["messages"], secrets: Secrets): object {
   const before = messages[`${which} received` as Passage];
   const after = messages[`${which} sent` as Passage];
   return {
-    before: before ? messageOf(before) : null,
-    after: after ? messageOf(after) : null,
-    headers: diff(before, after),
+    before: before ? messageOf(before, secrets) : null,
+    after: after ? messageOf(after, secrets) : null,
+    headers: diff(before, after, secrets),
   };
 }
 
@@ -54,7 +54,12 @@ interface DiffLine {
 }
 
 /** The headers at both passages in one list; those of the only one there is are the same. */
-function diff(before: RecordedMessage | undefined, after: RecordedMessage | undefined): DiffLine[] {
+function diff(before: RecordedMessage | undefined, after: RecordedMessage | undefined, secrets: Secrets): DiffLine[] {
+  const line = (kind: DiffLine["kind"], name: string, value: string): DiffLine => ({
+    kind,
+    name: readable(name),
+    value: secrets.shown(name, readable(value)),
+  });
   const only = before ?? after;
   if (!only) return [];
   const changes = headerChanges(before, after);
@@ -69,22 +74,18 @@ function diff(before: RecordedMessage | undefined, after: RecordedMessage | unde
   return lines;
 }
 
-function line(kind: DiffLine["kind"], name: string, value: string): DiffLine {
-  return { kind, name: readable(name), value: masked(name, readable(value)) };
-}
-
-function messageOf(message: RecordedMessage): object {
+function messageOf(message: RecordedMessage, secrets: Secrets): object {
   return {
-    headers: maskedEntries(message.headers),
-    trailers: maskedEntries(message.trailers),
+    headers: shownEntries(message.headers, secrets),
+    trailers: shownEntries(message.trailers, secrets),
     size: message.size,
     whole: message.whole,
-    ...bodyOf(message.body),
+    ...bodyOf(secrets.redactBytes(message.body)),
   };
 }
 
-function maskedEntries(entries: readonly HeaderEntry[]): [string, string][] {
-  return entries.map(([name, value]) => [readable(name), masked(name, readable(value))]);
+function shownEntries(entries: readonly HeaderEntry[], secrets: Secrets): [string, string][] {
+  return entries.map(([name, value]) => [readable(name), secrets.shown(name, readable(value))]);
 }
 
 /** The text of a body, or its bytes in base 64 when they are no text. */
@@ -97,20 +98,26 @@ function bodyOf(bytes: Uint8Array): { text: string } | { base64: string } {
 }
 
 function calloutOf({ cluster, request, response, state }: Callout, secrets: Secrets): object {
+  const shown = (headers: HttpHeaders): string[][] =>
+    [...headers].map(([name, value]) => [name, secrets.shown(name, value)]);
   return {
     cluster,
     state,
     method: request.method,
-    path: request.path,
-    headers: [...request.headers].map(([name, value]) => [name, masked(name, value)]),
+    path: secrets.redact(request.path),
+    headers: shown(request.headers),
     body: secrets.redact(request.text()),
     timeoutMs: request.timeoutMs,
     status: response?.status ?? null,
-    responseHeaders: response ? [...response.headers].map(([name, value]) => [name, masked(name, value)]) : [],
+    responseHeaders: response ? shown(response.headers) : [],
     responseBody: response ? secrets.redact(response.text()) : "",
   };
 }
 
-function grpcOf({ cluster, service, method, isStream, state, result, messages }: GrpcCallout): object {
-  return { cluster, service, method, isStream, state, result, messages: messages.length };
+function grpcOf(
+  { cluster, service, method, isStream, state, result, messages }: GrpcCallout,
+  secrets: Secrets,
+): object {
+  const outcome = result && { ...result, message: secrets.redact(result.message) };
+  return { cluster, service, method, isStream, state, result: outcome, messages: messages.length };
 }

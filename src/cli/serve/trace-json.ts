@@ -1,11 +1,9 @@
 // A trace for programs: JSON Lines, one line for each thing that happens, as it happens.
 
 import { LogLevel, Status } from "../../../assembly/abi.ts";
-import { masked } from "../../serve/mask.ts";
 import type { Passage } from "../../serve/observer.ts";
 import { type ExchangeRecord, headerChanges, readable, type RecordListener } from "../../serve/record.ts";
 import type { TraceEvent } from "../../trace.ts";
-import { secretsOf } from "./trace-lines.ts";
 
 /** Writes traces. */
 export class TraceJson implements RecordListener {
@@ -29,17 +27,18 @@ export class TraceJson implements RecordListener {
 
   ended(record: ExchangeRecord): void {
     this.#flush(record);
+    const { secrets } = record;
     const { method, path, status, bytes, milliseconds, details } = record.result!;
     const changes = (which: "request" | "response"): object[] =>
       headerChanges(record.messages[`${which} received` as Passage], record.messages[`${which} sent` as Passage]).map(
-        ({ kind, name, value }) => ({ kind, name: readable(name), value: masked(name, readable(value)) }),
+        ({ kind, name, value }) => ({ kind, name: readable(name), value: secrets.shown(name, readable(value)) }),
       );
     this.#line({
       exchange: record.id,
       at: round(milliseconds),
       kind: "end",
       method,
-      path: readable(path),
+      path: secrets.redact(readable(path)),
       status,
       bytes,
       details: readable(details),
@@ -56,7 +55,7 @@ export class TraceJson implements RecordListener {
 
   #flush(record: ExchangeRecord): void {
     const from = this.#written.get(record) ?? 0;
-    const secrets = secretsOf(record);
+    const { secrets } = record;
     for (const { at, event } of record.events.slice(from)) {
       this.#line({ exchange: record.id, at: round(at), ...eventJson(event, (text) => secrets.redact(text)) });
     }

@@ -1,7 +1,7 @@
 // A trace for people: what the filters did in each exchange, when it is over, as indented lines.
 
 import { Action, LogLevel, Status } from "../../../assembly/abi.ts";
-import { masked, Secrets } from "../../serve/mask.ts";
+import { Secrets } from "../../serve/mask.ts";
 import type { Passage } from "../../serve/observer.ts";
 import { type ExchangeRecord, headerChanges, readable, type RecordListener } from "../../serve/record.ts";
 import type { TraceEvent } from "../../trace.ts";
@@ -47,26 +47,26 @@ export class TraceLines implements RecordListener {
 
   #flush(record: ExchangeRecord, title: string): void {
     const c = this.#colors;
-    const secrets = secretsOf(record);
+    const { secrets } = record;
     const from = this.#written.get(record) ?? 0;
-    const lines = [`${c.bold(`#${record.id}`)} ${c.bold(title)}`];
+    const lines = [`${c.bold(`#${record.id}`)} ${c.bold(secrets.redact(title))}`];
     for (const { at, event } of record.events.slice(from)) {
       lines.push(`${c.dim(`${at.toFixed(1).padStart(8)}`)}  ${this.#event(event, secrets)}`);
     }
     this.#written.set(record, record.events.length);
     if (record.dropped) lines.push(`          ${c.dim(`and ${record.dropped} more`)}`);
-    if (record.result) lines.push(...this.#changes(record));
+    if (record.result) lines.push(...this.#changes(record, secrets));
     this.#write(`${lines.join("\n")}\n`);
   }
 
   /** What the filters made of the heads. */
-  #changes(record: ExchangeRecord): string[] {
+  #changes(record: ExchangeRecord, secrets: Secrets): string[] {
     const c = this.#colors;
     const lines: string[] = [];
     for (const which of ["request", "response"] as const) {
       const pair = ([`${which} received`, `${which} sent`] as Passage[]).map((passage) => record.messages[passage]);
       for (const { kind, name, value } of headerChanges(pair[0], pair[1])) {
-        const text = `${kind === "added" ? "+" : "-"} ${readable(name)}: ${masked(name, readable(value))}`;
+        const text = `${kind === "added" ? "+" : "-"} ${readable(name)}: ${secrets.shown(name, readable(value))}`;
         lines.push(`${which.padStart(8)}  ${kind === "added" ? c.green(text) : c.red(text)}`);
       }
     }
@@ -102,13 +102,4 @@ export function answerOf(callback: string, result: number): string {
     ? Action[result]
     : undefined;
   return name === undefined ? String(result) : `${result} ${name}`;
-}
-
-/** The credentials that came with an exchange. */
-export function secretsOf(record: ExchangeRecord): Secrets {
-  const secrets = new Secrets();
-  for (const message of Object.values(record.messages)) {
-    for (const [name, value] of message.headers) secrets.add(name, readable(value));
-  }
-  return secrets;
 }
