@@ -107,6 +107,14 @@ describe("push", () => {
     expect(stderr).toMatch(/layer +sha256:\w+ +was there/);
   });
 
+  test("takes no notice of what stands behind an answer that says it all", async () => {
+    for (const remark of ['{"status":"created"}', "x".repeat(1 << 20)]) {
+      const registry = await start({ referrers: true, remark });
+      expect(await push(registry)).toMatchObject({ code: 0, stderr: expect.stringMatching(/tag +1\n$/) });
+      expect(registry.tags).toEqual(["1"]);
+    }
+  });
+
   test("lists what is said of an image under a tag where the registry has no referrers API", async () => {
     const registry = await start();
     await push(registry);
