@@ -8,7 +8,7 @@ import { type AddressInfo, connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 
 import { digestOf } from "../src/oci/descriptor.ts";
 import { selfSigned } from "./support/certificate.ts";
@@ -291,6 +291,22 @@ describe("a login", () => {
   });
 });
 
+/** A proxy whose tunnels all lead to this registry, and where they were meant to lead. */
+async function tunnelTo(registry: FakeRegistry): Promise<{ url: string; tunnels: string[] }> {
+  const tunnels: string[] = [];
+  const proxy = createServer().on("connect", (request, socket) => {
+    tunnels.push(request.url!);
+    const upstream = connect(Number(registry.host.split(":")[1]), "127.0.0.1", () => {
+      socket.write("HTTP/1.1 200 OK\r\n\r\n");
+      upstream.pipe(socket).pipe(upstream);
+    });
+    for (const side of [upstream, socket]) side.on("error", () => {});
+  });
+  await new Promise<void>((done) => proxy.listen(0, "127.0.0.1", done));
+  onTestFinished(() => void (proxy.closeAllConnections(), proxy.close()));
+  return { url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, tunnels };
+}
+
 /** A token server that gives `token-N`, and what it was asked. */
 async function tokenServer(answer?: (request: Arrived, response: ServerResponse) => true | undefined, secure = false) {
   let count = 0;
@@ -404,6 +420,24 @@ describe("a token", () => {
     expect(server.requests).toEqual([]);
   });
 
+  test("is asked for with a password on this machine by registries on this machine only", async () => {
+    const server = await tokenServer();
+    const wanted = { challenge: bearer(`http://${server.host}/token`), accepts: () => false };
+    // Proxies stand for a registry on the private network, without and with TLS.
+    vi.stubEnv("http_proxy", `http://${(await start({ login: wanted })).host}`);
+    vi.stubEnv("https_proxy", (await tunnelTo(await start({ tls, login: wanted }))).url);
+    login("10.0.0.5:80", "10.0.0.5:443");
+    for (const args of [
+      ["10.0.0.5:80/acme/f:1", "--plain-http"],
+      ["10.0.0.5:443/acme/f:1", "--insecure"],
+    ]) {
+      const { code, stderr } = await command(["push", ...args, "--image", image]);
+      expect(stderr).toMatch(/localhost:\d+, which gets no credentials: it does not use https/);
+      expect(code).toBe(1);
+    }
+    expect(server.requests).toEqual([]);
+  });
+
   test("that is none, or a page, or behind a redirect, is an error without the secret", async () => {
     const answers: [(response: ServerResponse) => void, RegExp][] = [
       [(response) => response.end("{}"), /gave no token; a member "token" or "access_token" was expected/],
@@ -469,26 +503,15 @@ describe("TLS", () => {
 describe("proxies", () => {
   test("of the environment are used, but not for this machine", async () => {
     const registry = await start({ tls });
-    const tunnels: string[] = [];
-    const proxy = createServer().on("connect", (request, socket) => {
-      tunnels.push(request.url!);
-      const upstream = connect(Number(registry.host.split(":")[1]), "127.0.0.1", () => {
-        socket.write("HTTP/1.1 200 OK\r\n\r\n");
-        upstream.pipe(socket).pipe(upstream);
-      });
-      for (const side of [upstream, socket]) side.on("error", () => {});
-    });
-    await new Promise<void>((done) => proxy.listen(0, "127.0.0.1", done));
-    vi.stubEnv("HTTPS_PROXY", `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`);
+    const proxy = await tunnelTo(registry);
+    vi.stubEnv("HTTPS_PROXY", proxy.url);
     const { code } = await command(["push", "registry.example/acme/f:1", "--image", image, "--insecure"]);
     expect(code).toBe(0);
-    expect(tunnels[0]).toBe("registry.example:443");
+    expect(proxy.tunnels[0]).toBe("registry.example:443");
     expect(registry.tags).toContain("1");
-    const count = tunnels.length;
+    const count = proxy.tunnels.length;
     expect((await push(registry, "--no-plain-http", "--insecure")).code).toBe(0);
-    expect(tunnels).toHaveLength(count);
-    proxy.closeAllConnections();
-    proxy.close();
+    expect(proxy.tunnels).toHaveLength(count);
   });
 });
 
