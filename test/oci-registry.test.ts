@@ -412,11 +412,14 @@ describe("a token", () => {
 
   test("is asked for on this machine by registries on this machine only", async () => {
     const server = await tokenServer();
-    const registry = await start({ login: { challenge: bearer(`http://${server.host}/token`), accepts: () => false } });
-    vi.stubEnv("http_proxy", `http://${registry.host}`);
-    const args = ["push", "registry.example:80/acme/f:1", "--image", image, "--plain-http"];
-    const { stderr } = await command([...args]);
-    expect(stderr).toMatch(/its address is one of a private network, the registry's is not/);
+    const port = server.host.split(":")[1];
+    for (const host of ["localhost", "localhost.", "[::ffff:127.0.0.1]", "0.0.0.0"]) {
+      const challenge = bearer(`http://${host}:${port}/token`);
+      const registry = await start({ login: { challenge, accepts: () => false } });
+      vi.stubEnv("http_proxy", `http://${registry.host}`);
+      const { stderr } = await command(["push", "registry.example:80/acme/f:1", "--image", image, "--plain-http"]);
+      expect(stderr).toMatch(/its address is one of a private network, the registry's is not/);
+    }
     expect(server.requests).toEqual([]);
   });
 
