@@ -150,7 +150,14 @@ describe("push", () => {
     });
     const { code, stderr } = await push(registry, "--tag", "2", "--tag", "locked", "--tag", "3");
     expect(code).toBe(1);
-    expect(stderr).toMatch(/TAG_IMMUTABLE: tag immutable; of the tags, only these are set: 1, 2\n$/);
+    expect(stderr).toMatch(/TAG_IMMUTABLE: tag immutable; of the tags, these are set: 1, 2\n$/);
+    const digest = digestOf(registry.manifests.get("1")!.bytes);
+    // Without a referrers API, what is said of the image is listed under a tag too: that list comes first.
+    expect(registry.tags).toEqual([digest.replace(":", "-"), "1", "2"]);
+    const second = await push(registry, "--tag", "locked");
+    expect(second.stderr).toMatch(/TAG_IMMUTABLE: tag immutable; of the tags, these are set: 1\n$/);
+    const first = await command(["push", `${registry.host}/acme/f:locked`, "--image", image]);
+    expect(first.stderr).toMatch(/TAG_IMMUTABLE: tag immutable; of the tags, these are set: none\n$/);
   });
 
   test("refuses an image that has changed, is no image, or is not there", async () => {
