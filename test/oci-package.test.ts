@@ -142,6 +142,28 @@ describe("package", () => {
   });
 
   test.each([
+    ["../upstream-repo", undefined],
+    ["acme/my-filter", undefined],
+    ["/srv/git/my-filter.git", undefined],
+    ["file:///srv/git/my-filter.git", undefined],
+    ["C:\\git\\my-filter", undefined],
+    ["git@example.com:acme/my-filter.git", "https://example.com/acme/my-filter"],
+    ["ssh://git@example.com:2222/acme/my-filter.git", "https://example.com/acme/my-filter"],
+    ["https://example.com/acme/my-filter", "https://example.com/acme/my-filter"],
+  ])("reads the remote %s as %s", async (remote, source) => {
+    for (const args of [
+      ["init", "--quiet"],
+      ["remote", "add", "origin", remote],
+    ])
+      execFileSync("git", args, { cwd: folder });
+    await packageIt();
+    expect(readImage().manifest.annotations["org.opencontainers.image.source"]).toBe(source);
+  });
+
+  test.each([
+    ["../my-filter", undefined],
+    ["github:acme/..", undefined],
+    ["gist:11081aaa281", undefined],
     ["acme/my-filter", "https://github.com/acme/my-filter"],
     ["gitlab:acme/my-filter", "https://gitlab.com/acme/my-filter"],
     ["git+https://github.com/acme/my-filter.git", "https://github.com/acme/my-filter"],
