@@ -676,6 +676,43 @@ describe("a hostile registry", () => {
     expect(stderr.length).toBeLessThan(400);
   });
 
+  test("cannot do so in a manifest or a header either", async () => {
+    const controls = /[\0-\u0008\u000b-\u001f\u007f-\u009f\u202e]/;
+    const hostile = "a/b\u001b[2J\u009b2J\u202e\rx\nHigress        loads it\nerror: all is well";
+    const layer = { mediaType: hostile, digest: `sha256:${"0".repeat(64)}`, size: 1 };
+    const named = await withImage((_request, response) => {
+      response.end(JSON.stringify({ schemaVersion: 2, mediaType: "x", config: layer, layers: [layer, layer] }));
+      return true;
+    });
+    const verify = await command(["verify", `${named.host}/acme/f:1`]);
+    expect(verify.stdout).toContain("a/b\\u{1b}[2J\\u{9b}2J\\u{202e} x Higress loads it error: all is well");
+    expect(verify.stdout).not.toMatch(controls);
+    const json = await command(["verify", `${named.host}/acme/f:1`, "--json"]);
+    expect(json.stdout).not.toMatch(controls);
+    expect(JSON.parse(json.stdout).verdicts[0].error).toContain("\u009b2J");
+    const pulled = await pull(named);
+    expect(pulled.stderr).toContain("a/b\\u{1b}[2J");
+    expect(pulled.stderr).not.toMatch(controls);
+    expect(pulled.stderr).not.toMatch(/^error: all/m);
+
+    const index = { schemaVersion: 2, manifests: [{ mediaType: "x", digest: hostile, size: 1 }] };
+    const pointing = await withImage((_request, response) => {
+      response.setHeader("content-type", "application/vnd.oci.image.index.v1+json");
+      response.end(JSON.stringify(index));
+      return true;
+    });
+    const headers = await start({
+      instead: ({ method }, response) =>
+        method === "POST" ? (response.writeHead(202, { location: "http://[\u009b2J" }).end(), true) : undefined,
+    });
+    for (const { code, stderr } of [await pull(pointing), await push(headers)]) {
+      expect(code).toBe(1);
+      expect(stderr).toContain("\\u{9b}2J");
+      expect(stderr).not.toMatch(controls);
+      expect(stderr).not.toMatch(/^error: all/m);
+    }
+  });
+
   test("cannot name blobs or manifests outside of its own", async () => {
     const registry = await withImage(({ path }, response) => {
       if (!path.includes("/manifests/")) return undefined;

@@ -8,6 +8,7 @@ import { LoadError } from "../error.ts";
 import { ManifestError } from "../manifest/error.ts";
 import { ImageError } from "../oci/error.ts";
 import { CommandError, UsageError } from "./errors.ts";
+import { printableLines } from "./printable.ts";
 import type { Streams } from "./streams.ts";
 
 /** Makes a command. */
@@ -88,7 +89,8 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if ([LoadError, ImageError, ManifestError, CommandError, UsageError].some((type) => error instanceof type)) {
-      streams.stderr.write(`error: ${(error as Error).message}\n`);
+      // It may quote a registry, a module or a file.
+      streams.stderr.write(`error: ${printableLines((error as Error).message)}\n`);
       return error instanceof UsageError ? 2 : 1;
     }
     throw error;

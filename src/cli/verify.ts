@@ -5,6 +5,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { type Consumer, examine, type Examination, type Verdict } from "../oci/acceptance.ts";
 import { digestOf, hexOf } from "../oci/descriptor.ts";
 import { CommandError } from "./errors.ts";
+import { printableJson, printableLines } from "./printable.ts";
 import { type AccessFlags, addAccessOptions, openSource } from "./registry-access.ts";
 import type { Streams } from "./streams.ts";
 
@@ -57,9 +58,7 @@ async function run(image: string, flags: VerifyFlags, streams: Streams): Promise
     ...(found.module && { moduleSha256, moduleBytes: found.module.length }),
     verdicts: verdicts.map(({ consumer, error }) => ({ consumer, loads: error === undefined, error })),
   };
-  streams.stdout.write(
-    flags.json ? `${JSON.stringify(report, undefined, 2)}\n` : reportText(found, verdicts, moduleSha256),
-  );
+  streams.stdout.write(flags.json ? `${printableJson(report)}\n` : reportText(found, verdicts, moduleSha256));
   const refusing = verdicts.filter(({ error }) => error !== undefined).map(({ consumer }) => consumer);
   if (refusing.length) {
     throw new CommandError(
@@ -78,7 +77,8 @@ function reportText(
     ...(indexDigest === undefined ? [] : [`index          ${indexDigest}, which cannot be pinned`]),
     ...(module ? [`module         ${moduleSha256}, ${module.length} bytes`] : []),
     ...verdicts.map(({ consumer, error }) => {
-      const says = error === undefined ? "loads it" : `refuses it: ${error.trimEnd().replaceAll("\n", "\n    ")}`;
+      const says =
+        error === undefined ? "loads it" : `refuses it: ${printableLines(error.trimEnd()).replaceAll("\n", "\n    ")}`;
       return `${consumer.padEnd(13)}  ${says}`;
     }),
   ];
