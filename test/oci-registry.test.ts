@@ -739,6 +739,31 @@ describe("a hostile registry", () => {
   });
 });
 
+test("--quiet leaves out what goes well, and no answer that is asked for", async () => {
+  let failures = 1;
+  const registry = await start({
+    instead: (_request, response) =>
+      failures-- > 0 ? (refuse(response, 503, "UNAVAILABLE", { "retry-after": "0" }), true) : undefined,
+  });
+  const pushed = await push(registry, "--quiet");
+  const pinned = `oci://${registry.host}/acme/f@${digestOf(registry.manifests.get("1")!.bytes)}`;
+  expect(pushed).toEqual({ code: 0, stdout: `${pinned}\n`, stderr: "" });
+  const reference = `${registry.host}/acme/f:1`;
+  const silent = { code: 0, stdout: "", stderr: "" };
+  const output = join(folder, "quiet.wasm");
+  expect(await command(["pull", reference, "--output", output, "--quiet"])).toEqual(silent);
+  expect(await command(["verify", reference, "--quiet"])).toEqual(silent);
+  expect(await command(["package", output, "--out", join(folder, "quiet"), "-q"])).toEqual(silent);
+  expect((await command(["verify", reference, "-q", "--sha256", "0".repeat(64)])).stdout).toMatch(
+    /^Istio +refuses it/m,
+  );
+  expect(
+    JSON.parse((await command(["pull", reference, "-o", output, "--force", "-q", "--json"])).stdout),
+  ).toMatchObject({
+    output,
+  });
+});
+
 test("what was pulled is what was packaged", async () => {
   const registry = await start();
   await push(registry);
