@@ -2,7 +2,7 @@
 
 import { join, relative } from "node:path";
 
-import { Command } from "commander";
+import { Command, Option } from "commander";
 
 import { abiOf, readFacts } from "../check/facts.ts";
 import { judge, remarks } from "../check/judge.ts";
@@ -10,7 +10,8 @@ import type { Target } from "../check/targets.ts";
 import { type Compilation, compile, CONFIG } from "../compile.ts";
 import { readBytes } from "../read-file.ts";
 import { asconfigs, DEFAULT_TARGET } from "./asconfig.ts";
-import { chooseTargets, refusalText } from "./check.ts";
+import { chooseTargets, refusalText, targetNames } from "./check.ts";
+import { knowing } from "./completion/words.ts";
 import { CommandError } from "./errors.ts";
 import { printable } from "./printable.ts";
 import type { Streams } from "./streams.ts";
@@ -33,7 +34,12 @@ export function buildCommand(streams: Streams): Command {
     .option("-t, --target <names...>", "targets of asconfig.json", [DEFAULT_TARGET])
     .option("--small", "optimize for size until nothing gets smaller; takes longer")
     .option("-w, --watch", "compile again whenever a file of the filter changes, until Ctrl-C")
-    .option("--for <proxies...>", "proxies that have to take the module; proxy-wasm check --help lists them")
+    .addOption(
+      knowing(
+        new Option("--for <proxies...>", "proxies that have to take the module; proxy-wasm check --help lists them"),
+        targetNames(),
+      ),
+    )
     .option("--json", "print a line of JSON for each module")
     .option("-q, --quiet", "print nothing but what is wrong")
     .addHelpText("after", examples)
