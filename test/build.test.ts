@@ -58,6 +58,27 @@ describe("build", () => {
     expect(line.bytes).toBeLessThan(before);
   });
 
+  test("finds targets where asc does: in what the configuration extends, and release without any", async () => {
+    const { targets } = configuration;
+    await put(
+      "base.json",
+      JSON.stringify({ extends: "./more.json", targets: { fast: { outFile: "build/fast.wasm" } } }),
+    );
+    await put("more.json", JSON.stringify({ extends: "proxy-wasm/asconfig.json", targets }));
+    await put("asconfig.json", JSON.stringify({ extends: "./base.json", entries: configuration.entries }));
+    expect(await command(["build", folder, "--target", "fast", "--quiet"])).toMatchObject({ code: 0, stderr: "" });
+    expect(await built()).toEqual(["fast.wasm"]);
+    expect(await command(["build", folder, "--target", "slow"])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/asconfig\.json has no target "slow"; it has: fast, release, debug, lost\n$/),
+    });
+    await put("assembly/plain.ts", "export function f(): void {}");
+    const options = { outFile: "build/plain.wasm", runtime: "stub" };
+    await put("asconfig.json", JSON.stringify({ entries: ["assembly/plain.ts"], options }));
+    expect((await command(["build", folder])).stderr).toMatch(/^error: \S+plain\.wasm would be refused by/);
+    expect((await command(["build", folder, "--target", "fast"])).stderr).toMatch(/no target "fast"; it has: none\n$/);
+  });
+
   test("fails when a chosen proxy would refuse the module", async () => {
     const { code, stdout, stderr } = await command(["build", folder, "--quiet", "--for", "apisix"]);
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
@@ -131,6 +152,12 @@ describe("build", () => {
       code: 1,
       stderr: expect.stringMatching(
         /^error: .* does not compile: Cannot find module 'proxy-wasn\/asconfig\.json'; have .* been installed\?\n$/,
+      ),
+    });
+    expect(await command(["build", folder, "--target", "fast"])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /^error: cannot read what .*asconfig\.json extends: Cannot find module 'proxy-wasn\//,
       ),
     });
     await put("asconfig.json", "{ targets }");

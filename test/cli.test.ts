@@ -148,7 +148,7 @@ describe("serve", () => {
 });
 
 describe("the program", () => {
-  test.each(["init", "build", "check", "serve", "envoy", "run-cases", "inspect", "manifest"])(
+  test.each(["init", "build", "check", "serve", "envoy", "run-cases", "inspect", "manifest", "completion"])(
     "has a help text for %s",
     async (name) => {
       const { code, stdout } = await command([name, "--help"]);

@@ -68,7 +68,7 @@ describe("without a terminal", () => {
   test.each([
     ["rewrite-body", []],
     ["auth-callout", ["auth-server.js"]],
-    ["local-reply", []],
+    ["local-reply", ["assembly/path.ts"]],
     ["tcp", ["envoy.yaml"]],
     ["access-log", []],
   ])("makes one from the template %s", async (template, more) => {

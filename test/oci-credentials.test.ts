@@ -103,6 +103,28 @@ describe("files", () => {
       { auths: { "ghcr.io": { auth: "c2VjcmV0" } } },
       /^the login for ghcr\.io in .*config\.json is damaged: auth holds no name and password$/,
     ],
+    [
+      "a number for a login's text",
+      { auths: { "ghcr.io": { auth: 5 } } },
+      /^the login for ghcr\.io in .*config\.json is damaged: auth is no text$/,
+    ],
+    [
+      "an object for a token",
+      { auths: { "ghcr.io": { identitytoken: { a: "secret" } } } },
+      /: identitytoken is no text$/,
+    ],
+    ["a list for a token", { auths: { "ghcr.io": { registrytoken: ["secret"] } } }, /: registrytoken is no text$/],
+    ["true for a name", { auths: { "ghcr.io": { username: true, password: "secret" } } }, /: username is no text$/],
+    ["a number for a password", { auths: { "ghcr.io": { username: "me", password: 5 } } }, /: password is no text$/],
+    [
+      "a text for a login",
+      { auths: { "ghcr.io": "c2VjcmV0" } },
+      /^the login for ghcr\.io in .* is damaged: it is no JSON object$/,
+    ],
+    ["a list of logins", { auths: ["secret"] }, /^the logins in .*config\.json are damaged: auths is no JSON object$/],
+    ["a number of helpers", { credHelpers: 5 }, /config\.json are damaged: credHelpers is no JSON object$/],
+    ["a number for a helper", { credsStore: 5 }, /config\.json names the credential helper 5; letters, digits/],
+    ["null for everything", "[]", /are no JSON object/],
   ])("with %s are named, without what is in them", async (_what, content, message) => {
     const failure = findCredential("ghcr.io/acme/f", docker(content));
     await expect(failure).rejects.toThrow(message);

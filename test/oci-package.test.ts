@@ -2,17 +2,20 @@
 
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import promises from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
+import { describe as describeBytes } from "../src/oci/descriptor.ts";
 import { gzip } from "../src/oci/gzip.ts";
 import { readTar, writeTar } from "../src/oci/tar.ts";
 import { command } from "./support/command.ts";
 import { filterWat } from "./support/compile.ts";
-import { smallModule } from "./support/images.ts";
+import { anyImages, assembleAny, smallModule, writeAnyLayout } from "./support/images.ts";
 
 let folder: string;
 let image: string;
@@ -139,6 +142,28 @@ describe("package", () => {
   });
 
   test.each([
+    ["../upstream-repo", undefined],
+    ["acme/my-filter", undefined],
+    ["/srv/git/my-filter.git", undefined],
+    ["file:///srv/git/my-filter.git", undefined],
+    ["C:\\git\\my-filter", undefined],
+    ["git@example.com:acme/my-filter.git", "https://example.com/acme/my-filter"],
+    ["ssh://git@example.com:2222/acme/my-filter.git", "https://example.com/acme/my-filter"],
+    ["https://example.com/acme/my-filter", "https://example.com/acme/my-filter"],
+  ])("reads the remote %s as %s", async (remote, source) => {
+    for (const args of [
+      ["init", "--quiet"],
+      ["remote", "add", "origin", remote],
+    ])
+      execFileSync("git", args, { cwd: folder });
+    await packageIt();
+    expect(readImage().manifest.annotations["org.opencontainers.image.source"]).toBe(source);
+  });
+
+  test.each([
+    ["../my-filter", undefined],
+    ["github:acme/..", undefined],
+    ["gist:11081aaa281", undefined],
     ["acme/my-filter", "https://github.com/acme/my-filter"],
     ["gitlab:acme/my-filter", "https://gitlab.com/acme/my-filter"],
     ["git+https://github.com/acme/my-filter.git", "https://github.com/acme/my-filter"],
@@ -219,6 +244,51 @@ describe("package", () => {
     });
     expect(await packageIt("--force")).toMatchObject({ code: 0 });
     expect(readdirSync(image)).toEqual(["blobs", "index.json", "oci-layout"]);
+  });
+
+  test.each([
+    ["another tool's image", 1],
+    ["two images", 2],
+    ["no image", 0],
+  ])("replaces a layout with %s with --force only", async (_what, count) => {
+    const { manifest, blobs } = assembleAny(anyImages["oci"]!);
+    const descriptor = describeBytes("application/vnd.oci.image.manifest.v1+json", manifest);
+    writeAnyLayout(
+      image,
+      [manifest, ...blobs],
+      Array.from({ length: count }, () => descriptor),
+    );
+    expect(await packageIt()).toMatchObject({
+      code: 1,
+      stderr: `error: ${image} exists and is not of an earlier package; --force replaces it\n`,
+    });
+    expect(json(image, "index.json").manifests).toHaveLength(count);
+    expect(readdirSync(join(folder, "build"))).toEqual(["image", "release.wasm"]);
+    expect(await packageIt("--force")).toMatchObject({ code: 0 });
+    expect(await packageIt()).toMatchObject({ code: 0 });
+    expect(readdirSync(join(image, "blobs/sha256"))).toHaveLength(3);
+  });
+
+  test("puts the earlier package back when it cannot put all of the new one there", async () => {
+    await packageIt();
+    const files = ["image.tar", "image.sbom.json", "image.provenance.json"].map((name) => join(folder, "build", name));
+    const before = [readImage().descriptor, ...files.map((file) => readFileSync(file, "utf8"))];
+    writeFileSync(join(folder, "package.json"), '{"name":"another"}');
+    const { rename } = promises;
+    promises.rename = async (from, to) => {
+      const isNew = String(from).endsWith(".tmp") && String(to).endsWith("image.provenance.json");
+      return isNew ? Promise.reject(new Error("disk is full")) : rename(from, to);
+    };
+    syncBuiltinESMExports();
+    try {
+      const { code, stderr } = await packageIt();
+      expect({ code, stderr }).toEqual({ code: 1, stderr: `error: cannot write ${image}: disk is full\n` });
+    } finally {
+      promises.rename = rename;
+      syncBuiltinESMExports();
+    }
+    expect([readImage().descriptor, ...files.map((file) => readFileSync(file, "utf8"))]).toEqual(before);
+    expect(readdirSync(join(folder, "build"))).toHaveLength(5);
   });
 
   test("leaves nothing behind when it cannot write", async () => {

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 
-import { istioRefusesRealm } from "../src/oci/hosts.ts";
+import { isInternal, isLoopback, istioRefusesRealm } from "../src/oci/hosts.ts";
 import { formatReference, parseReference } from "../src/oci/reference.ts";
 import { command } from "./support/command.ts";
 
@@ -62,6 +62,11 @@ test.each([
   ['Bearer realm="ftp://auth.example.com/"', 'rejected unsafe bearer realm: realm scheme "ftp" not allowed'],
   ['Bearer realm="http://localhost:5001/token"', "rejected unsafe bearer realm: realm targets localhost"],
   ['Bearer realm="https://10.0.0.1/"', "rejected unsafe bearer realm: realm targets private/loopback/link-local IP"],
+  [
+    'Bearer realm="http://[::ffff:127.0.0.1]/"',
+    "rejected unsafe bearer realm: realm targets private/loopback/link-local IP",
+  ],
+  ['Bearer realm="http://100.64.0.1/"', undefined],
   ['Bearer realm="http://[fe80::1]/"', "rejected unsafe bearer realm: realm targets private/loopback/link-local IP"],
   [
     'Bearer realm="http://metadata.google.internal/"',
@@ -69,4 +74,73 @@ test.each([
   ],
 ])("Istio and the challenge %s", (challenge, refusal) => {
   expect(istioRefusesRealm(challenge)).toBe(refusal);
+});
+
+describe("hosts", () => {
+  const hostname = (host: string): string => new URL(`http://${host}/`).hostname;
+
+  test.each([
+    "localhost",
+    "localhost.",
+    "a.localhost",
+    "127.0.0.1",
+    "127.1",
+    "2130706433",
+    "[::1]",
+    "[::ffff:127.0.0.1]",
+    "[::127.0.0.1]",
+    "[64:ff9b::10.0.0.1]",
+    "[2002:a00:1::]",
+    "0.0.0.0",
+    "[::]",
+    "10.1.2.3",
+    "100.64.0.1",
+    "100.127.255.255",
+    "169.254.169.254",
+    "[::ffff:169.254.169.254]",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.0.0.192",
+    "192.168.0.1",
+    "198.18.0.1",
+    "224.0.0.1",
+    "255.255.255.255",
+    "[fc00::1]",
+    "[fd00:ec2::254]",
+    "[fe80::1]",
+    "[ff02::1]",
+    "metadata.google.internal",
+    "Metadata.Google.Internal.",
+  ])("%s is nothing that a stranger may point at", (host) => {
+    expect(isInternal(hostname(host))).toBe(true);
+  });
+
+  test.each([
+    "ghcr.io",
+    "localhost.example",
+    "127.0.0.1.example",
+    "metadata.google.internal.example",
+    "9.255.255.255",
+    "100.63.255.255",
+    "100.128.0.1",
+    "172.15.0.1",
+    "172.32.0.1",
+    "193.168.0.1",
+    "[2606:4700::1]",
+    "[::ffff:8.8.8.8]",
+  ])("%s is", (host) => {
+    expect(isInternal(hostname(host))).toBe(false);
+  });
+
+  test.each([
+    ["localhost", true],
+    ["127.0.0.1", true],
+    ["[::1]", true],
+    ["[::ffff:127.0.0.1]", true],
+    ["0.0.0.0", false],
+    ["10.0.0.1", false],
+    ["127.0.0.1.example", false],
+  ])("whether %s is this machine: %s", (host, expected) => {
+    expect(isLoopback(hostname(host))).toBe(expected);
+  });
 });

@@ -8,7 +8,7 @@ import { type AddressInfo, connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 
 import { digestOf } from "../src/oci/descriptor.ts";
 import { selfSigned } from "./support/certificate.ts";
@@ -107,6 +107,14 @@ describe("push", () => {
     expect(stderr).toMatch(/layer +sha256:\w+ +was there/);
   });
 
+  test("takes no notice of what stands behind an answer that says it all", async () => {
+    for (const remark of ['{"status":"created"}', "x".repeat(1 << 20)]) {
+      const registry = await start({ referrers: true, remark });
+      expect(await push(registry)).toMatchObject({ code: 0, stderr: expect.stringMatching(/tag +1\n$/) });
+      expect(registry.tags).toEqual(["1"]);
+    }
+  });
+
   test("lists what is said of an image under a tag where the registry has no referrers API", async () => {
     const registry = await start();
     await push(registry);
@@ -142,7 +150,14 @@ describe("push", () => {
     });
     const { code, stderr } = await push(registry, "--tag", "2", "--tag", "locked", "--tag", "3");
     expect(code).toBe(1);
-    expect(stderr).toMatch(/TAG_IMMUTABLE: tag immutable; of the tags, only these are set: 1, 2\n$/);
+    expect(stderr).toMatch(/TAG_IMMUTABLE: tag immutable; of the tags, these are set: 1, 2\n$/);
+    const digest = digestOf(registry.manifests.get("1")!.bytes);
+    // Without a referrers API, what is said of the image is listed under a tag too: that list comes first.
+    expect(registry.tags).toEqual([digest.replace(":", "-"), "1", "2"]);
+    const second = await push(registry, "--tag", "locked");
+    expect(second.stderr).toMatch(/TAG_IMMUTABLE: tag immutable; of the tags, these are set: 1\n$/);
+    const first = await command(["push", `${registry.host}/acme/f:locked`, "--image", image]);
+    expect(first.stderr).toMatch(/TAG_IMMUTABLE: tag immutable; of the tags, these are set: none\n$/);
   });
 
   test("refuses an image that has changed, is no image, or is not there", async () => {
@@ -283,6 +298,22 @@ describe("a login", () => {
   });
 });
 
+/** A proxy whose tunnels all lead to this registry, and where they were meant to lead. */
+async function tunnelTo(registry: FakeRegistry): Promise<{ url: string; tunnels: string[] }> {
+  const tunnels: string[] = [];
+  const proxy = createServer().on("connect", (request, socket) => {
+    tunnels.push(request.url!);
+    const upstream = connect(Number(registry.host.split(":")[1]), "127.0.0.1", () => {
+      socket.write("HTTP/1.1 200 OK\r\n\r\n");
+      upstream.pipe(socket).pipe(upstream);
+    });
+    for (const side of [upstream, socket]) side.on("error", () => {});
+  });
+  await new Promise<void>((done) => proxy.listen(0, "127.0.0.1", done));
+  onTestFinished(() => void (proxy.closeAllConnections(), proxy.close()));
+  return { url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, tunnels };
+}
+
 /** A token server that gives `token-N`, and what it was asked. */
 async function tokenServer(answer?: (request: Arrived, response: ServerResponse) => true | undefined, secure = false) {
   let count = 0;
@@ -388,11 +419,32 @@ describe("a token", () => {
 
   test("is asked for on this machine by registries on this machine only", async () => {
     const server = await tokenServer();
-    const registry = await start({ login: { challenge: bearer(`http://${server.host}/token`), accepts: () => false } });
-    vi.stubEnv("http_proxy", `http://${registry.host}`);
-    const args = ["push", "registry.example:80/acme/f:1", "--image", image, "--plain-http"];
-    const { stderr } = await command([...args]);
-    expect(stderr).toMatch(/its address is one of a private network, the registry's is not/);
+    const port = server.host.split(":")[1];
+    for (const host of ["localhost", "localhost.", "[::ffff:127.0.0.1]", "0.0.0.0"]) {
+      const challenge = bearer(`http://${host}:${port}/token`);
+      const registry = await start({ login: { challenge, accepts: () => false } });
+      vi.stubEnv("http_proxy", `http://${registry.host}`);
+      const { stderr } = await command(["push", "registry.example:80/acme/f:1", "--image", image, "--plain-http"]);
+      expect(stderr).toMatch(/its address is one of a private network, the registry's is not/);
+    }
+    expect(server.requests).toEqual([]);
+  });
+
+  test("is asked for with a password on this machine by registries on this machine only", async () => {
+    const server = await tokenServer();
+    const wanted = { challenge: bearer(`http://${server.host}/token`), accepts: () => false };
+    // Proxies stand for a registry on the private network, without and with TLS.
+    vi.stubEnv("http_proxy", `http://${(await start({ login: wanted })).host}`);
+    vi.stubEnv("https_proxy", (await tunnelTo(await start({ tls, login: wanted }))).url);
+    login("10.0.0.5:80", "10.0.0.5:443");
+    for (const args of [
+      ["10.0.0.5:80/acme/f:1", "--plain-http"],
+      ["10.0.0.5:443/acme/f:1", "--insecure"],
+    ]) {
+      const { code, stderr } = await command(["push", ...args, "--image", image]);
+      expect(stderr).toMatch(/localhost:\d+, which gets no credentials: it does not use https/);
+      expect(code).toBe(1);
+    }
     expect(server.requests).toEqual([]);
   });
 
@@ -461,26 +513,15 @@ describe("TLS", () => {
 describe("proxies", () => {
   test("of the environment are used, but not for this machine", async () => {
     const registry = await start({ tls });
-    const tunnels: string[] = [];
-    const proxy = createServer().on("connect", (request, socket) => {
-      tunnels.push(request.url!);
-      const upstream = connect(Number(registry.host.split(":")[1]), "127.0.0.1", () => {
-        socket.write("HTTP/1.1 200 OK\r\n\r\n");
-        upstream.pipe(socket).pipe(upstream);
-      });
-      for (const side of [upstream, socket]) side.on("error", () => {});
-    });
-    await new Promise<void>((done) => proxy.listen(0, "127.0.0.1", done));
-    vi.stubEnv("HTTPS_PROXY", `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`);
+    const proxy = await tunnelTo(registry);
+    vi.stubEnv("HTTPS_PROXY", proxy.url);
     const { code } = await command(["push", "registry.example/acme/f:1", "--image", image, "--insecure"]);
     expect(code).toBe(0);
-    expect(tunnels[0]).toBe("registry.example:443");
+    expect(proxy.tunnels[0]).toBe("registry.example:443");
     expect(registry.tags).toContain("1");
-    const count = tunnels.length;
+    const count = proxy.tunnels.length;
     expect((await push(registry, "--no-plain-http", "--insecure")).code).toBe(0);
-    expect(tunnels).toHaveLength(count);
-    proxy.closeAllConnections();
-    proxy.close();
+    expect(proxy.tunnels).toHaveLength(count);
   });
 });
 
@@ -635,6 +676,43 @@ describe("a hostile registry", () => {
     expect(stderr.length).toBeLessThan(400);
   });
 
+  test("cannot do so in a manifest or a header either", async () => {
+    const controls = /[\0-\u0008\u000b-\u001f\u007f-\u009f\u202e]/;
+    const hostile = "a/b\u001b[2J\u009b2J\u202e\rx\nHigress        loads it\nerror: all is well";
+    const layer = { mediaType: hostile, digest: `sha256:${"0".repeat(64)}`, size: 1 };
+    const named = await withImage((_request, response) => {
+      response.end(JSON.stringify({ schemaVersion: 2, mediaType: "x", config: layer, layers: [layer, layer] }));
+      return true;
+    });
+    const verify = await command(["verify", `${named.host}/acme/f:1`]);
+    expect(verify.stdout).toContain("a/b\\u{1b}[2J\\u{9b}2J\\u{202e} x Higress loads it error: all is well");
+    expect(verify.stdout).not.toMatch(controls);
+    const json = await command(["verify", `${named.host}/acme/f:1`, "--json"]);
+    expect(json.stdout).not.toMatch(controls);
+    expect(JSON.parse(json.stdout).verdicts[0].error).toContain("\u009b2J");
+    const pulled = await pull(named);
+    expect(pulled.stderr).toContain("a/b\\u{1b}[2J");
+    expect(pulled.stderr).not.toMatch(controls);
+    expect(pulled.stderr).not.toMatch(/^error: all/m);
+
+    const index = { schemaVersion: 2, manifests: [{ mediaType: "x", digest: hostile, size: 1 }] };
+    const pointing = await withImage((_request, response) => {
+      response.setHeader("content-type", "application/vnd.oci.image.index.v1+json");
+      response.end(JSON.stringify(index));
+      return true;
+    });
+    const headers = await start({
+      instead: ({ method }, response) =>
+        method === "POST" ? (response.writeHead(202, { location: "http://[\u009b2J" }).end(), true) : undefined,
+    });
+    for (const { code, stderr } of [await pull(pointing), await push(headers)]) {
+      expect(code).toBe(1);
+      expect(stderr).toContain("\\u{9b}2J");
+      expect(stderr).not.toMatch(controls);
+      expect(stderr).not.toMatch(/^error: all/m);
+    }
+  });
+
   test("cannot name blobs or manifests outside of its own", async () => {
     const registry = await withImage(({ path }, response) => {
       if (!path.includes("/manifests/")) return undefined;
@@ -658,6 +736,31 @@ describe("a hostile registry", () => {
     expect(stdout).toMatch(/Envoy Gateway {2}loads it\nHigress {8}loads it\n/);
     expect(stderr).toMatch(/would not load in Istio; it answers a registry that asks for no login/);
     expect((await command(["verify", `${registry.host}/acme/f:1`, "--for", "envoy-gateway"])).code).toBe(0);
+  });
+});
+
+test("--quiet leaves out what goes well, and no answer that is asked for", async () => {
+  let failures = 1;
+  const registry = await start({
+    instead: (_request, response) =>
+      failures-- > 0 ? (refuse(response, 503, "UNAVAILABLE", { "retry-after": "0" }), true) : undefined,
+  });
+  const pushed = await push(registry, "--quiet");
+  const pinned = `oci://${registry.host}/acme/f@${digestOf(registry.manifests.get("1")!.bytes)}`;
+  expect(pushed).toEqual({ code: 0, stdout: `${pinned}\n`, stderr: "" });
+  const reference = `${registry.host}/acme/f:1`;
+  const silent = { code: 0, stdout: "", stderr: "" };
+  const output = join(folder, "quiet.wasm");
+  expect(await command(["pull", reference, "--output", output, "--quiet"])).toEqual(silent);
+  expect(await command(["verify", reference, "--quiet"])).toEqual(silent);
+  expect(await command(["package", output, "--out", join(folder, "quiet"), "-q"])).toEqual(silent);
+  expect((await command(["verify", reference, "-q", "--sha256", "0".repeat(64)])).stdout).toMatch(
+    /^Istio +refuses it/m,
+  );
+  expect(
+    JSON.parse((await command(["pull", reference, "-o", output, "--force", "-q", "--json"])).stdout),
+  ).toMatchObject({
+    output,
   });
 });
 

@@ -12,6 +12,7 @@ import { run } from "../src/cli/run.ts";
 import { program, startCommand } from "./support/running-command.ts";
 import { filterWat, hostCall } from "./support/compile.ts";
 import { frameBytes, frameTypes, getFrame, preface } from "./support/http2-frames.ts";
+import { makeProject, removeProject } from "./support/project.ts";
 import { closeAll, closeLater, listen } from "./support/serve.ts";
 
 /** Adds `x: 1` to responses, asks for a header that is not there, and stops at a path that begins with `/t`. */
@@ -196,6 +197,19 @@ test("--quiet writes nothing of exchanges that go well", async () => {
   expect((await fetch(metrics!)).status).toBe(200);
   expect(child.stdout()).not.toContain("Serving");
   expect(await child.stop()).toBe(0);
+});
+
+test("knows the source of a module by what its configuration extends", async () => {
+  const project = await makeProject({
+    "base.json": JSON.stringify({ targets: { release: { outFile: "build/out.wasm" } } }),
+    "asconfig.json": JSON.stringify({ extends: "./base.json", entries: ["assembly/index.ts"] }),
+    "assembly/index.ts": "export class {",
+  });
+  closeLater(() => removeProject(project));
+  const child = startCommand(["serve", "build/out.wasm", "--port", "0"], { cwd: project });
+  closeLater(() => child.stop());
+  expect(await child.ended).toBe(1);
+  expect(child.stderr()).toMatch(/\nerror: build\/out\.wasm is not there, and its source does not compile\n$/);
 });
 
 test("--inspect refuses a port in use, and nothing goes on listening", async () => {

@@ -1,16 +1,17 @@
 // `proxy-wasm build`: a project's filter, compiled and checked; with --watch again whenever a file of it changes.
 
-import { readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 
-import { Command } from "commander";
+import { Command, Option } from "commander";
 
 import { abiOf, readFacts } from "../check/facts.ts";
 import { judge, remarks } from "../check/judge.ts";
 import type { Target } from "../check/targets.ts";
 import { type Compilation, compile, CONFIG } from "../compile.ts";
 import { readBytes } from "../read-file.ts";
-import { chooseTargets, refusalText } from "./check.ts";
+import { asconfigs, DEFAULT_TARGET } from "./asconfig.ts";
+import { chooseTargets, refusalText, targetNames } from "./check.ts";
+import { knowing } from "./completion/words.ts";
 import { CommandError } from "./errors.ts";
 import { printable } from "./printable.ts";
 import type { Streams } from "./streams.ts";
@@ -30,10 +31,15 @@ export function buildCommand(streams: Streams): Command {
     .description("Compile a project's filter with its asconfig.json, and check which proxies would take it.")
     .argument("[folder]", "the project", ".")
     .argument("[asc-options...]", "behind --, further options for asc")
-    .option("-t, --target <names...>", "targets of asconfig.json", ["release"])
+    .option("-t, --target <names...>", "targets of asconfig.json", [DEFAULT_TARGET])
     .option("--small", "optimize for size until nothing gets smaller; takes longer")
     .option("-w, --watch", "compile again whenever a file of the filter changes, until Ctrl-C")
-    .option("--for <proxies...>", "proxies that have to take the module; proxy-wasm check --help lists them")
+    .addOption(
+      knowing(
+        new Option("--for <proxies...>", "proxies that have to take the module; proxy-wasm check --help lists them"),
+        targetNames(),
+      ),
+    )
     .option("--json", "print a line of JSON for each module")
     .option("-q, --quiet", "print nothing but what is wrong")
     .addHelpText("after", examples)
@@ -56,14 +62,7 @@ Examples:
 const smaller = ["--optimizeLevel", "3", "--shrinkLevel", "2", "--converge"];
 
 async function run(folder: string, words: readonly string[], flags: BuildFlags, streams: Streams): Promise<void> {
-  const targets = await knownTargets(folder);
-  for (const name of flags.target) {
-    if (!targets.includes(name)) {
-      throw new CommandError(
-        `${join(folder, CONFIG)} has no target "${name}"; it has: ${targets.join(", ") || "none"}`,
-      );
-    }
-  }
+  await checkTargets(folder, flags.target);
   const proxies = chooseTargets(flags.for);
   const asc = [...(flags.small ? smaller : []), ...words];
   const build = (): Promise<Compilation[]> => buildAll(folder, asc, flags, proxies, streams);
@@ -96,19 +95,18 @@ class BuildError extends CommandError {
   }
 }
 
-/** The targets of a project's configuration. */
-async function knownTargets(folder: string): Promise<string[]> {
-  const file = join(folder, CONFIG);
-  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    const missing = "there is none; proxy-wasm init makes a project that has one";
-    throw new CommandError(`cannot read ${file}: ${error.code === "ENOENT" ? missing : error.message}`);
-  });
-  try {
-    const { targets = {} } = JSON.parse(text) as { targets?: object };
-    return Object.keys(targets);
-  } catch (error) {
-    throw new CommandError(`${file} is no JSON: ${(error as Error).message}`);
+/** Refuses targets that no configuration has: asc would compile them as if they had no options of their own. */
+async function checkTargets(folder: string, names: readonly string[]): Promise<void> {
+  const known = new Set<string>();
+  let hasOutFile = false;
+  const isMissing = (name: string): boolean => !known.has(name) && !(name === DEFAULT_TARGET && hasOutFile);
+  for await (const { targets, options } of asconfigs(folder)) {
+    for (const name of Object.keys(targets)) known.add(name);
+    hasOutFile ||= options.outFile !== undefined;
+    if (!names.some(isMissing)) return;
   }
+  const has = [...known].join(", ") || "none";
+  throw new CommandError(`${join(folder, CONFIG)} has no target "${names.find(isMissing)}"; it has: ${has}`);
 }
 
 async function buildAll(

@@ -1,11 +1,12 @@
 // `proxy-wasm check`: which proxies would take a module, and what stands in the way.
 
-import { Command } from "commander";
+import { Command, Option } from "commander";
 
 import { abiOf, readFacts } from "../check/facts.ts";
 import { type Finding, judge, type ModuleFacts, remarks, type Verdict } from "../check/judge.ts";
 import { familyOf, type Target, targets, targetsOf } from "../check/targets.ts";
 import { readBytes } from "../read-file.ts";
+import { knowing } from "./completion/words.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import { printable } from "./printable.ts";
 import type { Streams } from "./streams.ts";
@@ -26,7 +27,12 @@ export function checkCommand(streams: Streams): Command {
         "refused  the proxy would not start with it",
     )
     .argument("[module]", "the compiled filter", "build/release.wasm")
-    .option("--for <proxies...>", "only these proxies: a name, or all of a family (envoy, istio)")
+    .addOption(
+      knowing(
+        new Option("--for <proxies...>", "only these proxies: a name, or all of a family (envoy, istio)"),
+        targetNames(),
+      ),
+    )
     .option("--json", "print the verdicts as JSON")
     .option("-q, --quiet", "print nothing but refusals")
     .addHelpText("after", `\nProxies, by family:\n${familyLines()}\n${examples}`)
@@ -66,9 +72,13 @@ export function chooseTargets(names: readonly string[] | undefined): Target[] {
   return names.flatMap((name) => {
     const found = targetsOf(name);
     if (found.length) return found;
-    const known = new Set([...targets.map(({ id }) => familyOf(id)), ...targets.map(({ id }) => id)]);
-    throw new UsageError(`unknown proxy "${name}"; known: ${[...known].join(", ")}`);
+    throw new UsageError(`unknown proxy "${name}"; known: ${targetNames().join(", ")}`);
   });
+}
+
+/** The names that `chooseTargets` takes: families, then proxies. */
+export function targetNames(): string[] {
+  return [...new Set([...targets.map(({ id }) => familyOf(id)), ...targets.map(({ id }) => id)])];
 }
 
 /** One sentence that says who refuses a module, and why the first does. */

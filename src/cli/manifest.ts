@@ -2,13 +2,14 @@
 
 import { readFile } from "node:fs/promises";
 
-import { Command } from "commander";
+import { Argument, Command } from "commander";
 
 import { readFacts } from "../check/facts.ts";
 import { judge } from "../check/judge.ts";
 import { loadFilter } from "../manifest/load.ts";
 import { targets } from "../manifest/targets.ts";
 import { chooseTargets, refusalText } from "./check.ts";
+import { knowing } from "./completion/words.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import { printable } from "./printable.ts";
 import type { Streams } from "./streams.ts";
@@ -40,7 +41,12 @@ Examples:
 export function manifestCommand(streams: Streams): Command {
   return new Command("manifest")
     .description("Write from proxy-wasm.json what a proxy reads to run the filter.")
-    .argument("<target>", "for what")
+    .addArgument(
+      knowing(
+        new Argument("<target>", "for what"),
+        targets.map(({ name }) => name),
+      ),
+    )
     .option("-f, --file <file>", "what is known of the filter", "proxy-wasm.json")
     .option("-r, --reference <image>", "the image, in place of the one in proxy-wasm.json")
     .option("-i, --image <path>", "the pushed image on disk, whose digest is pinned: build/image without")

@@ -20,6 +20,7 @@ interface PackageFlags {
   readonly layout: Layout;
   readonly out: string;
   readonly force?: boolean;
+  readonly quiet?: boolean;
   readonly json?: boolean;
 }
 
@@ -35,6 +36,7 @@ export function packageCommand(streams: Streams): Command {
     )
     .option("-o, --out <folder>", "where the image goes; <folder>.tar is the same in one file", "build/image")
     .option("--force", "replace files that package did not write")
+    .option("-q, --quiet", "print nothing but what is wrong")
     .option("--json", "print the digests as JSON")
     .addHelpText("after", examples)
     .action((module: string, flags: PackageFlags) => run(module, flags, streams));
@@ -69,7 +71,8 @@ async function run(file: string, flags: PackageFlags, streams: Streams): Promise
     moduleSha256: hexOf(digestOf(module)),
     moduleBytes: module.length,
   };
-  streams.stdout.write(flags.json ? `${JSON.stringify(report, undefined, 2)}\n` : reportText(report));
+  if (flags.json) streams.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
+  else if (!flags.quiet) streams.stdout.write(reportText(report));
 }
 
 /** Refuses a module that nobody who loads images would take; warns when some would not. */

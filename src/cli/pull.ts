@@ -22,6 +22,7 @@ export function pullCommand(streams: Streams): Command {
     .argument("<image>", "a reference, or a layout's folder or tar file")
     .option("-o, --output <file>", "where the module goes", "plugin.wasm")
     .option("--force", "replace the file that is there")
+    .option("-q, --quiet", "print nothing but what is wrong")
     .option("--json", "print the digests as JSON");
   return addAccessOptions(command)
     .addHelpText("after", examples)
@@ -43,5 +44,6 @@ async function run(image: string, flags: PullFlags, streams: Streams): Promise<v
   await writeWhole(output, module, place);
   const report = { output, manifestDigest: digest, moduleSha256: hexOf(digestOf(module)), moduleBytes: module.length };
   const text = `${output}  ${report.moduleSha256}, ${module.length} bytes, from ${digest}\n`;
-  streams.stdout.write(flags.json ? `${JSON.stringify(report, undefined, 2)}\n` : text);
+  if (flags.json) streams.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
+  else if (!flags.quiet) streams.stdout.write(text);
 }

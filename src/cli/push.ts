@@ -28,6 +28,7 @@ export function pushCommand(streams: Streams): Command {
     .addOption(new Option("-t, --tag <tag>", "one more tag; can be given again").argParser(collect))
     .option("-i, --image <path>", "the image: a layout's folder or tar file", IMAGE)
     .option("--no-statements", "leave out the SBOM and the provenance")
+    .option("-q, --quiet", "print nothing but the reference to pin and what is wrong")
     .option("--json", "print the references as JSON");
   return addAccessOptions(command)
     .addHelpText("after", examples)
@@ -64,7 +65,7 @@ async function run(text: string, flags: PushFlags, streams: Streams): Promise<vo
     ...packaged,
     statements: flags.statements ? packaged.statements : [],
     tags,
-    onProgress: (line) => stderr.write(`${line}\n`),
+    onProgress: (line) => flags.quiet || stderr.write(`${line}\n`),
   });
   const name = `${reference.registry}/${reference.repository}`;
   const report = {

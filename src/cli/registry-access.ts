@@ -23,6 +23,8 @@ export interface AccessFlags {
   readonly plainHttp?: boolean;
   readonly insecure?: boolean;
   readonly timeout: number;
+  /** Says nothing of what goes on. */
+  readonly quiet?: boolean;
 }
 
 /** Adds the options to a command. */
@@ -71,7 +73,7 @@ export async function openRepository(
       timeoutMs: flags.timeout * 1000,
       signal: streams.signal,
       secrets: new Set(),
-      onRetry: (why) => streams.stderr.write(`${why}\n`),
+      onRetry: (why) => flags.quiet || streams.stderr.write(`${why}\n`),
     },
     plainHttp,
     actions,

@@ -5,6 +5,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { type Consumer, examine, type Examination, type Verdict } from "../oci/acceptance.ts";
 import { digestOf, hexOf } from "../oci/descriptor.ts";
 import { CommandError } from "./errors.ts";
+import { printableJson, printableLines } from "./printable.ts";
 import { type AccessFlags, addAccessOptions, openSource } from "./registry-access.ts";
 import type { Streams } from "./streams.ts";
 
@@ -23,6 +24,7 @@ export function verifyCommand(streams: Streams): Command {
     .argument("[image]", "a reference, or a layout's folder or tar file", "build/image")
     .addOption(new Option("--for <consumer>", "look at one of them only").choices(Object.keys(consumers)))
     .addOption(new Option("--sha256 <digits>", "what a manifest pins in sha256").argParser(parseSha256))
+    .option("-q, --quiet", "print nothing but refusals")
     .option("--json", "print the verdicts as JSON");
   return addAccessOptions(command)
     .addHelpText("after", examples)
@@ -57,10 +59,9 @@ async function run(image: string, flags: VerifyFlags, streams: Streams): Promise
     ...(found.module && { moduleSha256, moduleBytes: found.module.length }),
     verdicts: verdicts.map(({ consumer, error }) => ({ consumer, loads: error === undefined, error })),
   };
-  streams.stdout.write(
-    flags.json ? `${JSON.stringify(report, undefined, 2)}\n` : reportText(found, verdicts, moduleSha256),
-  );
   const refusing = verdicts.filter(({ error }) => error !== undefined).map(({ consumer }) => consumer);
+  if (flags.json) streams.stdout.write(`${printableJson(report)}\n`);
+  else if (!flags.quiet || refusing.length) streams.stdout.write(reportText(found, verdicts, moduleSha256));
   if (refusing.length) {
     throw new CommandError(
       `${source.name} would not load in ${refusing.join(", ")}${remedy(found, flags, moduleSha256)}`,
@@ -78,7 +79,8 @@ function reportText(
     ...(indexDigest === undefined ? [] : [`index          ${indexDigest}, which cannot be pinned`]),
     ...(module ? [`module         ${moduleSha256}, ${module.length} bytes`] : []),
     ...verdicts.map(({ consumer, error }) => {
-      const says = error === undefined ? "loads it" : `refuses it: ${error.trimEnd().replaceAll("\n", "\n    ")}`;
+      const says =
+        error === undefined ? "loads it" : `refuses it: ${printableLines(error.trimEnd()).replaceAll("\n", "\n    ")}`;
       return `${consumer.padEnd(13)}  ${says}`;
     }),
   ];

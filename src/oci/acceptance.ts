@@ -130,7 +130,8 @@ async function resolveImage(
     return !platform || (platform.architecture === "amd64" && platform.os === "linux");
   });
   if (!child) return `no child with platform linux/amd64 in index ${source.name.replace(/^oci:\/\//, "")}`;
-  if (!isDigest(child.digest)) throw new ImageError(`${source.name}: the index points to ${String(child.digest)}`);
+  if (!isDigest(child.digest))
+    throw new ImageError(`${source.name}: the index points to ${JSON.stringify(child.digest)}`);
   const manifest = await source.manifest(child.digest);
   return resolveImage(source, { ...manifest, mediaType: child.mediaType }, depth - 1);
 }
@@ -171,7 +172,7 @@ async function fromArchive(source: ImageSource, manifest: Manifest, mediaType: s
   const layer = manifest.layers.at(-1);
   if (!layer) return "number of layers must be greater than zero";
   const actual = mediaTypeOf(layer, manifest);
-  if (actual !== mediaType) return `invalid media type ${actual} (expect ${mediaType})`;
+  if (actual !== mediaType) return `invalid media type ${actual.replaceAll(/\s+/g, " ")} (expect ${mediaType})`;
   const bytes = await contentOf(source, layer);
   if (typeof bytes === "string") return bytes;
   const found = findModule(await gunzip(bytes, MAX_MODULE_BYTES), bytes.length);

@@ -114,9 +114,10 @@ export class Authentication {
       fail("its address is one of a private network, the registry's is not");
     }
     if (!hasCredential) return realm;
-    if (!isPrivate(realm)) fail("it does not use https");
+    const areHere = isLoopback(realm.hostname) && isLoopback(registry.hostname);
+    if (realm.protocol !== "https:" && !areHere) fail("it does not use https");
     const isSameHost = realm.hostname === registry.hostname;
-    if (!isSameHost && !isLoopback(realm.hostname) && registry.protocol !== "https:") {
+    if (!isSameHost && !areHere && registry.protocol !== "https:") {
       fail("the registry that names it does not use https itself");
     }
     return realm;

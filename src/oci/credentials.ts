@@ -14,18 +14,14 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** A file with logins: docker's config.json, or podman's auth.json. */
 interface LoginFile {
-  readonly auths?: Readonly<Record<string, Login>>;
+  readonly auths?: Readonly<Record<string, Login | null>>;
   readonly credHelpers?: Readonly<Record<string, string>>;
   readonly credsStore?: string;
 }
 
-interface Login {
-  readonly auth?: string;
-  readonly username?: string;
-  readonly password?: string;
-  readonly identitytoken?: string;
-  readonly registrytoken?: string;
-}
+const loginMembers = ["auth", "username", "password", "identitytoken", "registrytoken"] as const;
+
+type Login = { readonly [member in (typeof loginMembers)[number]]?: string };
 
 const DOCKER_HUB_KEY = "https://index.docker.io/v1/";
 const HELPER_MS = 30_000;
@@ -62,13 +58,28 @@ async function readLogins(path: string): Promise<LoginFile | undefined> {
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     throw new ImageError(`cannot read the logins in ${path}: ${code}`, { cause: error });
   }
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null) return value as LoginFile;
-  } catch {
-    // Said below, without the parser's message, which may quote a secret.
+  const file = parse(text);
+  if (!isObject(file)) {
+    throw new ImageError(`the logins in ${path} are no JSON object; docker login or podman login writes one`);
   }
-  throw new ImageError(`the logins in ${path} are no JSON object; docker login or podman login writes one`);
+  for (const member of ["auths", "credHelpers"]) {
+    if (isObject(file[member] ?? {})) continue;
+    throw new ImageError(`the logins in ${path} are damaged: ${member} is no JSON object`);
+  }
+  return file;
+}
+
+/** JSON's value; undefined when it is none, without the parser's message, which may quote a secret. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 async function findIn(file: LoginFile, path: string, repository: string): Promise<Credential | undefined> {
@@ -109,14 +120,18 @@ function normalized(name: string): string {
   return /^(index|registry-1)\.docker\.io$/.test(bare) ? "docker.io" : bare;
 }
 
-function readLogin(login: Login, key: string, path: string): Credential | undefined {
-  if (typeof login !== "object" || login === null) return undefined;
+function readLogin(login: Login | null, key: string, path: string): Credential | undefined {
+  const damaged = (why: string): ImageError => new ImageError(`the login for ${key} in ${path} is damaged: ${why}`);
+  if (login === null) return undefined;
+  if (!isObject(login)) throw damaged("it is no JSON object");
+  const wrong = loginMembers.find((member) => typeof (login[member] ?? "") !== "string");
+  if (wrong) throw damaged(`${wrong} is no text`);
   if (login.identitytoken) return { kind: "identity", token: login.identitytoken };
   if (login.registrytoken) return { kind: "registry", token: login.registrytoken };
   if (login.auth) {
     const text = Buffer.from(login.auth, "base64").toString();
     const colon = text.indexOf(":");
-    if (colon < 0) throw new ImageError(`the login for ${key} in ${path} is damaged: auth holds no name and password`);
+    if (colon < 0) throw damaged("auth holds no name and password");
     return { kind: "password", username: text.slice(0, colon), password: text.slice(colon + 1).replace(/\0+$/, "") };
   }
   if (login.username && login.password) {
@@ -141,15 +156,11 @@ async function askHelper(name: string, server: string, path: string): Promise<Cr
       `${program}, which ${path} names, failed (${typeof code === "number" ? `exit code ${code}` : code})`,
     );
   }
-  try {
-    const { Username, Secret } = JSON.parse(output) as { Username?: unknown; Secret?: unknown };
-    if (typeof Secret === "string" && Secret && typeof Username === "string") {
-      return Username === "<token>"
-        ? { kind: "identity", token: Secret }
-        : { kind: "password", username: Username, password: Secret };
-    }
-  } catch {
-    // Said below.
+  const { Username: username, Secret: secret } = (parse(output) ?? {}) as { Username?: unknown; Secret?: unknown };
+  if (typeof secret === "string" && secret && typeof username === "string") {
+    return username === "<token>"
+      ? { kind: "identity", token: secret }
+      : { kind: "password", username, password: secret };
   }
   throw new ImageError(`${program}, which ${path} names, gave no JSON with Username and Secret`);
 }

@@ -26,7 +26,7 @@ export interface HttpRequest {
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array | string;
-  /** Bytes that the answer may have; what is longer is an error. */
+  /** Bytes that the answer may have; what is longer is an error. Without it, nobody reads what it carries. */
   readonly limit?: number;
   /** Bytes that the answer will have, for which it gets time. */
   readonly size?: number;
@@ -81,7 +81,7 @@ export async function repeat<T>({ signal, onRetry }: HttpOptions, action: () => 
 }
 
 async function exchangeOnce(request: HttpRequest, options: HttpOptions): Promise<HttpResponse> {
-  const { url, limit = 0 } = request;
+  const { url, limit } = request;
   const bytes = (request.body?.length ?? 0) + (request.size ?? 0);
   const allowance = Math.ceil(options.timeoutMs + (bytes / SLOWEST_BYTES) * 1000);
   const timeout = AbortSignal.timeout(allowance);
@@ -94,7 +94,8 @@ async function exchangeOnce(request: HttpRequest, options: HttpOptions): Promise
       signal,
       ...(request.body !== undefined && { body: request.body as BodyInit }),
     });
-    const body = await readBody(response, response.ok ? limit : ERROR_BYTES, url, response.ok);
+    const isWanted = response.ok && limit !== undefined;
+    const body = await readBody(response, isWanted ? limit : ERROR_BYTES, url, isWanted);
     const answer = { status: response.status, headers: response.headers, body, url };
     if (response.status === 429 || response.status >= 500) {
       throw new Passing(refusalText(request, answer, options.secrets), retryAfter(response.headers));

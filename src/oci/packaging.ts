@@ -6,10 +6,10 @@ import { dirname } from "node:path";
 
 import type { Producer } from "../module-parts.ts";
 import type { Environment } from "./credentials.ts";
-import { type Digest, digestOf, encodeJson, hexOf } from "./descriptor.ts";
+import { type Digest, digestOf, encodeJson, hexOf, type Manifest } from "./descriptor.ts";
 import { ImageError } from "./error.ts";
-import { buildImage, type Image, type Layout } from "./image.ts";
-import { layoutNames, layoutTar, writeLayout } from "./layout.ts";
+import { buildImage, type Image, type Layout, moduleAnnotations } from "./image.ts";
+import { layoutNames, layoutTar, openLayout, writeLayout } from "./layout.ts";
 import { readProject } from "./project.ts";
 import { parseObject } from "./source.ts";
 import { provenance, sbom } from "./statements.ts";
@@ -64,44 +64,73 @@ export async function packageModule(request: PackageRequest): Promise<Package> {
 }
 
 /**
- * Writes a package, whole or not at all. An earlier package is replaced; other files with `force` only, and folders with
- * other things in them never.
+ * Writes a package, whole or not at all. An earlier package is replaced; other files and layouts with `force` only, and
+ * folders with other things in them never.
  */
 export async function writePackage(paths: PackagePaths, made: Package, force: boolean): Promise<void> {
   await checkFree(paths, force);
-  const suffix = `.${randomBytes(6).toString("hex")}.tmp`;
+  const id = randomBytes(6).toString("hex");
+  const fresh = (path: string): string => `${path}.${id}.tmp`;
+  const old = (path: string): string => `${path}.${id}.old`;
   const files: readonly [string, (path: string) => Promise<unknown>][] = [
     [paths.layout, (path) => writeLayout(path, made.image)],
     [paths.tar, (path) => writeFile(path, layoutTar(made.image))],
     [paths.sbom, (path) => writeFile(path, pretty(made.sbom))],
     [paths.provenance, (path) => writeFile(path, pretty(made.provenance))],
   ];
+  const replaced: string[] = [];
   try {
     await mkdir(dirname(paths.layout), { recursive: true });
-    for (const [path, write] of files) await write(path + suffix);
-    // A folder is not replaced by a rename.
-    await rm(paths.layout, { recursive: true, force: true });
-    for (const [path] of files) await rename(path + suffix, path);
+    for (const [path, write] of files) await write(fresh(path));
+    for (const [path] of files) {
+      // A folder is not replaced by a rename, and what was there must be able to come back.
+      await rename(path, old(path)).catch(unlessMissing);
+      replaced.push(path);
+      await rename(fresh(path), path);
+    }
   } catch (error) {
-    for (const [path] of files) await rm(path + suffix, { recursive: true, force: true }).catch(() => {});
+    for (const path of replaced) {
+      await remove(path);
+      await rename(old(path), path).catch(() => {});
+    }
+    for (const [path] of files) await remove(fresh(path));
     throw new ImageError(`cannot write ${paths.layout}: ${(error as Error).message}`, { cause: error });
   }
+  for (const path of replaced) await remove(old(path));
 }
 
-/** Throws when something else is where a package goes. A layout marks the files beside it as an earlier package's. */
+function unlessMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== "ENOENT") throw error;
+}
+
+async function remove(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true }).catch(() => {});
+}
+
+/** Throws when something else is where a package goes. The layout of a package marks the files beside it as its own. */
 async function checkFree({ layout, ...beside }: PackagePaths, force: boolean): Promise<void> {
   const inside: string[] = await readdir(layout).catch(() => []);
   if (inside.some((name) => !layoutNames.includes(name))) {
     throw new ImageError(`${layout} is a folder with other things in it; choose another with --out`);
   }
-  const isOurs = inside.includes("oci-layout");
-  for (const path of [...(inside.length ? [] : [layout]), ...Object.values(beside as Record<string, string>)]) {
+  const isFree = force || (inside.length > 0 && (await isPackage(layout)));
+  for (const path of [layout, ...Object.values(beside as Record<string, string>)]) {
     const found = await stat(path).catch(() => undefined);
-    if (!found || (path === layout && found.isDirectory())) continue;
-    if (found.isDirectory()) throw new ImageError(`${path} is a folder; choose another place with --out`);
-    if (!isOurs && !force) {
-      throw new ImageError(`${path} exists and is not of an earlier package; --force replaces it`);
-    }
+    const isFolder = found?.isDirectory() ?? false;
+    if (!found || (path === layout && isFolder && !inside.length)) continue;
+    if (path !== layout && isFolder) throw new ImageError(`${path} is a folder; choose another place with --out`);
+    if (!isFree) throw new ImageError(`${path} exists and is not of an earlier package; --force replaces it`);
+  }
+}
+
+/** Whether a folder is a layout as `package` makes it: one image, which says what its module is. */
+async function isPackage(layout: string): Promise<boolean> {
+  try {
+    const { bytes } = await (await openLayout(layout)).manifest();
+    const { annotations = {} } = parseObject(bytes, layout) as Partial<Manifest>;
+    return moduleAnnotations.digest in annotations;
+  } catch {
+    return false;
   }
 }
 

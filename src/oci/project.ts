@@ -50,7 +50,8 @@ export async function readProject(start: string, environment: Environment): Prom
   const revision = commit && (changes ? `${commit}-dirty` : commit);
   const created = timeOf(environment["SOURCE_DATE_EPOCH"] ?? time);
   const { repository, author } = json;
-  const source = sourceUrl((typeof repository === "string" ? repository : repository?.url) ?? remote);
+  const address = typeof repository === "string" ? repository : repository?.url;
+  const source = sourceUrl(longhand(address) ?? remote);
   const said = {
     title: json.name,
     version: json.version,
@@ -107,21 +108,25 @@ function timeOf(seconds: string | undefined): string | undefined {
   return time.toISOString().replace(".000Z", "Z");
 }
 
-/** A repository's address in the form of a web page: shorthands written out, no login, no `.git`. */
-function sourceUrl(repository: unknown): string | undefined {
-  if (typeof repository !== "string" || !repository) return undefined;
+/** What npm takes for an address in package.json, such as `github:acme/my-filter`, written out. */
+function longhand(repository: unknown): unknown {
   const hosts: Readonly<Record<string, string>> = {
     github: "github.com",
     gitlab: "gitlab.com",
     bitbucket: "bitbucket.org",
   };
-  const short = /^(?:(github|gitlab|bitbucket):)?([\w.-]+\/[\w.-]+)$/.exec(repository);
+  const short = /^(?:(github|gitlab|bitbucket):)?([\w-][\w.-]*\/(?!\.{1,2}$)[\w.-]+)$/.exec(String(repository));
+  return short ? `https://${hosts[short[1] ?? "github"]}/${short[2]}` : repository;
+}
+
+/** A repository's address in the form of a web page: no login, no `.git`; undefined when it is none, such as a folder. */
+function sourceUrl(repository: unknown): string | undefined {
+  if (typeof repository !== "string" || !repository) return undefined;
   const scp = /^(?:[\w.-]+@)([\w.-]+):(?!\/\/)(.+)$/.exec(repository);
-  const text = short
-    ? `https://${hosts[short[1] ?? "github"]}/${short[2]}`
-    : scp
-      ? `https://${scp[1]}/${scp[2]}`
-      : repository.replace(/^git\+/, "").replace(/^(git|ssh):\/\//, "https://");
+  const text = scp
+    ? `https://${scp[1]}/${scp[2]}`
+    : // The port of SSH or git is not that of the page.
+      repository.replace(/^git\+/, "").replace(/^(?:git|ssh):\/\/([^/]*?)(?::\d+)?(?=\/)/, "https://$1");
   if (!URL.canParse(text)) return undefined;
   const url = new URL(text);
   if (!/^https?:$/.test(url.protocol)) return undefined;

@@ -1,4 +1,4 @@
-// Pushes an image and what is said of it. The tags come last, so that a push that fails leaves none.
+// Pushes an image and what is said of it. The tags come last: what a tag names is there, with all that is said of it.
 // Source: OCI distribution specification 1.1, "Pushing manifests", "Referrers Tag Schema".
 
 import {
@@ -52,8 +52,7 @@ export async function push(repository: Repository, request: PushRequest): Promis
   }
   for (const [i, tag] of tags.entries()) {
     await repository.putManifest(image.bytes, image.mediaType, tag).catch((error: Error) => {
-      const set = tags.slice(0, i).join(", ");
-      throw new ImageError(set ? `${error.message}; of the tags, only these are set: ${set}` : error.message);
+      throw new ImageError(`${error.message}; of the tags, these are set: ${tags.slice(0, i).join(", ") || "none"}`);
     });
     onProgress(`tag         ${tag}`);
   }

@@ -24,6 +24,8 @@ export interface Deviations {
   readonly login?: { readonly challenge: string; readonly accepts: (authorization: string) => boolean };
   /** Whether it has the referrers API. */
   readonly referrers?: boolean;
+  /** What stands behind 201 and 202, where most say nothing. */
+  readonly remark?: string;
   readonly tls?: Certificate;
 }
 
@@ -83,14 +85,15 @@ export class FakeRegistry {
   }
 
   #answer({ method, path, body }: Arrived, response: ServerResponse, type: string): void {
+    const { remark } = this.#deviations;
     const [, kind, name] = /^\/v2\/.+?\/(blobs|manifests)\/([^?]*)/.exec(path) ?? [];
     const digest = `sha256:${createHash("sha256").update(body).digest("hex")}`;
     if (kind === "blobs" && method === "POST") {
-      response.writeHead(202, { location: path.replace("uploads/", "uploads/1?state=a%2Bb") }).end();
+      response.writeHead(202, { location: path.replace("uploads/", "uploads/1?state=a%2Bb") }).end(remark);
     } else if (kind === "blobs" && method === "PUT") {
       if (!path.endsWith(`&digest=${encodeURIComponent(digest)}`)) return refuse(response, 400, "DIGEST_INVALID");
       this.blobs.set(digest, body);
-      response.writeHead(201, { "docker-content-digest": digest }).end();
+      response.writeHead(201, { "docker-content-digest": digest }).end(remark);
     } else if (kind === "blobs" && this.blobs.has(name!)) {
       const bytes = this.blobs.get(name!)!;
       response.writeHead(200, { "content-length": bytes.length }).end(method === "HEAD" ? undefined : bytes);
@@ -98,7 +101,7 @@ export class FakeRegistry {
       for (const key of [name!, digest]) this.manifests.set(key, { type, bytes: body });
       const subject = (JSON.parse(body.toString()) as { subject?: { digest: string } }).subject?.digest;
       const noted = this.#deviations.referrers && subject !== undefined && { "oci-subject": subject };
-      response.writeHead(201, { "docker-content-digest": digest, ...noted }).end();
+      response.writeHead(201, { "docker-content-digest": digest, ...noted }).end(remark);
     } else if (kind === "manifests" && this.manifests.has(name!)) {
       const { type: stored, bytes } = this.manifests.get(name!)!;
       response.writeHead(200, { "content-type": stored }).end(bytes);

@@ -1,9 +1,10 @@
 // From a compiled module back to the project that it is compiled from.
 
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 
 import { CONFIG } from "../../compile.ts";
+import { type Asconfig, asconfigs, DEFAULT_TARGET } from "../asconfig.ts";
 
 /** What has to be compiled for a module. */
 export interface Project {
@@ -18,23 +19,33 @@ export interface Project {
 export async function projectOf(module: string): Promise<Project | undefined> {
   const path = resolve(module);
   for (let folder = dirname(path); ; folder = dirname(folder)) {
-    const text = await readFile(join(folder, CONFIG), "utf8").catch(() => undefined);
-    if (text !== undefined) {
-      const target = targetOf(text, folder, path);
+    if (await writtenAt(join(folder, CONFIG))) {
+      const target = await targetOf(folder, path);
       return target === undefined ? undefined : { module: path, folder, target };
     }
     if (folder === dirname(folder)) return undefined;
   }
 }
 
-function targetOf(config: string, folder: string, module: string): string | undefined {
-  let targets: Record<string, { outFile?: string }>;
+/** The target of a project that makes this module. */
+async function targetOf(project: string, module: string): Promise<string | undefined> {
+  const configs: Asconfig[] = [];
   try {
-    ({ targets = {} } = JSON.parse(config) as { targets?: typeof targets });
+    for await (const config of asconfigs(project)) configs.push(config);
   } catch {
-    return undefined;
+    // asc says what is wrong, when it compiles.
   }
-  return Object.entries(targets).find(([, { outFile }]) => outFile && resolve(folder, outFile) === module)?.[0];
+  const names = new Set([DEFAULT_TARGET, ...configs.flatMap(({ targets }) => Object.keys(targets))]);
+  return [...names].find((name) => outFile(configs, name) === module);
+}
+
+/** Where asc writes the module of a target: as the nearest configuration says. */
+function outFile(configs: readonly Asconfig[], target: string): string | undefined {
+  for (const { folder, targets, options } of configs) {
+    const path = targets[target]?.outFile ?? options.outFile;
+    if (typeof path === "string") return resolve(folder, path);
+  }
+  return undefined;
 }
 
 /** When a file was last written, in milliseconds; 0 when there is none. */
