@@ -276,6 +276,7 @@ function grow(size: usize): void {
   if (!start) {
     start = (__heap_base + 7) & ~7;
     end = start;
+    cursor = start;
   }
   const room = ((memory.size() as usize) << 16) - end;
   if (room < size) {

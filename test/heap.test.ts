@@ -53,6 +53,22 @@ class Workload extends HttpContext {
 registerHttpContext(() => new Workload());
 `;
 
+/** Makes no object before the host asks for room. */
+const firstObject = `
+import { Action, HttpContext, logInfo, registerHttpContext } from "proxy-wasm/assembly";
+
+class Body extends HttpContext {
+  override onRequestBody(_size: u32, _endOfStream: bool): Action {
+    logInfo("got " + this.requestBody.bytes().length.toString());
+    return Action.Continue;
+  }
+}
+registerHttpContext(() => new Body());
+`;
+
+/** As filters are built, then with what is freed overwritten, then also collected before every allocation. */
+const builds = [[], ["--use", "GC_STRESS=1"], ["--use", "GC_STRESS=2"]];
+
 /** Three streams side by side; their log lines. */
 async function run(bytes: Uint8Array): Promise<string[]> {
   const lines: string[] = [];
@@ -68,16 +84,21 @@ async function run(bytes: Uint8Array): Promise<string[]> {
 }
 
 describe("a heap", () => {
-  test.each([[["--use", "GC_STRESS=1"]], [["--use", "GC_STRESS=2"]], [[]]])(
-    "%j holds what asc's own runtime holds",
-    async (flags) => {
-      const own = await compileSource(workload, flags);
-      const theirs = await compileSource(workload, ["--runtime", "incremental"]);
-      const lines = await run(own.bytes);
-      expect(lines).toHaveLength(3);
-      expect(lines).toEqual(await run(theirs.bytes));
-    },
-  );
+  test.each(builds.map((flags) => [flags]))("%j holds what asc's own runtime holds", async (flags) => {
+    const own = await compileSource(workload, flags);
+    const theirs = await compileSource(workload, ["--runtime", "incremental"]);
+    const lines = await run(own.bytes);
+    expect(lines).toHaveLength(3);
+    expect(lines).toEqual(await run(theirs.bytes));
+  });
+
+  test.each(builds.map((flags) => [flags]))("%j has no room for the first object", async (flags) => {
+    const { bytes } = await compileSource(firstObject, flags);
+    const filter = await loadFilter(bytes, { limits: { memoryPages: 10, callbackMs: 5000 } });
+    await filter.request({ method: "POST", body: "x".repeat(700_000) }, { upstream: () => ({}) });
+    expect(filter).toHaveTrapped("out of memory");
+    expect(filter).not.toHaveTrapped("ran longer");
+  });
 
   test.each([
     ["text", 'kept = changetype<Object>(this.requestHeaders.get("x-empty")!)', "changetype<string>(kept!).length"],
