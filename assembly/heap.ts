@@ -110,16 +110,20 @@ export function hold(size: usize): usize {
   return take(size, HELD);
 }
 
-/** `heap.free`. */
+/** `heap.free`. Nothing happens to 0, to static data, and to what is free already. */
 export function release(block: usize): void {
+  if (block < __heap_base) return;
+  const info = load<u32>(block - INFO);
+  if (!(info & HELD)) return;
   if (isYoung(block)) held--;
-  store<u32>(block - INFO, (load<u32>(block - INFO) & ~FLAGS) | white);
+  store<u32>(block - INFO, (info & ~FLAGS) | white);
 }
 
-/** `heap.realloc`. */
+/** `heap.realloc`. Static data is copied; nobody knows where it ends. */
 export function rehold(block: usize, size: usize): usize {
-  const room = roomOf(block);
-  if (size <= room) return block;
+  const isStatic = block < __heap_base;
+  const room = isStatic ? size : roomOf(block);
+  if (size <= room && !isStatic) return block;
   const larger = hold(size);
   memory.copy(larger, block, room);
   release(block);

@@ -69,6 +69,39 @@ registerHttpContext(() => new Body());
 /** As filters are built, then with what is freed overwritten, then also collected before every allocation. */
 const builds = [[], ["--use", "GC_STRESS=1"], ["--use", "GC_STRESS=2"]];
 
+/** Frees and enlarges what it holds, and what it does not. */
+const releases = `
+import { Action, HttpContext, logInfo, registerHttpContext } from "proxy-wasm/assembly";
+
+const area: usize = memory.data(64, 16);
+let held: usize = 0;
+
+class Releases extends HttpContext {
+  override onRequestHeaders(_count: u32, _endOfStream: bool): Action {
+    heap.free(0);
+    memory.fill(area, 0x55, 64);
+    heap.free(area + 32);
+    const grown = heap.realloc(area, 100);
+    const fresh = heap.realloc(0, 10);
+    let isRight = grown >= __heap_base && fresh >= __heap_base && load<u8>(grown, 63) == 0x55;
+    for (let i = 0; i < 64; i++) if (load<u8>(area + i) != 0x55) isRight = false;
+    heap.free(fresh);
+    heap.free(grown);
+    heap.free(grown);
+    held = heap.alloc(4);
+    store<u32>(held, 1234);
+    logInfo(isRight.toString());
+    return Action.Continue;
+  }
+
+  override onResponseHeaders(_count: u32, _endOfStream: bool): Action {
+    logInfo("x".repeat(200).slice(200) + load<u32>(held).toString());
+    return Action.Continue;
+  }
+}
+registerHttpContext(() => new Releases());
+`;
+
 /** Three streams side by side; their log lines. */
 async function run(bytes: Uint8Array): Promise<string[]> {
   const lines: string[] = [];
@@ -98,6 +131,15 @@ describe("a heap", () => {
     await filter.request({ method: "POST", body: "x".repeat(700_000) }, { upstream: () => ({}) });
     expect(filter).toHaveTrapped("out of memory");
     expect(filter).not.toHaveTrapped("ran longer");
+  });
+
+  test.each(builds.map((flags) => [flags]))("%j frees nothing that is not held", async (flags) => {
+    const filter = await loadFilter((await compileSource(releases, flags)).bytes);
+    for (let i = 0; i < 3; i++) {
+      const { logs } = await filter.request("/", { upstream: () => ({}) });
+      expect(filter.trap).toBeNull();
+      expect(logs.map(({ message }) => message)).toEqual(["true", "1234"]);
+    }
   });
 
   test.each([
