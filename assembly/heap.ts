@@ -93,14 +93,16 @@ export function newObject(size: usize, classId: u32): usize {
   return object;
 }
 
-/** Gives an object another size: the same when its block is large enough, else a copy. */
+/** Gives an object another size: the same when its block is large enough, else a copy. What is added is zeros. */
 export function renew(object: usize, size: usize): usize {
+  const before = load<u32>(object - SIZE) as usize;
   if (object >= __heap_base && size <= roomOf(object)) {
     store<u32>(object - SIZE, size as u32);
+    if (size > before) memory.fill(object + before, 0, size - before);
     return object;
   }
   const larger = newObject(size, load<u32>(object - CLASS_ID));
-  memory.copy(larger, object, min(size, load<u32>(object - SIZE)));
+  memory.copy(larger, object, min(size, before));
   return larger;
 }
 

@@ -102,6 +102,31 @@ class Releases extends HttpContext {
 registerHttpContext(() => new Releases());
 `;
 
+/** Enlarges what lies where something else lay. */
+const grows = `
+import { Action, HttpContext, logInfo, registerHttpContext } from "proxy-wasm/assembly";
+
+class Grows extends HttpContext {
+  override onRequestHeaders(_count: u32, _endOfStream: bool): Action {
+    for (let i = 0; i < 400; i++) String.UTF8.encode("of another stream " + i.toString());
+    __collect();
+    let dirty = 0;
+    for (let i = 0; i < 40; i++) {
+      const bytes = new Array<u8>(301 + i);
+      const before = bytes.length;
+      bytes.length += 3;
+      for (let at = before; at < bytes.length; at++) if (bytes[at]) dirty++;
+      const full = new Uint8Array(300).fill(7).buffer;
+      const buffer = __renew(__renew(changetype<usize>(full), 10), 300);
+      for (let at = 10; at < 300; at++) if (load<u8>(buffer + at)) dirty++;
+    }
+    logInfo(dirty.toString());
+    return Action.Continue;
+  }
+}
+registerHttpContext(() => new Grows());
+`;
+
 /** Three streams side by side; their log lines. */
 async function run(bytes: Uint8Array): Promise<string[]> {
   const lines: string[] = [];
@@ -139,6 +164,14 @@ describe("a heap", () => {
       const { logs } = await filter.request("/", { upstream: () => ({}) });
       expect(filter.trap).toBeNull();
       expect(logs.map(({ message }) => message)).toEqual(["true", "1234"]);
+    }
+  });
+
+  test.each(builds.map((flags) => [flags]))("%j shows nothing of what was before", async (flags) => {
+    const filter = await loadFilter((await compileSource(grows, flags)).bytes);
+    for (let i = 0; i < 3; i++) {
+      const { logs } = await filter.request("/", { upstream: () => ({}) });
+      expect(logs.map(({ message }) => message)).toEqual(["0"]);
     }
   });
 
