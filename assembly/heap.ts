@@ -112,6 +112,13 @@ export function hold(size: usize): usize {
   return take(size, HELD);
 }
 
+/** Whether `hold` finds room for so many bytes, less than 1 GiB, rather than stop the filter. */
+export function hasRoom(size: usize): bool {
+  const block = blockFor(size);
+  if (block > limit - top) refill(block);
+  return block <= limit - top;
+}
+
 /** `heap.free`. Nothing happens to 0, to static data, and to what is free already. */
 export function release(block: usize): void {
   if (block < __heap_base) return;
@@ -207,8 +214,8 @@ export function collect(): void {
 /** Room for `size` bytes behind a header. */
 function take(size: usize, flags: u32): usize {
   if (STRESS > 1) collect();
-  const block = (size + (HEADER_SIZE + 7)) & ~7;
-  if (size > MOST || block > limit - top) makeRoom(size, block);
+  const block = blockFor(size);
+  if (size > MOST || block > limit - top) makeRoom(size);
   const at = top;
   top = at + block;
   store<u32>(at, (block as u32) | white | flags);
@@ -225,13 +232,18 @@ function roomOf(object: usize): usize {
   return ((load<u32>(object - INFO) & ~FLAGS) as usize) - HEADER_SIZE;
 }
 
-/** Goes on with a gap for an object of `size` bytes, `block` with its header. */
-function makeRoom(size: usize, block: usize): void {
-  if (size > MOST) throw new RangeError("allocation too large");
-  refill(block);
+/** The size of the block for so many bytes. */
+function blockFor(size: usize): usize {
+  return (size + (HEADER_SIZE + 7)) & ~7;
 }
 
-/** Goes on with a gap of at least `size` bytes. */
+/** Goes on with a gap for an object of `size` bytes. */
+function makeRoom(size: usize): void {
+  const isTooLarge = size > MOST;
+  if (isTooLarge || !hasRoom(size)) throw new RangeError(isTooLarge ? "allocation too large" : "out of memory");
+}
+
+/** Goes on with a gap of at least `size` bytes; with none when there is no such gap. */
 function refill(size: usize): void {
   closeGap();
   if (sweep(size)) return;
@@ -277,7 +289,7 @@ function openGap(from: usize, to: usize): void {
   taken += to - from;
 }
 
-/** Goes on behind the end of the heap. */
+/** Goes on behind the end of the heap, when memory can grow so much. */
 function grow(size: usize): void {
   if (!start) {
     start = (__heap_base + 7) & ~7;
@@ -288,7 +300,7 @@ function grow(size: usize): void {
   if (room < size) {
     const needed = ((size - room + 0xffff) >> 16) as i32;
     const wanted = max(needed, ((end - start) >> 18) as i32);
-    if (memory.grow(wanted) < 0 && memory.grow(needed) < 0) throw new RangeError("out of memory");
+    if (memory.grow(wanted) < 0 && memory.grow(needed) < 0) return;
   }
   const from = end;
   end = ((memory.size() as usize) << 16) & ~7;

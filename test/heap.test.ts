@@ -54,7 +54,7 @@ registerHttpContext(() => new Workload());
 `;
 
 /** Makes no object before the host asks for room. */
-const firstObject = `
+const longAnswer = `
 import { Action, HttpContext, logInfo, registerHttpContext } from "proxy-wasm/assembly";
 
 class Body extends HttpContext {
@@ -150,12 +150,16 @@ describe("a heap", () => {
     expect(lines).toEqual(await run(theirs.bytes));
   });
 
-  test.each(builds.map((flags) => [flags]))("%j has no room for the first object", async (flags) => {
-    const { bytes } = await compileSource(firstObject, flags);
+  test.each(builds.map((flags) => [flags]))("%j refuses room for an answer that is too long", async (flags) => {
+    const { bytes } = await compileSource(longAnswer, flags);
     const filter = await loadFilter(bytes, { limits: { memoryPages: 10, callbackMs: 5000 } });
-    await filter.request({ method: "POST", body: "x".repeat(700_000) }, { upstream: () => ({}) });
-    expect(filter).toHaveTrapped("out of memory");
-    expect(filter).not.toHaveTrapped("ran longer");
+    const send = async (size: number) =>
+      (await filter.request({ method: "POST", body: "x".repeat(size) }, { upstream: () => ({}) })).logs;
+    const [warning, line] = await send(700_000);
+    expect(warning!.message).toContain("proxy_get_buffer_bytes answered InvalidMemoryAccess");
+    expect(line!.message).toBe("got 0");
+    expect((await send(100))[0]!.message).toBe("got 100");
+    expect(filter.trap).toBeNull();
   });
 
   test.each(builds.map((flags) => [flags]))("%j frees nothing that is not held", async (flags) => {
