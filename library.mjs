@@ -17,6 +17,7 @@ import * as heap from "proxy-wasm/assembly/heap";
 @global @unsafe function __alloc(size: usize): usize { return heap.hold(size); }
 @global @unsafe function __realloc(block: usize, size: usize): usize { return heap.rehold(block, size); }
 @global @unsafe function __free(block: usize): void { heap.release(block); }
+@global @unsafe function __has_room(size: usize): bool { return heap.hasRoom(size); }
 @global @unsafe function __begin_callback(): void { heap.beginCallback(); }
 @global @unsafe function __end_callback(): void { heap.endCallback(); }
 `;

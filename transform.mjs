@@ -12,6 +12,7 @@ import { keepApart } from "./transform/cold.mjs";
 import { bases, isContext, SDK } from "./transform/contexts.mjs";
 import { trimFrames } from "./transform/frames.mjs";
 import { shortenLiterals } from "./transform/literals.mjs";
+import { registersOneRootContext } from "./transform/registrations.mjs";
 import { sharedClass } from "./transform/shared-context.mjs";
 
 const { version: sdkVersion } = createRequire(import.meta.url)("./package.json");
@@ -107,7 +108,7 @@ export default class PruneExports {
       module.addFunction("ignore", createType([i32, i32]), none, [], module.nop());
       module.addFunctionExport("ignore", "proxy_on_context_create");
     }
-    if (registersOneRootContext(this.program.sources))
+    if (registersOneRootContext(module, this.binaryen))
       replace(`${SDK}registry/chooseRootContext`, module.unreachable());
     if (!bothKinds) replace(`${SDK}registry/hasBothKinds`, module.i32.const(0));
     // Whether a stream is over is asked by what answers it, and told in the callbacks of its end.
@@ -203,18 +204,6 @@ function hasBothKinds(instances) {
         ([name, element]) => name.endsWith(`#create${kind}Context`) && !bases.has(element.parent.internalName),
       ),
   );
-}
-
-/** Whether `registerRootContext` is called once, by a statement of its own at the top level. */
-function registersOneRootContext(sources) {
-  let calls = 0;
-  let statements = 0;
-  for (const { internalPath, text } of sources) {
-    if (internalPath.startsWith("~lib/proxy-wasm/")) continue;
-    calls += text.match(/\bregisterRootContext\s*\(/g)?.length ?? 0;
-    statements += text.match(/^registerRootContext\s*\(/gm)?.length ?? 0;
-  }
-  return calls === 1 && statements === 1;
 }
 
 /** The names of the author's classes that are constructed and neither override a callback nor inherit one that does. */

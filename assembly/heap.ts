@@ -93,14 +93,16 @@ export function newObject(size: usize, classId: u32): usize {
   return object;
 }
 
-/** Gives an object another size: the same when its block is large enough, else a copy. */
+/** Gives an object another size: the same when its block is large enough, else a copy. What is added is zeros. */
 export function renew(object: usize, size: usize): usize {
+  const before = load<u32>(object - SIZE) as usize;
   if (object >= __heap_base && size <= roomOf(object)) {
     store<u32>(object - SIZE, size as u32);
+    if (size > before) memory.fill(object + before, 0, size - before);
     return object;
   }
   const larger = newObject(size, load<u32>(object - CLASS_ID));
-  memory.copy(larger, object, min(size, load<u32>(object - SIZE)));
+  memory.copy(larger, object, min(size, before));
   return larger;
 }
 
@@ -110,16 +112,27 @@ export function hold(size: usize): usize {
   return take(size, HELD);
 }
 
-/** `heap.free`. */
-export function release(block: usize): void {
-  if (isYoung(block)) held--;
-  store<u32>(block - INFO, (load<u32>(block - INFO) & ~FLAGS) | white);
+/** Whether `hold` finds room for so many bytes, less than 1 GiB, rather than stop the filter. */
+export function hasRoom(size: usize): bool {
+  const block = blockFor(size);
+  if (block > limit - top) refill(block);
+  return block <= limit - top;
 }
 
-/** `heap.realloc`. */
+/** `heap.free`. Nothing happens to 0, to static data, and to what is free already. */
+export function release(block: usize): void {
+  if (block < __heap_base) return;
+  const info = load<u32>(block - INFO);
+  if (!(info & HELD)) return;
+  if (isYoung(block)) held--;
+  store<u32>(block - INFO, (info & ~FLAGS) | white);
+}
+
+/** `heap.realloc`. Static data is copied; nobody knows where it ends. */
 export function rehold(block: usize, size: usize): usize {
-  const room = roomOf(block);
-  if (size <= room) return block;
+  const isStatic = block < __heap_base;
+  const room = isStatic ? size : roomOf(block);
+  if (size <= room && !isStatic) return block;
   const larger = hold(size);
   memory.copy(larger, block, room);
   release(block);
@@ -201,8 +214,8 @@ export function collect(): void {
 /** Room for `size` bytes behind a header. */
 function take(size: usize, flags: u32): usize {
   if (STRESS > 1) collect();
-  const block = (size + (HEADER_SIZE + 7)) & ~7;
-  if (size > MOST || block > limit - top) makeRoom(size, block);
+  const block = blockFor(size);
+  if (size > MOST || block > limit - top) makeRoom(size);
   const at = top;
   top = at + block;
   store<u32>(at, (block as u32) | white | flags);
@@ -219,13 +232,18 @@ function roomOf(object: usize): usize {
   return ((load<u32>(object - INFO) & ~FLAGS) as usize) - HEADER_SIZE;
 }
 
-/** Goes on with a gap for an object of `size` bytes, `block` with its header. */
-function makeRoom(size: usize, block: usize): void {
-  if (size > MOST) throw new RangeError("allocation too large");
-  refill(block);
+/** The size of the block for so many bytes. */
+function blockFor(size: usize): usize {
+  return (size + (HEADER_SIZE + 7)) & ~7;
 }
 
-/** Goes on with a gap of at least `size` bytes. */
+/** Goes on with a gap for an object of `size` bytes. */
+function makeRoom(size: usize): void {
+  const isTooLarge = size > MOST;
+  if (isTooLarge || !hasRoom(size)) throw new RangeError(isTooLarge ? "allocation too large" : "out of memory");
+}
+
+/** Goes on with a gap of at least `size` bytes; with none when there is no such gap. */
 function refill(size: usize): void {
   closeGap();
   if (sweep(size)) return;
@@ -271,17 +289,18 @@ function openGap(from: usize, to: usize): void {
   taken += to - from;
 }
 
-/** Goes on behind the end of the heap. */
+/** Goes on behind the end of the heap, when memory can grow so much. */
 function grow(size: usize): void {
   if (!start) {
     start = (__heap_base + 7) & ~7;
     end = start;
+    cursor = start;
   }
   const room = ((memory.size() as usize) << 16) - end;
   if (room < size) {
     const needed = ((size - room + 0xffff) >> 16) as i32;
     const wanted = max(needed, ((end - start) >> 18) as i32);
-    if (memory.grow(wanted) < 0 && memory.grow(needed) < 0) throw new RangeError("out of memory");
+    if (memory.grow(wanted) < 0 && memory.grow(needed) < 0) return;
   }
   const from = end;
   end = ((memory.size() as usize) << 16) & ~7;

@@ -91,8 +91,14 @@ export function reserve(size: usize): usize {
 export function malloc(size: usize): usize {
   // Between callbacks nothing waits for an older answer: without this, they would pile up.
   if (!depth) release();
-  // The allocator aborts for more; 0 makes the host answer InvalidMemoryAccess instead.
-  return size <= MOST_ANSWERED ? reserve(size) : 0;
+  // The allocator aborts where there is no room; 0 makes the host answer InvalidMemoryAccess instead.
+  return size <= MOST_ANSWERED && hasRoom(size) ? reserve(size) : 0;
+}
+
+/** Whether `reserve` can be asked for so much. Runtimes of asc do not tell. */
+function hasRoom(size: usize): bool {
+  if (!isDefined(__has_room)) return true;
+  return size <= region + REGION_SIZE - top || __has_room(size + sizeof<usize>());
 }
 
 /** The host's answer as text. */

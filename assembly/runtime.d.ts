@@ -24,3 +24,5 @@ declare const GC_STRESS: i32;
 declare function __begin_callback(): void;
 /** The runtime `proxy-wasm` only: a callback ends. */
 declare function __end_callback(): void;
+/** The runtime `proxy-wasm` only: whether `heap.alloc` finds room for so many bytes. */
+declare function __has_room(size: usize): bool;

@@ -53,6 +53,80 @@ class Workload extends HttpContext {
 registerHttpContext(() => new Workload());
 `;
 
+/** Makes no object before the host asks for room. */
+const longAnswer = `
+import { Action, HttpContext, logInfo, registerHttpContext } from "proxy-wasm/assembly";
+
+class Body extends HttpContext {
+  override onRequestBody(_size: u32, _endOfStream: bool): Action {
+    logInfo("got " + this.requestBody.bytes().length.toString());
+    return Action.Continue;
+  }
+}
+registerHttpContext(() => new Body());
+`;
+
+/** As filters are built, then with what is freed overwritten, then also collected before every allocation. */
+const builds = [[], ["--use", "GC_STRESS=1"], ["--use", "GC_STRESS=2"]];
+
+/** Frees and enlarges what it holds, and what it does not. */
+const releases = `
+import { Action, HttpContext, logInfo, registerHttpContext } from "proxy-wasm/assembly";
+
+const area: usize = memory.data(64, 16);
+let held: usize = 0;
+
+class Releases extends HttpContext {
+  override onRequestHeaders(_count: u32, _endOfStream: bool): Action {
+    heap.free(0);
+    memory.fill(area, 0x55, 64);
+    heap.free(area + 32);
+    const grown = heap.realloc(area, 100);
+    const fresh = heap.realloc(0, 10);
+    let isRight = grown >= __heap_base && fresh >= __heap_base && load<u8>(grown, 63) == 0x55;
+    for (let i = 0; i < 64; i++) if (load<u8>(area + i) != 0x55) isRight = false;
+    heap.free(fresh);
+    heap.free(grown);
+    heap.free(grown);
+    held = heap.alloc(4);
+    store<u32>(held, 1234);
+    logInfo(isRight.toString());
+    return Action.Continue;
+  }
+
+  override onResponseHeaders(_count: u32, _endOfStream: bool): Action {
+    logInfo("x".repeat(200).slice(200) + load<u32>(held).toString());
+    return Action.Continue;
+  }
+}
+registerHttpContext(() => new Releases());
+`;
+
+/** Enlarges what lies where something else lay. */
+const grows = `
+import { Action, HttpContext, logInfo, registerHttpContext } from "proxy-wasm/assembly";
+
+class Grows extends HttpContext {
+  override onRequestHeaders(_count: u32, _endOfStream: bool): Action {
+    for (let i = 0; i < 400; i++) String.UTF8.encode("of another stream " + i.toString());
+    __collect();
+    let dirty = 0;
+    for (let i = 0; i < 40; i++) {
+      const bytes = new Array<u8>(301 + i);
+      const before = bytes.length;
+      bytes.length += 3;
+      for (let at = before; at < bytes.length; at++) if (bytes[at]) dirty++;
+      const full = new Uint8Array(300).fill(7).buffer;
+      const buffer = __renew(__renew(changetype<usize>(full), 10), 300);
+      for (let at = 10; at < 300; at++) if (load<u8>(buffer + at)) dirty++;
+    }
+    logInfo(dirty.toString());
+    return Action.Continue;
+  }
+}
+registerHttpContext(() => new Grows());
+`;
+
 /** Three streams side by side; their log lines. */
 async function run(bytes: Uint8Array): Promise<string[]> {
   const lines: string[] = [];
@@ -68,16 +142,42 @@ async function run(bytes: Uint8Array): Promise<string[]> {
 }
 
 describe("a heap", () => {
-  test.each([[["--use", "GC_STRESS=1"]], [["--use", "GC_STRESS=2"]], [[]]])(
-    "%j holds what asc's own runtime holds",
-    async (flags) => {
-      const own = await compileSource(workload, flags);
-      const theirs = await compileSource(workload, ["--runtime", "incremental"]);
-      const lines = await run(own.bytes);
-      expect(lines).toHaveLength(3);
-      expect(lines).toEqual(await run(theirs.bytes));
-    },
-  );
+  test.each(builds.map((flags) => [flags]))("%j holds what asc's own runtime holds", async (flags) => {
+    const own = await compileSource(workload, flags);
+    const theirs = await compileSource(workload, ["--runtime", "incremental"]);
+    const lines = await run(own.bytes);
+    expect(lines).toHaveLength(3);
+    expect(lines).toEqual(await run(theirs.bytes));
+  });
+
+  test.each(builds.map((flags) => [flags]))("%j refuses room for an answer that is too long", async (flags) => {
+    const { bytes } = await compileSource(longAnswer, flags);
+    const filter = await loadFilter(bytes, { limits: { memoryPages: 10, callbackMs: 5000 } });
+    const send = async (size: number) =>
+      (await filter.request({ method: "POST", body: "x".repeat(size) }, { upstream: () => ({}) })).logs;
+    const [warning, line] = await send(700_000);
+    expect(warning!.message).toContain("proxy_get_buffer_bytes answered InvalidMemoryAccess");
+    expect(line!.message).toBe("got 0");
+    expect((await send(100))[0]!.message).toBe("got 100");
+    expect(filter.trap).toBeNull();
+  });
+
+  test.each(builds.map((flags) => [flags]))("%j frees nothing that is not held", async (flags) => {
+    const filter = await loadFilter((await compileSource(releases, flags)).bytes);
+    for (let i = 0; i < 3; i++) {
+      const { logs } = await filter.request("/", { upstream: () => ({}) });
+      expect(filter.trap).toBeNull();
+      expect(logs.map(({ message }) => message)).toEqual(["true", "1234"]);
+    }
+  });
+
+  test.each(builds.map((flags) => [flags]))("%j shows nothing of what was before", async (flags) => {
+    const filter = await loadFilter((await compileSource(grows, flags)).bytes);
+    for (let i = 0; i < 3; i++) {
+      const { logs } = await filter.request("/", { upstream: () => ({}) });
+      expect(logs.map(({ message }) => message)).toEqual(["0"]);
+    }
+  });
 
   test.each([
     ["text", 'kept = changetype<Object>(this.requestHeaders.get("x-empty")!)', "changetype<string>(kept!).length"],

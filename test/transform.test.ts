@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 
+import { loadFilter } from "../src/index.ts";
 import PruneExports from "../transform.mjs";
 import { type Compiled, compileSource } from "./support/compile.ts";
 
@@ -226,7 +227,9 @@ describe("the runtimes", () => {
 });
 
 describe("a root context", () => {
-  const root = `${imports} class Root extends RootContext { override onTick(): void {} }`;
+  const root = `${imports}
+import { registerRootContext as register } from "proxy-wasm/assembly";
+class Root extends RootContext { override onTick(): void {} }`;
 
   test("that is the only one is made without asking for the plugin's root id", async () => {
     const compiled = await compileSource(`${root}
@@ -236,9 +239,14 @@ registerRootContext("one", () => new Root());`);
 
   test.each([
     ["among two", 'registerRootContext("one", () => new Root());\nregisterRootContext("two", () => new Root());'],
-    ["in a loop", "for (let i = 0; i < 2; i++) {\n  registerRootContext(i.toString(), () => new Root());\n}"],
+    ["in a loop", 'for (let i = 1; i < 3; i++) {\nregisterRootContext(i == 1 ? "one" : "two", () => new Root());\n}'],
+    ["by another name", 'registerRootContext("one", () => new Root());\nregister("two", () => new Root());'],
+    ["in a function", 'function add(id: string): void {\nregisterRootContext(id, () => new Root());\n}\nadd("one");\nadd("two");'],
+    ["by a value", 'const add = registerRootContext;\nadd("one", () => new Root());\nregisterRootContext("two", () => new Root());'],
   ])("%s is chosen by it", async (_where, registrations) => {
-    const compiled = await compileSource(`${root}\n${registrations}`);
-    expect(compiled.imports).toContain("env.proxy_get_property");
-  });
+    const { bytes, imports } = await compileSource(`${root}\n${registrations}`);
+    expect(imports).toContain("env.proxy_get_property");
+    for (const rootId of ["one", "two"]) expect((await loadFilter(bytes, { rootId })).trap).toBeNull();
+    await expect(loadFilter(bytes, { rootId: "three" })).rejects.toThrow("registered are");
+  }); // prettier-ignore
 });

@@ -6,6 +6,7 @@ const cold = [
   "*/assembly/abort/encodeNumber",
   "*/assembly/heap/collect",
   "*/assembly/heap/grow",
+  "*/assembly/heap/hasRoom",
   "*/assembly/heap/hold",
   "*/assembly/heap/makeRoom",
   "*/assembly/heap/release",

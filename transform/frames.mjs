@@ -4,6 +4,7 @@
 // small filter, and more of its time.
 
 import { SDK } from "./contexts.mjs";
+import { childrenOf, functionInfos, infoOf } from "./expressions.mjs";
 
 const STACK_POINTER = "~lib/memory/__stack_pointer";
 const STACK_CHECK = "~stack_check";
@@ -18,10 +19,7 @@ const MOST_STORED = 32;
 export function trimFrames(module, binaryen, program, sharesContext) {
   if (typeof module.getNumFunctions !== "function" || typeof binaryen.Block?.setChildAt !== "function") return;
   const children = childrenOf(binaryen);
-  const infos = Array.from({ length: module.getNumFunctions() }, (_, i) =>
-    binaryen.getFunctionInfo(module.getFunctionByIndex(i)),
-  );
-  const frames = infos
+  const frames = functionInfos(module, binaryen)
     .filter((info) => !info.module && info.body)
     .map((info) => {
       const objects = objectParameters(program.instancesByName.get(info.name)?.signature);
@@ -102,10 +100,7 @@ class Frame {
   }
 
   #infoOf(expression) {
-    const id = this.binaryen.getExpressionId(expression);
-    // There is nothing to say of these, and binaryen says so by failing.
-    const isBare = id === this.binaryen.UnreachableId || id === this.binaryen.NopId;
-    return isBare ? { id } : this.binaryen.getExpressionInfo(expression);
+    return infoOf(this.binaryen, expression);
   }
 
   #replace(block, at, expression) {
@@ -228,35 +223,4 @@ function zeros(module, pointer, size) {
     else stores.push(module.i32.store(at, 4, pointer(), module.i32.const(0)));
   }
   return module.block(null, stores);
-}
-
-/** For each kind of expression that asc writes what is inside; a function with others stays as it is. */
-function childrenOf(binaryen) {
-  const none = () => [];
-  return {
-    [binaryen.BlockId]: (info) => info.children,
-    [binaryen.IfId]: (info) => [info.condition, info.ifTrue, info.ifFalse],
-    [binaryen.LoopId]: (info) => [info.body],
-    [binaryen.BreakId]: (info) => [info.condition, info.value],
-    [binaryen.SwitchId]: (info) => [info.condition, info.value],
-    [binaryen.CallId]: (info) => info.operands,
-    [binaryen.CallIndirectId]: (info) => [...info.operands, info.target],
-    [binaryen.LocalGetId]: none,
-    [binaryen.GlobalGetId]: none,
-    [binaryen.GlobalSetId]: (info) => [info.value],
-    [binaryen.LoadId]: (info) => [info.ptr],
-    [binaryen.StoreId]: (info) => [info.ptr, info.value],
-    [binaryen.ConstId]: none,
-    [binaryen.UnaryId]: (info) => [info.value],
-    [binaryen.BinaryId]: (info) => [info.left, info.right],
-    [binaryen.SelectId]: (info) => [info.ifTrue, info.ifFalse, info.condition],
-    [binaryen.DropId]: (info) => [info.value],
-    [binaryen.ReturnId]: (info) => [info.value],
-    [binaryen.NopId]: none,
-    [binaryen.UnreachableId]: none,
-    [binaryen.MemorySizeId]: none,
-    [binaryen.MemoryGrowId]: (info) => [info.delta],
-    [binaryen.MemoryCopyId]: (info) => [info.dest, info.source, info.size],
-    [binaryen.MemoryFillId]: (info) => [info.dest, info.value, info.size],
-  };
 }
