@@ -2,7 +2,7 @@
 
 import { beforeAll, describe, expect, test } from "vitest";
 
-import { chain, type FilterOptions, loadFilter, ProxyState } from "../src/index.ts";
+import { chain, type Filter, type FilterOptions, loadFilter, ProxyState } from "../src/index.ts";
 import "../src/vitest.ts";
 import { type Compiled, compileFilter, compileSource } from "./support/compile.ts";
 
@@ -105,7 +105,7 @@ describe("a chain", () => {
       }
       registerRootContext("", () => new Root());`);
     const proxy = new ProxyState();
-    const filters = [];
+    const filters: Filter[] = [];
     for (const config of ["a", "b"]) filters.push(await loadFilter(bytes, { proxy, name: config, config }));
     const connection = chain(filters).connection();
     connection.connect();

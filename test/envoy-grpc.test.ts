@@ -2,6 +2,7 @@
 
 import { dirname } from "node:path";
 import { createServer, type Server } from "node:http";
+import type { ServerStreamResponseOptions } from "node:http2";
 import type { AddressInfo } from "node:net";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -25,7 +26,8 @@ const opening: Record<string, (call: ServerCall) => void> = {
   TrailersOnly: (call) =>
     call.stream.respond(
       { ":status": 200, "content-type": "application/grpc", "grpc-status": "5", "grpc-message": "not there" },
-      { endStream: true, sendDate: false },
+      // Node takes sendDate too, which its types do not have.
+      { endStream: true, sendDate: false } as ServerStreamResponseOptions,
     ),
 };
 

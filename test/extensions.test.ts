@@ -74,7 +74,7 @@ describe("a stats sink", () => {
     const gauges = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`gauge${i}`, i]));
     const size = (count: number): number => {
       const { events } = filter.statsUpdate({ gauges: gauges(count) });
-      return (events.find((event) => event.kind === "callback") as { args: number[] }).args[1]!;
+      return events.find((event) => event.kind === "callback")!.args[1]!;
     };
     expect([size(1), size(2), size(25)]).toEqual([66, 148, 1_413_817_617]);
     expect(said(filter.statsUpdate({ gauges: gauges(25), unused: 300 }))).toEqual(["stats 0 25"]);

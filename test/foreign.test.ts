@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 
 const send = async (filter: Filter, headers: Record<string, string>): Promise<string> =>
-  (await filter.request({ url: "/path", headers })).text().replace(/\n$/, "");
+  (await filter.request({ path: "/path", headers })).text().replace(/\n$/, "");
 
 describe("Envoy's functions", () => {
   testForeignFunctions(async (headers) => send(await loadFilter(compiled.bytes), headers));

@@ -36,9 +36,8 @@ beforeAll(async () => {
   const abort = (message: Pointer, _file: Pointer, line: number): never => {
     throw new Error(`${message ? guest.__getString(message) : "abort"} in line ${line}`);
   };
-  ({ exports: guest } = await instantiate<Guest>(binary, {
-    env: { abort, proxy_log: () => 0 },
-  }));
+  const env = { abort, proxy_log: () => 0 };
+  ({ exports: guest } = await instantiate<Guest>(binary, { env }));
 });
 
 const toBytes = (text: string | Uint8Array): Uint8Array =>

@@ -9,6 +9,7 @@ import {
   type FilterOptions,
   HostFault,
   hostProfiles,
+  type HostName,
   type HostVariant,
   LoadError,
   loadFilter,
@@ -234,7 +235,7 @@ describe("the option host", () => {
     ["nginx", { failurePolicy: "open" }],
     ["kong", { mainThread: true }],
     [{ version: "1.34" }, { allowOnHeadersStopIteration: true }],
-  ] as [FilterOptions["host"], FilterOptions][])(
+  ] as [HostName | HostVariant, FilterOptions][])(
     "refuses settings that the host does not have: %j %j",
     async (host, options) => {
       const setting = Object.keys(options)[0]!;
@@ -804,7 +805,7 @@ describe("properties in nginx", () => {
       }
       registerHttpContext(() => new Probe());`));
   });
-  const read = async (host: FilterOptions["host"], paths: string, options: FilterOptions = {}) => {
+  const read = async (host: HostName | HostVariant, paths: string, options: FilterOptions = {}) => {
     const filter = await loadFilter(probe, { host, ...options });
     const request = { path: "/a?b=c", headers: { "x-paths": paths } };
     const { logs } = await filter.request(request, { upstream });

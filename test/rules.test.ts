@@ -30,7 +30,7 @@ async function chosen(config: unknown, request: Request, prefix = "xds."): Promi
   };
   const filter = await loadFilter(compiled.bytes, { config, properties });
   const headers = { host, ...(consumer !== undefined && { "x-mse-consumer": consumer }) };
-  return (await filter.request({ url: "/", headers })).text();
+  return (await filter.request({ path: "/", headers })).text();
 }
 
 const rule = (match: object, name = "rule"): object => ({ ...match, name });

@@ -3,7 +3,7 @@
 import { createServer, type IncomingMessage, request, type RequestListener, type Server } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 
 import { type FilterOptions, loadFilter, SystemClock } from "../src/index.ts";
 import type { Exchange } from "../src/serve/observer.ts";
@@ -273,15 +273,16 @@ describe("serve", () => {
 
   test("answers 500 when the filters cannot even be asked, and says why", async () => {
     const filter = await loadFilter(await compiled, { clock: new SystemClock() });
-    const open = (): never => {
+    vi.spyOn(filter, "open").mockImplementation(() => {
       throw new Error("no such filter");
-    };
+    });
     const errors: Error[] = [];
     const exchanges: Exchange[] = [];
-    const server = await serve(
-      { ...filter, random: filter.random, proxy: filter.proxy, open },
-      { port: 0, onExchange: (one) => void exchanges.push(one), onError: (error) => void errors.push(error) },
-    );
+    const server = await serve(filter, {
+      port: 0,
+      onExchange: (one) => void exchanges.push(one),
+      onError: (error) => void errors.push(error),
+    });
     closers.push(() => server.close());
     for (const method of ["GET", "POST"]) {
       const response = await fetch(server.url, { method, ...(method === "POST" && { body: "body" }) });

@@ -67,7 +67,7 @@ describe("timers", () => {
     const seen: (string | null)[] = [];
     const headers = { "x-after": "20" };
     await filter.request(
-      { url: "/", headers },
+      { path: "/", headers },
       {
         upstream: (request) => {
           seen.push(request.headers.get("x-set"));
@@ -95,7 +95,7 @@ describe("timers", () => {
 
   test("of 0 milliseconds wait for one", async () => {
     const filter = await start("");
-    await filter.request({ url: "/", headers: { "x-after": "0" } }, { upstream: () => ({}) });
+    await filter.request({ path: "/", headers: { "x-after": "0" } }, { upstream: () => ({}) });
     advance(filter, 10);
     expect(said(filter)).toEqual(["1 from a stream"]);
   });

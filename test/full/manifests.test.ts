@@ -191,13 +191,48 @@ describe.skipIf(missingGo !== undefined)("a cluster", () => {
     expect(spoilt!.spec.pluginConfig).toEqual({ ...configuration, on: false });
   });
 
-  test.each([
-    ["istio", (spec: Spec) => (spec.url = "localhost:5000/acme/f:1"), "istio", /unsupported scheme: localhost/],
-    ["istio", (spec: Spec) => (spec.pluginName = ""), "cluster", /should be at least 1 chars long/],
-    ["istio-traffic-extension", (spec: Spec) => (spec.wasm.typ = "HTTP"), "cluster", /unknown field/],
-    ["envoy-gateway", (spec: Spec) => (spec.wasm[0].rootId = "r"), "cluster", /unknown field/],
-    ["higress", (spec: Spec) => (spec.failStrategy = "FAIL_RELOAD"), "cluster", /Unsupported value/],
-  ] as const)("refuses another %s", async (target, spoil, by, error) => {
+  test.each<[string, (spec: Spec) => void, "istio" | "cluster", RegExp]>([
+    [
+      "istio",
+      (spec) => {
+        spec.url = "localhost:5000/acme/f:1";
+      },
+      "istio",
+      /unsupported scheme: localhost/,
+    ],
+    [
+      "istio",
+      (spec) => {
+        spec.pluginName = "";
+      },
+      "cluster",
+      /should be at least 1 chars long/,
+    ],
+    [
+      "istio-traffic-extension",
+      (spec) => {
+        spec.wasm.typ = "HTTP";
+      },
+      "cluster",
+      /unknown field/,
+    ],
+    [
+      "envoy-gateway",
+      (spec) => {
+        spec.wasm[0].rootId = "r";
+      },
+      "cluster",
+      /unknown field/,
+    ],
+    [
+      "higress",
+      (spec) => {
+        spec.failStrategy = "FAIL_RELOAD";
+      },
+      "cluster",
+      /Unsupported value/,
+    ],
+  ])("refuses another %s", async (target, spoil, by, error) => {
     const document = parse(await project.manifest(plain, target));
     spoil(document.spec);
     const [verdict] = await validate([stringify(document)]);

@@ -20,6 +20,7 @@ export async function loadGuest<Guest extends ASUtil & Record<string, unknown>>(
   const abort = (message: number, _file: number, line: number): never => {
     throw new Error(`${message ? guest.__getString(message) : "abort"} in line ${line}`);
   };
-  const { exports: guest } = await instantiate<Guest>(binary, { env: { abort, proxy_log: () => 0 } });
+  const env = { abort, proxy_log: () => 0 };
+  const { exports: guest } = await instantiate<Guest>(binary, { env });
   return guest;
 }

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { command, type Outcome } from "./command.ts";
+import { command, type CommandResult } from "./command.ts";
 import { filterWat } from "./compile.ts";
 
 /** The digest that manifests pin in tests. */
@@ -60,7 +60,7 @@ export class ManifestProject {
   }
 
   /** Runs `manifest` on what proxy-wasm.json is to hold. */
-  async run(content: object, target: string, ...args: string[]): Promise<Outcome> {
+  async run(content: object, target: string, ...args: string[]): Promise<CommandResult> {
     this.put("proxy-wasm.json", JSON.stringify(content));
     return command(["manifest", target, "--file", this.file, ...args]);
   }

@@ -1,6 +1,6 @@
 // What a real Envoy answers to the property probe.
 
-import { Agent, createServer, request, type Server } from "node:http";
+import { Agent, createServer, type OutgoingHttpHeaders, request, type Server } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer, type Server as TcpServer } from "node:net";
 
 import { address, cluster, freePorts, type } from "./envoy-config.ts";
@@ -88,7 +88,8 @@ function startTcpUpstream(): TcpServer {
 /** Sends the request of a scenario and waits until all is over, an answer or none. */
 function send(port: number, scenario: PropertyScenario): Promise<void> {
   return new Promise((done) => {
-    const { method, path, headers, body, trailers } = scenario;
+    const { method, path, body, trailers } = scenario;
+    const headers = scenario.headers as OutgoingHttpHeaders;
     const agent = new Agent({ keepAlive: true });
     const finish = (): void => {
       agent.destroy();
