@@ -7,6 +7,7 @@ import { libraryFiles } from "assemblyscript/asc";
 /** What asc asks for by name of a runtime. */
 libraryFiles["rt/index-proxy-wasm"] = `
 import * as heap from "proxy-wasm/assembly/heap";
+import * as texts from "proxy-wasm/assembly/join";
 @global @unsafe function __new(size: usize, id: u32): usize { return heap.newObject(size, id); }
 @global @unsafe function __renew(object: usize, size: usize): usize { return heap.renew(object, size); }
 @global @unsafe function __link(parent: usize, child: usize, expectMultiple: bool): void { heap.link(parent, child); }
@@ -18,6 +19,7 @@ import * as heap from "proxy-wasm/assembly/heap";
 @global @unsafe function __realloc(block: usize, size: usize): usize { return heap.rehold(block, size); }
 @global @unsafe function __free(block: usize): void { heap.release(block); }
 @global @unsafe function __has_room(size: usize): bool { return heap.hasRoom(size); }
+@global function __join(a: string, b: string, c: string, d: string): string { return texts.join(a, b, c, d); }
 @global @unsafe function __begin_callback(): void { heap.beginCallback(); }
 @global @unsafe function __end_callback(): void { heap.endCallback(); }
 `;

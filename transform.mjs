@@ -14,6 +14,7 @@ import { trimFrames } from "./transform/frames.mjs";
 import { shortenLiterals } from "./transform/literals.mjs";
 import { registersOneRootContext } from "./transform/registrations.mjs";
 import { sharedClass } from "./transform/shared-context.mjs";
+import { joinTexts } from "./transform/texts.mjs";
 
 const { version: sdkVersion } = createRequire(import.meta.url)("./package.json");
 
@@ -69,6 +70,10 @@ const needing = {
 };
 
 export default class PruneExports {
+  afterParse(parser) {
+    joinTexts(parser.sources);
+  }
+
   afterCompile(module) {
     module?.addCustomSection?.("producers", producers());
     const instances = this.program?.instancesByName;

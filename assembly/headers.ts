@@ -3,6 +3,7 @@
 /// <reference path="./runtime.d.ts" />
 
 import { isField } from "./field";
+import { bytesOfLiteral, isFieldLiteral } from "./literals";
 import { reserve } from "./memory";
 import { COUNT_SIZE, countPairs, sameName, SIZES_SIZE } from "./pairs";
 import { decode, encode, MAX_BYTES_PER_UNIT, sizeOf } from "./utf8";
@@ -54,7 +55,7 @@ export class Headers {
     const from = changetype<usize>(value);
     const block = withRoom(changetype<usize>(this), changetype<usize>(name), (sizeOf(from) >> 1) * MAX_BYTES_PER_UNIT);
     const at = open(block, changetype<usize>(name));
-    close(block, at, encode(from, at));
+    if (at) close(block, at, writeField(from, at));
     return this;
   }
 
@@ -62,6 +63,7 @@ export class Headers {
   appendBytes(name: string, value: Uint8Array): this {
     const block = withRoom(changetype<usize>(this), changetype<usize>(name), value.byteLength);
     const at = open(block, changetype<usize>(name));
+    if (!at || !isField(value.dataStart, value.byteLength)) return this;
     memory.copy(at, value.dataStart, value.byteLength);
     close(block, at, at + value.byteLength);
     return this;
@@ -230,19 +232,31 @@ function withRoom(list: usize, name: usize, valueSize: usize): usize {
   return larger;
 }
 
-/** Begins an entry: writes its name and gives the address of its value. */
+/** Begins an entry: writes its name and gives the address of its value, 0 when the name is no field. */
 function open(block: usize, name: usize): usize {
   const entry = endOf(block);
-  const end = encode(name, entry + SIZES_SIZE);
+  const end = writeField(name, entry + SIZES_SIZE);
+  if (!end) return 0;
   store<u32>(entry, (end - entry - SIZES_SIZE) as u32);
   store<u8>(end, 0);
   return end + 1;
 }
 
-/** Ends the entry whose value stands between these addresses; what is no field is left out. */
+/** Writes the string at `text` to `out` and gives the address behind it, 0 when it is no field. */
+function writeField(text: usize, out: usize): usize {
+  const bytes = bytesOfLiteral(text);
+  if (isFieldLiteral(bytes)) {
+    const size = sizeOf(text) >> 1;
+    memory.copy(out, bytes, size);
+    return out + size;
+  }
+  const end = encode(text, out);
+  return isField(out, end - out) ? end : 0;
+}
+
+/** Ends the entry whose value stands between these addresses; without an end it is left out. */
 function close(block: usize, value: usize, valueEnd: usize): void {
-  const name = endOf(block) + SIZES_SIZE;
-  if (!isField(name, value - 1 - name) || !isField(value, valueEnd - value)) return;
+  if (!valueEnd) return;
   store<u32>(endOf(block), (valueEnd - value) as u32, 4);
   store<u8>(valueEnd, 0);
   store<u32>(block, load<u32>(block) + 1);
