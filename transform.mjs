@@ -100,9 +100,8 @@ export default class PruneExports {
       module.addFunctionExport("accept", name);
     }
     const replace = (name, body) => {
-      if (!module.getFunction(name)) return;
-      module.removeFunction(name);
-      module.addFunction(name, createType([]), i32, [], body);
+      const replaced = module.getFunction(name);
+      if (replaced) this.binaryen.Function.setBody(replaced, body);
     };
     const shared = sharedClass(this.program, overridden);
     if (shared) {
@@ -115,7 +114,10 @@ export default class PruneExports {
     }
     if (registersOneRootContext(module, this.binaryen))
       replace(`${SDK}registry/chooseRootContext`, module.unreachable());
-    if (!bothKinds) replace(`${SDK}registry/hasBothKinds`, module.i32.const(0));
+    if (!bothKinds) {
+      replace(`${SDK}registry/hasBothKinds`, module.i32.const(0));
+      replace(`${SDK}registry/decide`, module.unreachable());
+    }
     // Whether a stream is over is asked by what answers it, and told in the callbacks of its end.
     const answering =
       ["closeStream", "send"].some((name) => instances.has(`${SDK}stream/${name}`)) &&

@@ -314,12 +314,12 @@ export class RootContext extends Context {
     return checked(changetype<usize>("proxy_done"), proxy_done(), FOUND_OR_NOT, memory.data(4));
   }
 
-  /** Makes the context of a new HTTP stream; `null` leaves the stream alone. */
+  /** Makes the context of a new HTTP stream, a new one for each; `null` leaves the stream alone. */
   createHttpContext(): HttpContext | null {
     return null;
   }
 
-  /** Makes the context of a new TCP connection; `null` leaves the connection alone. */
+  /** Makes the context of a new TCP connection, a new one for each; `null` leaves the connection alone. */
   createStreamContext(): StreamContext | null {
     return null;
   }

@@ -21,8 +21,8 @@ let httpFactory: usize = 0;
 let streamFactory: usize = 0;
 
 /**
- * Says what makes the context of each HTTP stream, for a filter that needs no configuration. Call it at the top level
- * of the entry file.
+ * Says what makes the context of each HTTP stream, a new one for each, for a filter that needs no configuration. Call it
+ * at the top level of the entry file.
  */
 export function registerHttpContext(create: () => HttpContext): void {
   httpFactory = changetype<usize>(create);
@@ -30,8 +30,8 @@ export function registerHttpContext(create: () => HttpContext): void {
 }
 
 /**
- * Says what makes the context of each TCP connection, for a filter that needs no configuration. Call it at the top level
- * of the entry file. A module may serve both HTTP and TCP.
+ * Says what makes the context of each TCP connection, a new one for each, for a filter that needs no configuration. Call
+ * it at the top level of the entry file. A module may serve both HTTP and TCP.
  */
 export function registerStreamContext(create: () => StreamContext): void {
   streamFactory = changetype<usize>(create);
@@ -54,8 +54,8 @@ let registrations: RootRegistration | null = null;
 
 /**
  * Says what makes the root context of each plugin configuration with this root id (`root_id` in Envoy, `pluginName`
- * in Istio). A module with a single registration uses it for every root id; with several, one that is not registered
- * is refused. Call it at the top level of the entry file.
+ * in Istio), a new one for each. A module with a single registration uses it for every root id; with several, one that
+ * is not registered is refused. Call it at the top level of the entry file.
  */
 export function registerRootContext(rootId: string, create: () => RootContext): void {
   registrations = new RootRegistration(rootId, create, registrations);
@@ -142,6 +142,7 @@ export function create(id: u32, parent: u32): void {
 
 function add(context: usize, id: u32): void {
   if (!context) return;
+  if (idOf(context) != id) throw new Error("not a new context: each stream needs one of its own");
   put(context, id);
   if (++live > mask) grow();
   if (ASC_RUNTIME == 1) countContexts(live);

@@ -65,4 +65,8 @@ test("an ASCII string takes one byte a character, one that nothing uses none", a
   expect(has(bytes, "Grüße", "utf16le")).toBe(true);
   // What the SDK says of a callout, which this filter does not make.
   expect(has(bytes, "proxy_http_call", "latin1")).toBe(false);
+  // What it says of a context of its own for each stream, which this filter needs as little.
+  expect(has(bytes, "not a new context", "latin1")).toBe(false);
+  const { bytes: separate } = await compileSource(source.replace("HttpContext {", "HttpContext { kept: u32 = 0;"));
+  expect(has(separate, "not a new context", "latin1")).toBe(true);
 });

@@ -26,15 +26,18 @@ export function shortenLiterals(module, binaryen, optimizes, replace) {
   const segments = dataSegments(module);
   const literals = segments.filter(isAsciiString);
   const others = segments.filter((segment) => !literals.includes(segment));
+  // Before what nobody uses is gone: of a filter that makes no object, these numbers too.
+  const at = numberOf(module, binaryen, DATA_END);
+  const heapBase = numberOf(module, binaryen, HEAP_BASE);
   // Functions that were only called by exports that are gone; in debug builds all stay.
   if (optimizes) module.runPasses(["remove-unused-module-elements"]);
   const referred = referredAddresses(module, others);
   const used = literals.filter(isAmong(referred));
   const fit = Buffer.concat(used.filter(isField).map(toRecord));
   const unfit = Buffer.concat(used.filter((literal) => !isField(literal)).map(toRecord));
-  const at = growStaticData(module, binaryen, fit.length + unfit.length);
+  const grown = growStaticData(module, binaryen, fit.length + unfit.length);
   const { initial, max } = module.getMemoryInfo();
-  const pages = Math.max(initial, Math.ceil(numberOf(module, binaryen, HEAP_BASE) / 65_536));
+  const pages = Math.max(initial, Math.ceil((heapBase + grown) / 65_536));
   const data = [...others, { offset: at, data: Buffer.concat([fit, unfit]) }];
   const active = data.map(({ offset, data }) => ({ offset: module.i32.const(offset), data }));
   module.setMemory(pages, max ?? -1, null, active);
@@ -69,7 +72,9 @@ function isAsciiString({ offset, data }) {
 /** Every number in the code and in these segments that may be an address, in order. */
 function referredAddresses(module, segments) {
   const numbers = new Set();
-  for (const [, number] of module.emitText().matchAll(/i32\.const (\d+)/g)) numbers.add(Number(number));
+  // A segment's own address is no reference to it.
+  const code = module.emitText().replaceAll(/^ \(data .*$/gm, "");
+  for (const [, number] of code.matchAll(/i32\.const (\d+)/g)) numbers.add(Number(number));
   for (const { data } of segments) {
     for (let at = 0; at + 4 <= data.length; at += 4) numbers.add(data.readUInt32LE(at));
   }
@@ -103,17 +108,17 @@ function toRecord(literal) {
   return record;
 }
 
-/** Makes room behind static data and gives its address: shadow stack and heap move up. */
+/** Makes room behind static data and gives its size: shadow stack and heap move up. */
 function growStaticData(module, binaryen, size) {
-  const at = numberOf(module, binaryen, DATA_END);
   const more = (size + 15) & ~15;
   for (const name of [DATA_END, HEAP_BASE, STACK_POINTER]) {
+    if (!module.getGlobal(name)) continue;
     const { mutable, type } = binaryen.getGlobalInfo(module.getGlobal(name));
     const moved = module.i32.const(numberOf(module, binaryen, name) + more);
     module.removeGlobal(name);
     module.addGlobal(name, type, mutable, moved);
   }
-  return at;
+  return more;
 }
 
 /** The number that a global begins with. */
