@@ -7,7 +7,7 @@ import { calledContext, focus, sharedClass } from "./callback";
 import { configurationBytes, configurationText } from "./configuration";
 import { DnsAnswer, DnsHandler, startDns } from "./dns";
 import { proxy_done, proxy_set_tick_period_milliseconds } from "./env";
-import { isWaiting, mayAnswer, mayContinue } from "./flow";
+import { answered, continued, isWaiting, mayAnswer, mayContinue } from "./flow";
 import {
   GrpcCall,
   GrpcCallHandler,
@@ -531,7 +531,8 @@ export class HttpContext extends Context {
   private continueFlow(flow: usize, stream: StreamType): Status {
     if (!focusOn(changetype<usize>(this))) return Status.BadArgument;
     const may = mayContinue(flow);
-    return may == Status.Ok ? continueStream(stream) : may == Status.Empty ? Status.Ok : may;
+    if (may == Status.Ok) return continued(flow, continueStream(stream));
+    return may == Status.Empty ? Status.Ok : may;
   }
 
   /**
@@ -539,7 +540,9 @@ export class HttpContext extends Context {
    * and `onDone`: Envoy crashes there.
    */
   close(): Status {
-    return this.canAnswer() ? closeStream(StreamType.HttpRequest) : Status.BadArgument;
+    const flows = requestFlow(changetype<usize>(this));
+    const before = load<u16>(flows);
+    return this.canAnswer() ? answered(flows, before, closeStream(StreamType.HttpRequest)) : Status.BadArgument;
   }
 
   private canAnswer(): bool {
@@ -560,7 +563,11 @@ export class HttpContext extends Context {
     grpcStatus: i32 = 0xffff_ffff,
     details: string = "",
   ): Status {
-    return this.canAnswer() ? sendLocalResponse(statusCode, body, headers, grpcStatus, details) : Status.BadArgument;
+    const flows = requestFlow(changetype<usize>(this));
+    const before = load<u16>(flows);
+    return this.canAnswer()
+      ? answered(flows, before, sendLocalResponse(statusCode, body, headers, grpcStatus, details))
+      : Status.BadArgument;
   }
 
   /** As `sendLocalResponse`, with the body's bytes. */
@@ -571,8 +578,10 @@ export class HttpContext extends Context {
     grpcStatus: i32 = 0xffff_ffff,
     details: string = "",
   ): Status {
+    const flows = requestFlow(changetype<usize>(this));
+    const before = load<u16>(flows);
     return this.canAnswer()
-      ? sendLocalResponseBytes(statusCode, body, headers, grpcStatus, details)
+      ? answered(flows, before, sendLocalResponseBytes(statusCode, body, headers, grpcStatus, details))
       : Status.BadArgument;
   }
 }

@@ -73,6 +73,12 @@ export function mayContinue(state: usize): Status {
   return Status.BadArgument;
 }
 
+/** What the host has answered to continuing a held direction; one that it refuses stays held. */
+export function continued(state: usize, status: Status): Status {
+  if (status != Status.Ok) store<u8>(state, HELD);
+  return status;
+}
+
 /** Whether the direction whose state is at `state` is held, or in a callback that may hold it. */
 export function isWaiting(state: usize): bool {
   return (load<u8>(state) as u32) - HELD <= LET_GO - HELD;
@@ -91,4 +97,10 @@ export function mayAnswer(states: usize): bool {
   }
   if (isContinued()) store<u16>(states, ANSWERED | (ANSWERED << 8));
   return true;
+}
+
+/** What the host has answered to answering or closing a stream; one that it refuses stays what it was `before`. */
+export function answered(states: usize, before: u32, status: Status): Status {
+  if (isContinued() && status != Status.Ok) store<u16>(states, before);
+  return status;
 }

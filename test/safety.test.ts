@@ -90,6 +90,41 @@ describe("a held stream", () => {
     expect(lines).toEqual([expect.stringMatching(/^not continued/)]);
   });
 
+  test.each([
+    ["is continued", "proxy_continue_stream", "stream.continueRequest()", 200],
+    ["is answered", "proxy_send_local_response", 'stream.sendLocalResponse(403, "denied")', 403],
+    [
+      "is answered with bytes",
+      "proxy_send_local_response",
+      "stream.sendLocalResponseBytes(403, new Uint8Array(1))",
+      403,
+    ],
+  ])("%s at the second try when the host refuses the first", async (_what, call, act, status) => {
+    const { bytes } = await compileSource(later(`logInfo([${act}, ${act}].join(" "));`));
+    const lines: string[] = [];
+    const filter = await loadFilter(bytes, {
+      faults: { [call]: (count) => (count === 1 ? Status.InternalFailure : undefined) },
+      onLog: ({ message }) => lines.push(message),
+    });
+    expect(await filter.request("/", { upstream })).toHaveStatus(status);
+    expect(lines).toEqual([`${call} answered InternalFailure`, "10 0"]);
+  });
+
+  test.each(["stream.sendLocalResponse(403)", "stream.close()"])(
+    "is continued when the host refuses %s",
+    async (act) => {
+      const { bytes } = await compileSource(later(`logInfo([${act}, stream.continueRequest()].join(" "));`));
+      const lines: string[] = [];
+      const faults = {
+        proxy_send_local_response: Status.InternalFailure,
+        proxy_close_stream: Status.InternalFailure,
+      };
+      const filter = await loadFilter(bytes, { faults, onLog: ({ message }) => lines.push(message) });
+      expect(await filter.request("/", { upstream })).toHaveStatus(200);
+      expect(lines[1]).toBe("10 0");
+    },
+  );
+
   test("that is gone changes nobody else's headers", async () => {
     const { bytes } = await compileSource(`${imports}
       let first: Filter | null = null;
