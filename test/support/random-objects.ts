@@ -111,6 +111,9 @@ function statement(random: Random, depth: number): string {
     () => `for (let i = 0; i < ${random(300)}; i++) ${it}.text = i.toString() + ${it}.text.slice(0, 10);`,
     () => `held = heap.realloc(held ? held : heap.alloc(${random(20)}), ${1 + random(500)});`,
     () => `if (held) { heap.free(held); held = 0; }`,
+    () =>
+      `{ const many: string[] = []; for (let i = 0; i < ${40 + random(80)}; i++) many.push((i * 7919 % 101).toString() + ${text()}); ` +
+      `${it}.texts = many.sort((a, b) => { const l = a + "!", r = b + "!"; return l < r ? -1 : l > r ? 1 : 0; }).slice(-5); }`,
     () => `this.requestHeaders.copy();`,
     () => `__collect();`,
   ];
