@@ -2,10 +2,11 @@
 
 import { describe, expect, test } from "vitest";
 
-import { loadFilter } from "../src/index.ts";
+import { Action, loadFilter } from "../src/index.ts";
 import { compileSource } from "./support/compile.ts";
 import { explainMissingEnvoy, findEnvoy, freePort, startEnvoy } from "./support/envoy.ts";
 import { filterInEnvoy } from "./support/filter-in-envoy.ts";
+import { StubHost } from "./support/stub-host.ts";
 
 const envoy = findEnvoy();
 if (!envoy) explainMissingEnvoy();
@@ -82,11 +83,39 @@ test.skipIf(!envoy)("does the same in a real Envoy", async () => {
   expect(outcomes[0]!.seen.map(([status]) => status)).toEqual([200, 403, 200]);
 });
 
+test.each([["shared", shared], ["of its own", separate]])("a context %s outlives streams that end late or that nobody announced", async (_what, source) => {
+  const host = new StubHost((await compileSource(source)).bytes, "");
+  host.call("proxy_on_context_create", 2, 1);
+  expect(host.call("proxy_on_request_headers", 2, 0, 1)).toBe(Action.Continue);
+  host.call("proxy_on_delete", 2);
+  for (const id of [2, 0, 1, 77, 0xffffffff]) {
+    expect(host.call("proxy_on_request_headers", id, 0, 1)).toBe(Action.Continue);
+    expect(host.call("proxy_on_response_headers", id, 0, 1)).toBe(Action.Continue);
+    host.call("proxy_on_delete", id);
+  }
+  host.call("proxy_on_context_create", 3, 1);
+  expect(host.call("proxy_on_request_headers", 3, 0, 1)).toBe(Action.Continue);
+}); // prettier-ignore
+
+test("the host's own calls reach the stream they are for, and not the root context", async () => {
+  const { bytes } = await compileSource(`${imports}
+    class Filter extends HttpContext {
+      override onForeignFunction(functionId: u32, _size: u32): void { logInfo("called " + functionId.toString()); }
+    }
+${register}`);
+  const filter = await loadFilter(bytes);
+  expect(filter.foreignFunction(1).logs).toEqual([]);
+  const stream = filter.stream();
+  stream.requestHeaders({ ":method": "GET", ":path": "/" });
+  expect(stream.foreignFunction(2).logs.map(({ message }) => message)).toEqual(["called 2"]);
+});
+
 describe("a filter has contexts of their own", () => {
   const callback = "override onRequestHeaders(_count: u32, _endOfStream: bool): Action {";
   test.each([
     ["with a constructor", `class Filter extends HttpContext { constructor() { super(); logInfo("made"); } ${callback} return 0; } }`, register],
     ["that hear of the end", `class Filter extends HttpContext { override onLog(): void { logInfo("end"); } ${callback} return 0; } }`, register],
+    ["that the host calls by itself", `class Filter extends HttpContext { override onForeignFunction(_id: u32, _size: u32): void { logInfo("called"); } ${callback} return 0; } }`, register],
     ["that continue", `class Filter extends HttpContext { ${callback} this.continueRequest(); return Action.Pause; } }`, register],
     ["that call out", `class Filter extends HttpContext { ${callback} return this.pauseFor(this.httpCall<Filter>(new HttpCall("a").get("/"), (self, response) => { logInfo("answered"); })); } }`, register],
     ["that are handed on", `let last: HttpContext | null = null; class Filter extends HttpContext { ${callback} last = this; return 0; } }`, register],

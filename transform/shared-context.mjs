@@ -20,8 +20,8 @@ const keeping = [
   "queues/subscribeBytes",
 ].map((name) => SDK + name);
 
-/** Callbacks of a stream's end. */
-const ends = ["onDone", "onLog", "onDelete"];
+/** Callbacks of a stream's end, and the one that a host calls for the root context too. */
+const own = ["onDone", "onLog", "onDelete", "onForeignFunction"];
 
 /**
  * The number of the class whose one context can stand for all, 0 when there is none. `overridden` are the callbacks that
@@ -29,7 +29,7 @@ const ends = ["onDone", "onLog", "onDelete"];
  */
 export function sharedClass(program, overridden) {
   const instances = program.instancesByName;
-  if (keeping.some((name) => instances.has(name)) || ends.some((name) => overridden.has(name))) return 0;
+  if (keeping.some((name) => instances.has(name)) || own.some((name) => overridden.has(name))) return 0;
   const name = registeredClass(program.sources);
   if (!name) return 0;
   const made = [...instances.values()].filter((element) => element.constructorInstance && isAuthors(element));
