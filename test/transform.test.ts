@@ -1,3 +1,7 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { join, relative } from "node:path";
+
+import { libraryFiles } from "assemblyscript/asc";
 import { describe, expect, test } from "vitest";
 
 import { loadFilter } from "../src/index.ts";
@@ -223,6 +227,37 @@ describe("the runtimes", () => {
     const source = `${imports} class F extends HttpContext { ${onRequestHeaders} } registerHttpContext(() => new F());`;
     const compiled = await compileSource(source, ["--runtime", runtime]);
     expect(callbacks(compiled)).toEqual(["proxy_on_request_headers"]);
+  });
+
+  test("one of the author's own finds every object that a function has", async () => {
+    const source = `${imports}
+      class Item { constructor(readonly name: string) {} }
+      function collected(): Item { __collect(); return new Item("other"); }
+      function name(item: Item, other: Item): string { return item.name + " " + other.name; }
+      class Filter extends HttpContext {
+        override onRequestHeaders(count: u32, _endOfStream: bool): Action {
+          const seen = name(new Item(count.toString()), collected());
+          assert(seen == count.toString() + " other", seen);
+          return Action.Continue;
+        }
+      }
+      registerHttpContext(() => new Filter());`;
+    // asc's own one, as a file of the author's would stand there.
+    await mkdir(join(import.meta.dirname, "build"), { recursive: true });
+    const folder = await mkdtemp(join(import.meta.dirname, "build/runtime-"));
+    try {
+      for (const name of ["itcms", "tlsf"]) {
+        const own = libraryFiles[`rt/${name}`]!.replaceAll('"./', '"rt/').replaceAll('"../', '"');
+        await writeFile(join(folder, `${name}.ts`), own);
+      }
+      await writeFile(join(folder, "own.ts"), 'import "./tlsf";\nimport "./itcms";\n');
+      const compiled = await compileSource(source, ["--runtime", relative(process.cwd(), join(folder, "own"))]);
+      const filter = await loadFilter(compiled.bytes);
+      for (let i = 0; i < 3; i++) expect((await filter.request("/", { upstream: () => ({}) })).status).toBe(200);
+      expect(filter.trap).toBeNull();
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });
 

@@ -10,14 +10,16 @@ const STACK_POINTER = "~lib/memory/__stack_pointer";
 const STACK_CHECK = "~stack_check";
 /** Nothing comes after it. */
 const ABORT = `${SDK}abort/abort`;
-/** What collects: our runtime, and everything in asc's own ones. */
-const COLLECTING = /^~lib\/proxy-wasm\/assembly\/heap\/collect$|^~lib\/rt\/(itcms|tcms|stub|tlsf)\//;
+/** What collects: our runtime, and everything in asc's own one. Of another runtime nobody knows. */
+const COLLECTING = /^~lib\/proxy-wasm\/assembly\/heap\/collect$|^~lib\/rt\/(itcms|tlsf)\//;
+const COLLECTORS = [`${SDK}heap/collect`, "~lib/rt/itcms/step"];
 const ENTRY_SIZE = 4;
 const MOST_STORED = 32;
 
 /** Trims every function of a program. `sharesContext`: the context of a callback is no object of the heap. */
 export function trimFrames(module, binaryen, program, sharesContext) {
   if (typeof module.getNumFunctions !== "function" || typeof binaryen.Block?.setChildAt !== "function") return;
+  if (!COLLECTORS.some((name) => module.getFunction(name))) return;
   const children = childrenOf(binaryen);
   const frames = functionInfos(module, binaryen)
     .filter((info) => !info.module && info.body)
