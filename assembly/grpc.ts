@@ -181,6 +181,12 @@ export class GrpcStream extends GrpcRequest {
     return checked(changetype<usize>("proxy_grpc_send"), status, DONE, memory.data(4));
   }
 
+  /** Stops it at once; its handler is not called any more. `NotFound` when it is over. */
+  override cancel(): Status {
+    this.isClosed = true;
+    return super.cancel();
+  }
+
   /** Says that nothing more will be sent; the server may still send. */
   close(): Status {
     if (this.isClosed) return Status.Ok;
@@ -248,6 +254,7 @@ export abstract class GrpcStreamHandler extends CallHandler {
 
   /** The context goes; the call is cancelled. @internal */
   override onForgotten(id: u32): void {
+    this.stream!.isClosed = true;
     proxy_grpc_cancel(id);
   }
 }

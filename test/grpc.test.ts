@@ -195,7 +195,7 @@ describe("a gRPC stream", () => {
       call = one;
       one.send("cancel me");
     };
-    expect((await said("stream greeter Talk", { greeter })).at(-1)).toBe("cancel 0 1");
+    expect((await said("stream greeter Talk", { greeter })).slice(-2)).toEqual(["cancel 0 1", "closed true send 2"]);
     expect(call!.state).toBe("cancelled");
     expect(call!.signal.aborted).toBe(true);
     expect(() => call!.send("late")).toThrow("gRPC stream 6 to greeter is not open any more: cancelled");
@@ -266,6 +266,9 @@ describe("a gRPC stream", () => {
     stream.reset();
     expect(stream.grpcCalls.map(({ state }) => state)).toEqual(["cancelled", "cancelled"]);
     expect(filter.grpcCalls).toEqual([]);
+    const later = filter.stream();
+    later.requestHeaders(head("late"));
+    expect(messages(later.logs)).toEqual(["closed true send 2"]);
   });
 
   test("is cancelled when the plugin goes", async () => {

@@ -30,6 +30,14 @@ function describe(response: GrpcResponse): string {
   return "status " + (response.status as i32).toString() + " " + response.statusMessage;
 }
 
+function state(stream: GrpcStream): string {
+  const isClosed = stream.isClosed;
+  return "closed " + isClosed.toString() + " send " + (stream.send(bytes("late")) as i32).toString();
+}
+
+/** The stream that was opened last. */
+let newest: GrpcStream | null = null;
+
 class Root extends RootContext {
   override onConfigure(_configurationSize: u32): bool {
     if (this.configuration == "configure") {
@@ -79,6 +87,7 @@ class Talk extends GrpcStreamHandler {
     const stream = this.stream!;
     if (said == "cancel me") {
       logInfo("cancel " + (stream.cancel() as i32).toString() + " " + (stream.cancel() as i32).toString());
+      logInfo(state(stream));
       this.owner.resume();
     } else if (said == "close me") {
       logInfo("close " + (stream.close() as i32).toString() + " " + (stream.send(message) as i32).toString());
@@ -123,6 +132,7 @@ class Stream extends HttpContext {
       this.call("greeter", "Forget");
       this.talk("greeter", "Forget");
     }
+    if (words[0] == "late") logInfo(state(newest!));
     if (words[0] == "mark") logInfo(this.command);
     if (words[0] == "memory") logInfo(memory.size().toString());
     return Action.Continue;
@@ -148,6 +158,7 @@ class Stream extends HttpContext {
 
   private talk(cluster: string, method: string): Status {
     const stream = new GrpcStream(cluster, "acme.Greeter", method).metadata("x-token", "secret");
+    newest = stream;
     const status = this.grpcStream(stream, new Talk(this));
     logInfo("stream " + (status as i32).toString() + " send " + (stream.send(bytes("hello")) as i32).toString());
     return status;
