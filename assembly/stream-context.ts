@@ -65,13 +65,17 @@ export class StreamContext extends Context {
 
   /**
    * Lets held downstream data, or a held new connection, go on after the running callback. There is no such call for
-   * the upstream's data: Envoy answers `Unimplemented`.
+   * the upstream's data: Envoy answers `Unimplemented`. Where nothing is held, and when the connection is closed, Envoy
+   * answers `Ok` and does nothing: unlike an HTTP stream's, this call is safe at any time until `onDelete`.
    */
   continueDownstream(): Status {
     return focus(this.id) ? continueStream(StreamType.Downstream) : Status.BadArgument;
   }
 
-  /** Closes the client's connection when all is sent that went on before; what is held is lost. */
+  /**
+   * Closes the client's connection when all is sent that went on before; what is held is lost. Safe at any time until
+   * `onDelete`: once the connection is closed, Envoy answers `Ok` and does nothing.
+   */
   close(): Status {
     return focus(this.id) ? closeStream(StreamType.Downstream) : Status.BadArgument;
   }

@@ -80,4 +80,66 @@ export const connections: readonly Scenario[] = [
     tcp,
     on: { new_connection: [soon], tick: [...later, context(0), bufferSize(2), log("still there")] },
   },
+  // The same calls for HTTP crash Envoy when nothing is held, and at a stream's end. For TCP they do nothing.
+  ...["downstream_connection_close", "upstream_connection_close", "done", "log"].flatMap((callback) => [
+    { name: `closed in ${callback}`, needs, tcp, on: { [callback]: [close(2)] } },
+    { name: `closed by the upstream's number in ${callback}`, needs, tcp, on: { [callback]: [close(3)] } },
+    { name: `continued in ${callback}`, needs, tcp, on: { [callback]: [goOn(2)] } },
+  ]),
+  ...["new_connection", "downstream_data", "upstream_data"].map((callback) => ({
+    name: `continued in ${callback}, which goes on`,
+    needs,
+    tcp,
+    on: { [callback]: [goOn(2), 0] },
+  })),
+  {
+    name: "continued from a tick while nothing is held",
+    needs,
+    tcp,
+    on: { new_connection: [soon], tick: [...later, goOn(2)] },
+  },
+  {
+    name: "continued from a tick between two pieces",
+    needs,
+    tcp,
+    on: { downstream_data: inTurn([soon], []), tick: [...later, goOn(2)] },
+  },
+  {
+    name: "a held connection continued twice from a tick",
+    needs,
+    tcp,
+    on: { new_connection: [soon, 1], tick: [...later, goOn(2), goOn(2)] },
+  },
+  {
+    name: "held data continued twice from a tick",
+    needs,
+    tcp,
+    on: { downstream_data: inTurn([soon, 1], []), tick: [...later, goOn(2), goOn(2)] },
+  },
+  {
+    name: "held data continued from a tick while the upstream's is held",
+    needs,
+    tcp,
+    on: { upstream_data: inTurn([soon, 1], []), tick: [...later, goOn(2)] },
+  },
+  { name: "closed twice in downstream_data", needs, tcp, on: { downstream_data: [close(2), close(2)] } },
+  { name: "closed and continued in downstream_data", needs, tcp, on: { downstream_data: [close(2), goOn(2), 1] } },
+  { name: "continued and closed in new_connection", needs, tcp, on: { new_connection: [goOn(2), close(2), 1] } },
+  {
+    name: "closed and continued from a tick",
+    needs,
+    tcp,
+    on: { downstream_data: inTurn([soon, 1], []), tick: [...later, close(2), goOn(2)] },
+  },
+  {
+    name: "continued and closed at every end, without an upstream",
+    needs,
+    tcp,
+    response: { fails: "refused" },
+    on: {
+      downstream_connection_close: [goOn(2), close(2)],
+      done: [goOn(2), close(2)],
+      log: [goOn(2), close(2)],
+    },
+  },
 ];
