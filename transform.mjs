@@ -1,7 +1,7 @@
 // Takes out of a filter the callbacks that no class of it overrides, so that the proxy never crosses the boundary for
-// them, and warns about a context that overrides nothing. asc runs it after compilation, before optimization, which then
-// drops what only the removed exports reached. A compiler that is built differently keeps every export: the filter
-// works all the same.
+// them, and warns about a context that overrides nothing, and about libraries that need another runtime. asc runs it after
+// compilation, before optimization, which then drops what only the removed exports reached. A compiler that is built
+// differently keeps every export: the filter works all the same.
 
 import { createRequire } from "node:module";
 
@@ -12,6 +12,7 @@ import { keepApart } from "./transform/cold.mjs";
 import { bases, isContext, SDK } from "./transform/contexts.mjs";
 import { trimFrames } from "./transform/frames.mjs";
 import { shortenLiterals } from "./transform/literals.mjs";
+import { headerReaders } from "./transform/object-headers.mjs";
 import { registersOneRootContext } from "./transform/registrations.mjs";
 import { sharedClass } from "./transform/shared-context.mjs";
 import { joinTexts } from "./transform/texts.mjs";
@@ -133,6 +134,13 @@ export default class PruneExports {
       [...overridden].map((method) => `*#${method}`),
     );
     shortenLiterals(module, this.binaryen, this.program.options.optimizeLevelHint > 0, replace);
+    const readers = instances.has(`${SDK}heap/newObject`) ? headerReaders(this.program.sources) : [];
+    if (readers.length) {
+      this.stderr.write(
+        `WARNING: object headers (rt/common) are read in ${readers.join(", ")}. The runtime "proxy-wasm" lays them out ` +
+          `otherwise than asc's own ones, so this may go wrong without a word; "runtime": "incremental" fits.\n`,
+      );
+    }
     for (const idle of idleContexts(instances)) {
       this.stderr.write(
         `WARNING: class ${idle} overrides no callback, so the proxy never calls it. ` +

@@ -213,6 +213,21 @@ describe("the compiler warns", () => {
     expect(compiled.stderr).not.toContain("WARNING");
   });
 
+  test("of what reads object headers as asc's own runtimes write them, with the SDK's runtime only", async () => {
+    const source = `import { TOTAL_OVERHEAD } from "rt/common";
+      ${imports}
+      class Filter extends HttpContext {
+        override onRequestHeaders(count: u32, _endOfStream: bool): Action {
+          return count > TOTAL_OVERHEAD ? Action.Pause : Action.Continue;
+        }
+      }
+      registerHttpContext(() => new Filter());`;
+    const expected = /WARNING: object headers \(rt\/common\) are read in .*assembly\/index\.ts\. .*"incremental" fits/;
+    expect((await compileSource(source)).stderr).toMatch(expected);
+    const other = await compileSource(source, ["--runtime", "incremental"]);
+    expect(other.stderr).not.toContain("object headers");
+  });
+
   test("of nothing in a filter that has one", async () => {
     const compiled = await compileSource(`${imports}
       class Root extends RootContext { override createHttpContext(): HttpContext { return new Filter(); } }
