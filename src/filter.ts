@@ -465,7 +465,7 @@ interface PreparedModule {
   readonly show?: CoveredModule["show"];
 }
 
-/** The JSON of the module's source map, where there is one beside it. */
+/** What the plugin is told of itself, with the profile's defaults; throws when the profile's host has no such setting. */
 function pluginOptions(options: FilterOptions, profile: HostProfile): PluginOptions {
   for (const setting of ["allowOnHeadersStopIteration", "failurePolicy", "reloadBackoffMs"] as const) {
     if (options[setting] !== undefined) needSetting(profile, setting);

@@ -1,10 +1,9 @@
 // Continue, close, answer.
 
-import { StreamType } from "../../assembly/abi.ts";
+import { Status, StreamType } from "../../assembly/abi.ts";
+import { Refusal } from "../error.ts";
 import { decodePairs } from "../pairs.ts";
 import { type Family, unknownValue } from "./families.ts";
-import { Status } from "../../assembly/abi.ts";
-import { Refusal } from "../error.ts";
 
 export const streamCalls: Family = ({ vm, host }) => {
   const { title } = host.proxy.profile;
