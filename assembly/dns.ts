@@ -6,7 +6,7 @@ import { askCallData } from "./call-data";
 import { focus } from "./callback";
 import { envoy_resolve_dns } from "./env";
 import { answerData, answerSize, beginCall, write, written } from "./memory";
-import { CallHandler, PendingCalls } from "./pending-calls";
+import { CallHandler, delivererOf, PendingCalls } from "./pending-calls";
 import { checked, DONE } from "./status";
 import { decode } from "./utf8";
 
@@ -49,21 +49,15 @@ export function startDns(name: string, contextId: u32, handler: DnsHandler): Sta
 
 /** The `PendingCalls` of this kind, pinned; a managed variable would be in every filter. */
 let pending: usize = 0;
-/** `deliver`, as soon as there may be something to deliver. */
-let delivering: usize = 0;
 
 function pendingCalls(): PendingCalls {
-  if (!pending) {
-    pending = changetype<usize>(new PendingCalls());
-    delivering = changetype<usize>(deliver);
-  }
+  if (!pending) pending = changetype<usize>(new PendingCalls(changetype<usize>(deliver)));
   return changetype<PendingCalls>(pending);
 }
 
 /** Tells the handler of a name what came of it: `size` bytes of call data of the root context. */
 export function deliverDns(token: u32, size: u32): void {
-  // A function object begins with its index. Called by its type, that type would be in every filter.
-  if (delivering) call_indirect<void>(load<u32>(delivering), token, size);
+  if (pending) call_indirect<void>(delivererOf(pending), token, size);
 }
 
 function deliver(token: u32, size: u32): void {

@@ -15,7 +15,7 @@ import {
 import { HeaderMap } from "./header-map";
 import { Headers } from "./headers";
 import { answerBytes, answerData, answerSize, answerText, beginCall, reserve, write, written } from "./memory";
-import { CallHandler, PendingCall, PendingCalls } from "./pending-calls";
+import { CallHandler, delivererOf, PendingCall, PendingCalls } from "./pending-calls";
 import { checked, DONE } from "./status";
 
 /** What calls and streams have in common: where they go, and what they carry beside their messages. */
@@ -293,20 +293,14 @@ export enum GrpcEvent {
 
 /** The `PendingCalls` of this kind, pinned; a managed variable would be in every filter. */
 let pending: usize = 0;
-/** `deliver`, as soon as there may be something to deliver. */
-let delivering: usize = 0;
 
 /** Tells the handler of a call what the host says; false when there is none. */
 export function deliverGrpc(event: GrpcEvent, callId: u32, value: u32): bool {
-  // A function object begins with its index. Called by its type, that type would be in every filter.
-  return delivering ? call_indirect<bool>(load<u32>(delivering), event, callId, value) : false;
+  return pending ? call_indirect<bool>(delivererOf(pending), event, callId, value) : false;
 }
 
 function pendingCalls(): PendingCalls {
-  if (!pending) {
-    pending = changetype<usize>(new PendingCalls());
-    delivering = changetype<usize>(deliver);
-  }
+  if (!pending) pending = changetype<usize>(new PendingCalls(changetype<usize>(deliver)));
   return changetype<PendingCalls>(pending);
 }
 

@@ -6,7 +6,7 @@ import { proxy_get_buffer_bytes, proxy_get_header_map_value, proxy_http_call } f
 import { HeaderMap } from "./header-map";
 import { Headers } from "./headers";
 import { answerBytes, answerData, answerSize, answerText, beginCall, reserve, write, written } from "./memory";
-import { CallHandler, PendingCalls } from "./pending-calls";
+import { CallHandler, delivererOf, PendingCalls } from "./pending-calls";
 import { checked, DONE } from "./status";
 
 /**
@@ -230,21 +230,14 @@ export function countHttpCalls(contextId: u32): i32 {
 
 /** The `PendingCalls` of this kind, pinned; a managed variable would be in every filter. */
 let pending: usize = 0;
-/** `deliver`, as soon as there may be something to deliver. */
-let delivering: usize = 0;
 
 /** Tells the handler of a callout what came of it; false when there is none. */
 export function deliverHttpCall(callId: u32, headers: u32, bodySize: u32, trailers: u32): bool {
-  // A function object begins with its index. Called by its type, that type would be in every filter.
-  if (!delivering) return false;
-  return call_indirect<bool>(load<u32>(delivering), callId, headers, bodySize, trailers);
+  return pending ? call_indirect<bool>(delivererOf(pending), callId, headers, bodySize, trailers) : false;
 }
 
 function pendingCalls(): PendingCalls {
-  if (!pending) {
-    pending = changetype<usize>(new PendingCalls());
-    delivering = changetype<usize>(deliver);
-  }
+  if (!pending) pending = changetype<usize>(new PendingCalls(changetype<usize>(deliver)));
   return changetype<PendingCalls>(pending);
 }
 

@@ -32,6 +32,8 @@ export class PendingCall {
 
 /** The pending calls of one kind: hosts may use a number once for each kind. */
 export class PendingCalls {
+  /** The index of the function that delivers what a host says; the first field, for `delivererOf`. */
+  private deliverer: u32;
   private readonly byId: Map<u32, PendingCall> = new Map();
   /** The newest of each context. */
   private readonly byContext: Map<u32, PendingCall> = new Map();
@@ -39,7 +41,10 @@ export class PendingCalls {
   private starting: PendingCall | null = null;
   private readonly nextKind: usize = kinds;
 
-  constructor() {
+  /** `deliver` is the address of a function. It is called by its index: by its name, it would be in every filter. */
+  constructor(deliver: usize) {
+    // A function object begins with its index.
+    this.deliverer = load<u32>(deliver);
     kinds = __pin(changetype<usize>(this));
     forgetting = changetype<usize>((contextId: u32): void => {
       for (let kind = kinds; kind; kind = changetype<PendingCalls>(kind).nextKind) {
@@ -130,6 +135,11 @@ export class PendingCalls {
     this.byContext.set(call.contextId, call);
     this.byId.set(id, call);
   }
+}
+
+/** The index of the function that delivers to the `PendingCalls` at this address; their type would be in every filter. */
+export function delivererOf(calls: usize): u32 {
+  return load<u32>(calls);
 }
 
 /** The newest `PendingCalls`, pinned; a managed variable would be in every filter. */
