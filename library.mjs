@@ -1,6 +1,6 @@
-// What the SDK puts in place of parts of asc's library: the runtime `proxy-wasm`, and globals that asc would import from
-// a browser, which proxies do not offer. asc needs decorators here that editors cannot read, so this is text, and does
-// nothing but lead to the SDK's own files.
+// What the SDK puts in place of parts of asc's library: the runtime `proxy-wasm`, globals that asc would import from a
+// browser, which proxies do not offer, and a sort that keeps what it sorts. asc needs decorators here that editors cannot
+// read, so this is text, and does little but lead to the SDK's own files.
 
 import { libraryFiles } from "assemblyscript/asc";
 

@@ -142,7 +142,7 @@ export function create(id: u32, parent: u32): void {
 
 function add(context: usize, id: u32): void {
   if (!context) return;
-  if (idOf(context) != id) throw new Error("not a new context: each stream needs one of its own");
+  if (idOf(context) != id) throw new Error("not a new context: return a new one each time");
   put(context, id);
   if (++live > mask) grow();
   if (ASC_RUNTIME == 1) countContexts(live);
