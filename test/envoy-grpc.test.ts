@@ -177,7 +177,11 @@ describe.skipIf(!envoy)("in a real Envoy", () => {
       "trailing 2 none",
       "closed 3 three{via_upstream}",
     ]);
-    expect((await said("stream greeter Cancel")).slice(-2)).toEqual(["message cancel me", "cancel 0 1"]);
+    expect((await said("stream greeter Cancel")).slice(-3)).toEqual([
+      "message cancel me",
+      "cancel 0 1",
+      "closed true send 2",
+    ]);
     expect((await said("stream greeter TrailersOnly")).slice(2)).toEqual([
       "initial 0 nobody /p",
       "trailing 4 none",
