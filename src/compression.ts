@@ -2,7 +2,7 @@
 // Source: Envoy source/extensions/common/wasm/foreign.cc; a running Envoy 1.40.
 
 import { Status } from "../assembly/abi.ts";
-import { Refusal } from "./error.ts";
+import { Gap, Refusal } from "./error.ts";
 import { nodeZlib } from "./node-modules.ts";
 
 /** A zlib stream of zlib's usual level. Envoy's library, zlib-ng, finds other matches, so its bytes may differ. */
@@ -25,8 +25,8 @@ export function uncompress(bytes: Uint8Array): Uint8Array | Refusal {
 }
 
 function noZlib(name: string): Refusal {
-  return new Refusal(
-    Status.Unimplemented,
+  return new Gap(
+    "compress, uncompress, sign, verify_signature outside of Node",
     `${name} needs Node's zlib; elsewhere give a function of your own (foreign)`,
   );
 }

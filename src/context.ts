@@ -5,7 +5,7 @@
 import { BufferType, MapType, Status } from "../assembly/abi.ts";
 import type { Body } from "./body.ts";
 import { type ByteString, decodeText } from "./bytes.ts";
-import { Misuse, Refusal } from "./error.ts";
+import { Gap, Misuse, Refusal } from "./error.ts";
 import type { ForeignCaller, PropertyDeclaration } from "./foreign.ts";
 import type { HeaderMap } from "./header-map.ts";
 import type { LocalReply } from "./local-reply.ts";
@@ -91,7 +91,7 @@ export abstract class HostContext implements ForeignCaller {
     }
     if (toChange && type === BufferType.HttpRequestBody && this.phase === "on_request_headers") {
       const what = `a filter can set the request body in on_request_headers in ${title}`;
-      return new Refusal(Status.Unimplemented, `${what}; this host does not play it (test/known-gaps.json)`);
+      return new Gap("host: nginx, kong", `${what}; this host does not play it`);
     }
     if (phases.includes(this.phase)) return undefined;
     const what = `${bufferNames[type]} cannot be ${toChange ? "changed" : "read"} in ${this.phase}`;

@@ -3,7 +3,7 @@
 
 import { Status } from "../assembly/abi.ts";
 import { compress, uncompress } from "./compression.ts";
-import { Misuse, Refusal } from "./error.ts";
+import { Gap, Misuse, Refusal } from "./error.ts";
 import { makeFilterState } from "./filter-state.ts";
 import type { HostProfile } from "./profiles/profile.ts";
 import { bytesField, decodeMessage, numberField, textField } from "./protobuf.ts";
@@ -111,8 +111,8 @@ function noMessage(name: string, type: string): Refusal {
 }
 
 function noExpressions(): Refusal {
-  return new Refusal(
-    Status.Unimplemented,
-    "this host evaluates no CEL expressions yet (test/known-gaps.json); give functions of your own (foreign)",
+  return new Gap(
+    "expr_create, expr_evaluate, expr_delete",
+    "this host evaluates no CEL expressions yet; give functions of your own (foreign)",
   );
 }

@@ -5,7 +5,7 @@
 import { GrpcStatus, Status } from "../assembly/abi.ts";
 import { type ByteString, decodeText, encodeText, toBytes, toText } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
-import { EnvoyFault, Refusal, StreamError } from "./error.ts";
+import { EnvoyFault, Gap, Refusal, StreamError } from "./error.ts";
 import { type HeaderEntry, HeaderMap } from "./header-map.ts";
 import { headerEntries, type HeadersInit, HttpHeaders } from "./http-headers.ts";
 import type { UpstreamFailure } from "./http-stream.ts";
@@ -362,7 +362,7 @@ export function grpcCluster({ target }: GrpcInit, upstreams: GrpcUpstreams): str
     const name = service && protobufFields(service)?.find(({ field }) => field === 1)?.bytes;
     if (name) return toText(name);
     if (fields.some(({ field }) => field === 2)) {
-      return new Refusal(Status.Unimplemented, "this host has no google_grpc: name a cluster, or envoy_grpc");
+      return new Gap("google_grpc", "this host has no google_grpc: name a cluster, or envoy_grpc");
     }
     throw new EnvoyFault(
       `the bytes of the cluster's name ${JSON.stringify(toText(target))} happen to be a protobuf message, so Envoy 1.40 ` +
