@@ -10,26 +10,27 @@ const MOST_GROWTH = 10;
 /** Runs what is posted to it after the event in which it was posted. */
 export class Dispatcher {
   readonly #posted: (() => void)[] = [];
-  #depth = 0;
+  /** How many events are under way, each inside of another. */
+  depth = 0;
 
   /** An event begins; one inside of another is part of it. */
   begin(): void {
-    this.#depth++;
+    this.depth++;
   }
 
   /** The event is over. */
   end(): void {
     try {
-      if (this.#depth === 1 && this.#posted.length) this.#drain();
+      if (this.depth === 1 && this.#posted.length) this.#drain();
     } finally {
-      this.#depth--;
+      this.depth--;
     }
   }
 
   /** Does something when the event is over; at once when there is none. */
   post(action: () => void): void {
     this.#posted.push(action);
-    if (this.#depth) return;
+    if (this.depth) return;
     this.begin();
     this.end();
   }

@@ -18,7 +18,8 @@ export interface Limits {
   readonly randomBytes: number;
   /**
    * Milliseconds that a callback may run before the filter counts as failed; `undefined` for no limit, as in Envoy.
-   * Each callback takes 0.1 ms longer with one. Node only.
+   * Each callback takes 0.1 ms longer with one. Node only. Where it is not named at all, `proxy-wasm/vitest` looks after
+   * the first callbacks of each test.
    */
   readonly callbackMs: number | undefined;
 }

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect } from "vitest";
 
 import { LogLevel } from "../assembly/abi.ts";
 import type { Callout } from "./callouts.ts";
+import { isDebugged } from "./debugger.ts";
 import { LeakError } from "./error.ts";
 import { FilterResponse } from "./exchange.ts";
 import { Filter } from "./filter.ts";
@@ -12,6 +13,7 @@ import type { GrpcCallout } from "./grpc.ts";
 import type { HttpHeaders } from "./http-headers.ts";
 import { type Leftover, leftovers } from "./leftovers.ts";
 import { Step } from "./step.ts";
+import { Watchdog } from "./time-limit.ts";
 import type { LogEntry, Trace } from "./trace.ts";
 
 /** The name of a log level. */
@@ -125,10 +127,20 @@ expect.extend({
   },
 });
 
+/** How long a callback may run in a test, in milliseconds: less than vitest gives a test. */
+const CALLBACK_MS = 3000;
+
+/** How many callbacks of a test are looked at. Each takes 0.1 ms more then, which adds up in a test of very many. */
+const WATCHED_CALLBACKS = 5000;
+
+// Whoever stops at a breakpoint takes as long as he likes.
+if (!isDebugged()) Watchdog.current ??= Watchdog.of(CALLBACK_MS, WATCHED_CALLBACKS);
+
 let atStart: ReadonlySet<Leftover> = new Set();
 
 beforeEach(() => {
   atStart = new Set(leftovers);
+  Watchdog.current?.renew();
 });
 
 // A test that leaves something unfinished has not seen what the filter does then.

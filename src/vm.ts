@@ -193,8 +193,21 @@ export class Vm<Context extends VmContext> {
     const call = this.#functions.get(name)!;
     // What the filter's own callbacks call again runs within their time.
     const outermost = this.#depth <= 1 && this.restricted !== "malloc";
-    const result: unknown = this.#timeLimit && outermost ? this.#timeLimit(() => call(...args)) : call(...args);
+    const result: unknown = this.#timeLimit && outermost ? this.#runLimited(name, call, args) : call(...args);
     return typeof result === "number" ? result >>> 0 : undefined;
+  }
+
+  /** What is interrupted runs no `finally`: what was begun within it is ended here. */
+  #runLimited(name: string, call: (...args: number[]) => unknown, args: number[]): unknown {
+    const [depth, restricted, events] = [this.#depth, this.restricted, this.#dispatcher.depth];
+    try {
+      return this.#timeLimit!(() => call(...args), name);
+    } catch (error) {
+      this.#depth = depth;
+      this.restricted = restricted;
+      this.#dispatcher.depth = events;
+      throw error;
+    }
   }
 
   #drain(): void {
