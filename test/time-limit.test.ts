@@ -61,7 +61,7 @@ describe("the vitest kit", () => {
     const filter = await loadFilter(looping);
     await expect(filter.request("/", { upstream })).rejects.toThrow(
       new EnvoyFault(
-        "proxy_on_request_headers ran for more than 3000 ms, as if it never ended: a worker of Envoy would do nothing else " +
+        "proxy_on_request_headers ran for more than 5000 ms, as if it never ended: a worker of Envoy would do nothing else " +
           "meanwhile. If it does need that long, load the filter with limits: { callbackMs: … }",
       ),
     );
