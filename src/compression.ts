@@ -3,6 +3,7 @@
 
 import { Status } from "../assembly/abi.ts";
 import { Gap, Refusal } from "./error.ts";
+import { beyond, type Limits } from "./limits.ts";
 import { nodeZlib } from "./node-modules.ts";
 
 /** A zlib stream of zlib's usual level. Envoy's library, zlib-ng, finds other matches, so its bytes may differ. */
@@ -11,12 +12,15 @@ export function compress(bytes: Uint8Array): Uint8Array | Refusal {
 }
 
 /** What a zlib stream holds; bytes behind its end are ignored. */
-export function uncompress(bytes: Uint8Array): Uint8Array | Refusal {
+export function uncompress(bytes: Uint8Array, limits: Limits): Uint8Array | Refusal {
   const zlib = nodeZlib();
   if (!zlib) return noZlib("uncompress");
   try {
-    return zlib.inflateSync(bytes);
+    return zlib.inflateSync(bytes, { maxOutputLength: limits.foreignBytes });
   } catch (error) {
+    if ((error as { code?: string }).code === "ERR_BUFFER_TOO_LARGE") {
+      return beyond("foreignBytes", "the bytes that uncompress answers", limits.foreignBytes + 1, limits);
+    }
     return new Refusal(
       Status.SerializationFailure,
       `uncompress was given no zlib stream (${(error as Error).message}); gzip and raw deflate are none`,

@@ -13,6 +13,11 @@ export class Dispatcher {
   /** How many events are under way, each inside of another. */
   depth = 0;
 
+  /** How many actions wait. */
+  get waiting(): number {
+    return this.#posted.length;
+  }
+
   /** An event begins; one inside of another is part of it. */
   begin(): void {
     this.depth++;
@@ -37,15 +42,21 @@ export class Dispatcher {
 
   #drain(): void {
     const most = MOST_ACTIONS + MOST_GROWTH * this.#posted.length;
-    for (let done = 0; this.#posted.length; done++) {
-      if (done === most) {
-        this.#posted.length = 0;
-        throw new EnvoyFault(
-          `one event led to ${most} notices of items in queues, each to another: a worker of Envoy would be busy ` +
-            "with it for ever. Whoever takes an item out of a queue must not put one in each time.",
-        );
+    let done = 0;
+    try {
+      // What is done is taken out in the end: there may be very many.
+      while (done < this.#posted.length) {
+        if (done === most) {
+          done = this.#posted.length;
+          throw new EnvoyFault(
+            `one event led to ${most} notices of items in queues, each to another: a worker of Envoy would be busy ` +
+              "with it for ever. Whoever takes an item out of a queue must not put one in each time.",
+          );
+        }
+        this.#posted[done++]!();
       }
-      this.#posted.shift()!();
+    } finally {
+      this.#posted.splice(0, done);
     }
   }
 }
