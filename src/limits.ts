@@ -22,7 +22,10 @@ export interface Limits {
   readonly logLineBytes: number;
   /** Characters that a trace keeps, and bytes of callouts; beyond it the older half goes. */
   readonly traceBytes: number;
-  /** Bytes of a header map that a filter adds to, each header 64 more; what goes beyond is refused. Envoy: no bound. */
+  /**
+   * Bytes of a header map, each header 64 more, which is looked at when a filter has added as many; what it adds beyond is
+   * refused. Envoy: no bound.
+   */
   readonly headerMapBytes: number;
   /** Bytes of a body that a filter writes to, and of a local reply's; what goes beyond is refused. Envoy: no bound. */
   readonly bodyBytes: number;

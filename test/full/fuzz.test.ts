@@ -1,12 +1,16 @@
 // Whatever a module calls, when and with what: the host throws nothing but its own errors, every exchange ends, and what
 // answers Unimplemented is a known gap, or does so in Envoy.
 
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+
 import { expect, test } from "vitest";
 
 import {
   EnvoyFault,
   type Filter,
   type FilterStream,
+  type Limits,
   LoadError,
   loadFilter,
   type Refusal,
@@ -20,6 +24,26 @@ import { type Random, randomModule, randomNumbers } from "../support/random-modu
 
 const MODULES = 1000;
 const STREAMS = 100;
+const HUNGRY_MODULES = 100;
+
+/** What hungry modules may have of everything; together far less than they ask for. */
+const MEBIBYTE = 1024 * 1024;
+const tight: Partial<Limits> = {
+  bufferBytes: MEBIBYTE,
+  logLineBytes: MEBIBYTE,
+  traceBytes: MEBIBYTE,
+  headerMapBytes: MEBIBYTE,
+  bodyBytes: MEBIBYTE,
+  propertyBytes: MEBIBYTE,
+  sharedDataBytes: MEBIBYTE,
+  queueBytes: MEBIBYTE,
+  metricBytes: MEBIBYTE,
+  metricDefinitions: 1000,
+  calloutRequestBytes: MEBIBYTE,
+  foreignBytes: MEBIBYTE,
+  deferredBytes: MEBIBYTE,
+  callbackMs: 500,
+};
 
 const isOwn = (error: unknown): boolean =>
   error instanceof LoadError || error instanceof StreamError || error instanceof EnvoyFault;
@@ -107,3 +131,45 @@ test(`${MODULES * STREAMS} runs of random modules`, { timeout: 600_000 }, async 
   expect(loaded).toBeGreaterThan(MODULES / 2);
   expect([...unknownGaps]).toEqual([]);
 });
+
+test(
+  `${HUNGRY_MODULES} modules that ask for more than there is, or never end, get neither`,
+  { timeout: 600_000 },
+  async () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const used = (): number => {
+      collect();
+      const { heapUsed, external } = process.memoryUsage();
+      return heapUsed + external;
+    };
+    const start = Number(process.env["SEED"] ?? 1);
+    const [upstreams, grpc] = [{ auth: () => null }, { auth: () => null }];
+    const before = used();
+    const filters: Filter[] = [];
+    for (let seed = start; seed < start + HUNGRY_MODULES; seed++) {
+      const random = randomNumbers(seed);
+      const bytes = randomModule(random, true);
+      try {
+        await allow(async () => {
+          const filter = await loadFilter(bytes, {
+            limits: tight,
+            failurePolicy: "reload",
+            upstreams,
+            grpc,
+            onRefusal,
+          });
+          filters.push(filter);
+          for (let i = 0; i < 8; i++) await allow(() => drive(filter.stream(), random));
+          await allow(() => void (filter.clock as VirtualClock).advance(100));
+        });
+      } catch (error) {
+        throw new Error(`SEED=${seed}`, { cause: error });
+      }
+    }
+    expect(filters.length).toBeGreaterThan(HUNGRY_MODULES / 2);
+    // What is kept of all of them, on the average.
+    expect((used() - before) / filters.length).toBeLessThan(4 * MEBIBYTE);
+    expect([...unknownGaps]).toEqual([]);
+  },
+);
