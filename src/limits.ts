@@ -56,7 +56,7 @@ export interface Limits {
   /**
    * Milliseconds that a callback may run before the filter counts as failed; `undefined` for no limit, as in Envoy.
    * Each callback takes 0.1 ms longer with one. Node only. Where it is not named at all, `proxy-wasm/vitest` looks after
-   * the first callbacks of each test.
+   * the callbacks of tests.
    */
   readonly callbackMs: number | undefined;
 }

@@ -2,6 +2,7 @@
 
 import { EnvoyFault } from "./error.ts";
 import { nodeVm } from "./node-modules.ts";
+import { WatchingThread } from "./watching-thread.ts";
 
 /** Runs an export of this name, and throws when it takes longer than its limit. */
 export type TimeLimit = <T>(run: () => T, name: string) => T;
@@ -24,6 +25,7 @@ export class Watchdog {
   readonly #most: number;
   readonly #interrupt: Interrupt;
   #left: number;
+  #thread: WatchingThread | undefined;
 
   private constructor(milliseconds: number, most: number, interrupt: Interrupt) {
     this.#milliseconds = milliseconds;
@@ -33,29 +35,40 @@ export class Watchdog {
   }
 
   /**
-   * One that fails what runs longer than so many milliseconds, and looks at so many callbacks until it is renewed;
-   * undefined outside of Node.
+   * One that interrupts what runs longer than so many milliseconds. So many callbacks until it is renewed end with an
+   * error then; those after them are stopped, which only `stopped` tells. Undefined outside of Node.
    */
   static of(milliseconds: number, most: number): Watchdog | undefined {
     const interrupt = interrupter(milliseconds);
     return interrupt && new Watchdog(milliseconds, most, interrupt);
   }
 
-  /** Looks at as many callbacks again. */
+  /** Interrupts as many callbacks again. */
   renew(): void {
     this.#left = this.#most;
   }
 
+  /** What was stopped and could not say so, or undefined. */
+  stopped(): Error | undefined {
+    const name = this.#thread?.stopped();
+    return name === undefined ? undefined : this.#tooLong(name);
+  }
+
   /** See `TimeLimit`. */
   readonly limit: TimeLimit = (run, name) => {
-    if (this.#left <= 0) return run();
-    this.#left--;
-    return this.#interrupt(run, () => {
-      const what = `${name} ran for more than ${this.#milliseconds} ms, as if it never ended`;
-      const remedy = `If it does need that long, load the filter with limits: { callbackMs: … }`;
-      return new EnvoyFault(`${what}: a worker of Envoy would do nothing else meanwhile. ${remedy}`);
-    });
+    if (this.#left > 0) {
+      this.#left--;
+      return this.#interrupt(run, () => this.#tooLong(name));
+    }
+    this.#thread ??= WatchingThread.start(this.#milliseconds);
+    return this.#thread ? this.#thread.watch(run, name) : run();
   };
+
+  #tooLong(name: string): EnvoyFault {
+    const what = `${name} ran for more than ${this.#milliseconds} ms, as if it never ended`;
+    const remedy = `If it does need that long, load the filter with limits: { callbackMs: … }`;
+    return new EnvoyFault(`${what}: a worker of Envoy would do nothing else meanwhile. ${remedy}`);
+  }
 }
 
 /** Runs something; throws the error when it takes too long. */

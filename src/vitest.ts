@@ -130,7 +130,7 @@ expect.extend({
 /** How long a callback may run in a test, in milliseconds: far more than any needs, even on a busy machine. */
 const CALLBACK_MS = 5000;
 
-/** How many callbacks of a test are looked at. Each takes 0.1 ms more then, which adds up in a test of very many. */
+/** How many callbacks of a test end with an error. Each takes 0.1 ms more for it, which adds up in a test of very many. */
 const WATCHED_CALLBACKS = 5000;
 
 // Whoever stops at a breakpoint takes as long as he likes.
@@ -147,6 +147,8 @@ beforeEach(() => {
 afterEach(({ task }) => {
   const begun = [...leftovers].filter((leftover) => !atStart.has(leftover));
   for (const leftover of begun) leftovers.delete(leftover);
+  const stopped = Watchdog.current?.stopped();
+  if (stopped) throw stopped;
   if (task.result?.state === "fail") return;
   const texts = begun.flatMap((leftover) => leftover() ?? []);
   if (texts.length) throw new LeakError(`when the test ended,\n${texts.map((text) => `  ${text}`).join("\n")}`);

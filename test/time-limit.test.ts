@@ -73,7 +73,7 @@ describe("the vitest kit", () => {
     expect(await filter.request("/", { upstream })).toHaveStatus(503);
   });
 
-  test("looks at so many callbacks, and again at as many in the next test", () => {
+  test("interrupts so many callbacks, and again as many in the next test", () => {
     const watchdog = Watchdog.of(20, 1)!;
     const { limit } = watchdog;
     const slow = (): number => {
