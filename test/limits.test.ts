@@ -260,6 +260,34 @@ describe("properties", () => {
     expect(reasons).toEqual([sentence("propertyBytes", what, 2 * size, 2 * size - 1)]);
     expect((await run([set, set, second], 1, { propertyBytes: 2 * size })).reasons).toEqual([]);
   });
+
+  test.each([
+    ["declare_property", ["\\0a\\01a", "\\0a\\01b"], 1 + 64, "the bytes of declarations"],
+    [
+      "set_envoy_filter_state",
+      ["\\0a\\0cenvoy.string\\12\\01a", "\\0a\\15envoy.hashable_string\\12\\01b"],
+      12 + 1 + 64,
+      "the bytes of properties that the stream keeps",
+    ],
+  ] as const)("are bounded where foreign functions make them: %s", async (name, messages, most, what) => {
+    const sizes = messages.map((message) => message.replace(/\\../g, "-").length);
+    const calls = sizes.map(
+      (size, i) => `(drop (call $foreign (i32.const 16) (i32.const ${name.length})
+        (i32.const ${16 + name.length + (i && sizes[0]!)}) (i32.const ${size}) (i32.const 0) (i32.const 0)))`,
+    );
+    const bytes = filterWat({
+      imports: `(import "env" "proxy_call_foreign_function" (func $foreign (param ${"i32 ".repeat(6)}) (result i32)))`,
+      data: name + messages.join(""),
+      functions: `(func (export "proxy_on_request_headers") ${three} ${calls.join("\n")} (i32.const 0))`,
+    });
+    const reasons: string[] = [];
+    const filter = await loadFilter(bytes, {
+      limits: { propertyBytes: most },
+      onRefusal: (_call, { reason }) => reasons.push(reason),
+    });
+    filter.stream().requestHeaders({ ":method": "GET" });
+    expect(reasons).toEqual([expect.stringMatching(new RegExp(`^${what} would come to \\d+; the most is ${most} `))]);
+  });
 });
 
 describe("shared data", () => {
