@@ -69,7 +69,7 @@ export const envoyLimits: Limits = {
   memoryPages: 16384,
   calloutBytes: 32 * 1024 * 1024,
   calloutsPerCluster: 1024,
-  logLineBytes: 1024 * 1024,
+  logLineBytes: 16 * 1024 * 1024,
   traceBytes: 16 * 1024 * 1024,
   headerMapBytes: 16 * 1024 * 1024,
   bodyBytes: 256 * 1024 * 1024,
