@@ -3,6 +3,9 @@
 import { Status } from "../assembly/abi.ts";
 import { Refusal } from "./error.ts";
 
+/** The most chunks that are kept apart: each takes a hundred bytes more than it holds. */
+const MOST_CHUNKS = 4096;
+
 /** A buffer of bytes with Envoy's rules for changing it. */
 export class Body {
   #chunks: Uint8Array[] = [];
@@ -21,6 +24,7 @@ export class Body {
   append(bytes: Uint8Array): void {
     if (bytes.length) this.#chunks.push(bytes);
     this.#length += bytes.length;
+    if (this.#chunks.length > MOST_CHUNKS) this.bytes();
   }
 
   /** Takes every byte of another buffer, which is empty afterwards. */
@@ -28,6 +32,7 @@ export class Body {
     if (other === this) return;
     this.#chunks.push(...other.#chunks);
     this.#length += other.#length;
+    if (this.#chunks.length > MOST_CHUNKS) this.bytes();
     other.clear();
   }
 

@@ -66,6 +66,7 @@ export class CalloutInbox {
     const id = this.#root.vm.newCallId(isStream ? GRPC_STREAM : GRPC_CALL);
     const listener = this.#listen(id);
     const callout = clusters.grpcCall(id, cluster, init, callerOf(caller, limits), listener);
+    if (callout instanceof Refusal) return callout;
     if (callout) {
       this.#grpcCalls.set(id, callout);
       return id;
@@ -85,8 +86,7 @@ export class CalloutInbox {
     if (id % 4 !== GRPC_STREAM) return wrongKind(id, "a gRPC stream");
     const call = this.#grpcCalls.get(id);
     if (!call) return noSuchCall(id);
-    call.receive(message, last);
-    return undefined;
+    return call.receive(message, last);
   }
 
   /** Ends a gRPC call. A stream that is closed still hears what the server says. */

@@ -10,7 +10,7 @@ import { Misuse, Refusal, StreamError } from "./error.ts";
 import { type HeaderEntry, HeaderMap } from "./header-map.ts";
 import { headerEntries, HttpHeaders } from "./http-headers.ts";
 import type { UpstreamFailure } from "./http-stream.ts";
-import type { Limits } from "./limits.ts";
+import { bytesOfEntries, CALL_BYTES, type Limits } from "./limits.ts";
 import { type LocalReply, localReplyMessage, proxyReply, upstreamFailureReply } from "./local-reply.ts";
 import type { HostProfile } from "./profiles/profile.ts";
 import type { Trace } from "./trace.ts";
@@ -46,6 +46,11 @@ export interface CalloutInit {
   readonly body: Uint8Array;
   /** As a signed number. */
   readonly timeoutMs: number;
+}
+
+/** The bytes that a callout holds. */
+export function bytesOfCallout({ cluster, headers, body }: CalloutInit): number {
+  return CALL_BYTES + cluster.length + bytesOfEntries(headers) + body.length;
 }
 
 /** What comes back. */
@@ -93,6 +98,9 @@ export class Callout {
   /** What the filter got, Envoy's own 503 or 504 included; null while there is nothing, and for a reset. */
   response: CalloutResult | null = null;
 
+  /** The bytes that the filter gave for it. @internal */
+  readonly heldBytes: number;
+
   readonly #head: HeaderMap;
   readonly #abort = new AbortController();
   readonly #clock: Clock;
@@ -114,6 +122,7 @@ export class Callout {
     const { clock, work, trace, profile } = context;
     this.id = id;
     this.cluster = decodeText(init.cluster);
+    this.heldBytes = bytesOfCallout(init);
     this.#profile = profile;
     this.#head = outgoingHeaders(init, profile);
     this.#clock = clock;

@@ -3,6 +3,7 @@
 import { Status } from "../assembly/abi.ts";
 import { decodeText } from "./bytes.ts";
 import {
+  bytesOfCallout,
   Callout,
   type CalloutAnswer,
   type CalloutInit,
@@ -14,9 +15,9 @@ import {
 import type { Clock } from "./clock.ts";
 import { type DnsNames, Resolver } from "./dns.ts";
 import { Refusal, StreamError } from "./error.ts";
-import { GrpcCallout, type GrpcInit, type GrpcListener, type GrpcUpstreams } from "./grpc.ts";
+import { bytesOfGrpcCall, GrpcCallout, type GrpcInit, type GrpcListener, type GrpcUpstreams } from "./grpc.ts";
 import { type Leftover, leftovers } from "./leftovers.ts";
-import type { Limits } from "./limits.ts";
+import { beyond, type Limits } from "./limits.ts";
 import type { HostProfile } from "./profiles/profile.ts";
 import type { Trace } from "./trace.ts";
 import { UpstreamError } from "./upstream.ts";
@@ -44,6 +45,8 @@ export class Clusters {
   readonly openGrpc: Set<GrpcCallout> = new Set();
   readonly #clock: Clock;
   readonly #profile: HostProfile;
+  /** The bytes that filters gave for what has no answer yet. */
+  #held = 0;
 
   constructor(upstreams: CalloutUpstreams, grpc: GrpcUpstreams, dns: DnsNames, clock: Clock, profile: HostProfile) {
     this.upstreams = upstreams;
@@ -52,6 +55,21 @@ export class Clusters {
     this.dns = new Resolver(dns, this.work);
     this.#clock = clock;
     this.#profile = profile;
+  }
+
+  /** Holds so many bytes more until they are released; the refusal when that is too much. */
+  hold(bytes: number, limits: Limits): Refusal | undefined {
+    const held = this.#held + bytes;
+    if (held > limits.calloutRequestBytes) {
+      return beyond("calloutRequestBytes", "the bytes of what has no answer yet", held, limits);
+    }
+    this.#held = held;
+    return undefined;
+  }
+
+  /** They are not held any more. */
+  release(bytes: number): void {
+    this.#held -= bytes;
   }
 
   /** Sends an HTTP callout to a cluster that is known. `finish` hears of its end; `from` is whose it is. */
@@ -70,9 +88,12 @@ export class Clusters {
     if (open >= from.limits.calloutsPerCluster) {
       return new Refusal(Status.InternalFailure, `${open} callouts to ${name} are under way, which is the most`);
     }
+    const full = this.hold(bytesOfCallout(init), from.limits);
+    if (full) return full;
     const context = { clock: this.#clock, work: this.work, profile: this.#profile, ...from };
     const callout = new Callout(id, init, context, upstream, (answer) => {
       this.pending.delete(callout);
+      this.release(callout.heldBytes);
       leftovers.delete(leftover);
       finish(answer);
     });
@@ -95,11 +116,20 @@ export class Clusters {
   }
 
   /** Begins a gRPC call or stream; undefined when the cluster has no healthy host, or cannot take one more. */
-  grpcCall(id: number, cluster: string, init: GrpcInit, from: Caller, listener: GrpcListener): GrpcCallout | undefined {
+  grpcCall(
+    id: number,
+    cluster: string,
+    init: GrpcInit,
+    from: Caller,
+    listener: GrpcListener,
+  ): GrpcCallout | Refusal | undefined {
     const upstream = Object.hasOwn(this.grpc, cluster) ? this.grpc[cluster] : undefined;
     const open = [...this.openGrpc].filter((call) => call.cluster === cluster).length;
     if (!upstream || open >= from.limits.calloutsPerCluster) return undefined;
-    const context = { clock: this.#clock, work: this.work, trace: from.trace };
+    const hold = (bytes: number): Refusal | undefined => this.hold(bytes, from.limits);
+    const full = hold(bytesOfGrpcCall(init));
+    if (full) return full;
+    const context = { clock: this.#clock, work: this.work, trace: from.trace, hold };
     const call = new GrpcCallout(id, cluster, init, context, upstream, listener);
     const what = `the gRPC ${call.isStream ? "stream" : "call"} to ${cluster} (${call.service}/${call.method}) is open`;
     const leftover = unanswered(from, what, "grpc", cluster);
@@ -107,6 +137,7 @@ export class Clusters {
     leftovers.add(leftover);
     call.signal.addEventListener("abort", () => {
       this.openGrpc.delete(call);
+      this.release(call.heldBytes);
       leftovers.delete(leftover);
     });
     from.trace.addGrpcCall(call);

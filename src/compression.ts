@@ -2,7 +2,8 @@
 // Source: Envoy source/extensions/common/wasm/foreign.cc; a running Envoy 1.40.
 
 import { Status } from "../assembly/abi.ts";
-import { Refusal } from "./error.ts";
+import { Gap, Refusal } from "./error.ts";
+import { beyond, type Limits } from "./limits.ts";
 import { nodeZlib } from "./node-modules.ts";
 
 /** A zlib stream of zlib's usual level. Envoy's library, zlib-ng, finds other matches, so its bytes may differ. */
@@ -11,12 +12,15 @@ export function compress(bytes: Uint8Array): Uint8Array | Refusal {
 }
 
 /** What a zlib stream holds; bytes behind its end are ignored. */
-export function uncompress(bytes: Uint8Array): Uint8Array | Refusal {
+export function uncompress(bytes: Uint8Array, limits: Limits): Uint8Array | Refusal {
   const zlib = nodeZlib();
   if (!zlib) return noZlib("uncompress");
   try {
-    return zlib.inflateSync(bytes);
+    return zlib.inflateSync(bytes, { maxOutputLength: limits.foreignBytes });
   } catch (error) {
+    if ((error as { code?: string }).code === "ERR_BUFFER_TOO_LARGE") {
+      return beyond("foreignBytes", "the bytes that uncompress answers", limits.foreignBytes + 1, limits);
+    }
     return new Refusal(
       Status.SerializationFailure,
       `uncompress was given no zlib stream (${(error as Error).message}); gzip and raw deflate are none`,
@@ -25,8 +29,8 @@ export function uncompress(bytes: Uint8Array): Uint8Array | Refusal {
 }
 
 function noZlib(name: string): Refusal {
-  return new Refusal(
-    Status.Unimplemented,
+  return new Gap(
+    "compress, uncompress, sign, verify_signature outside of Node",
     `${name} needs Node's zlib; elsewhere give a function of your own (foreign)`,
   );
 }

@@ -5,9 +5,10 @@
 import { BufferType, MapType, Status } from "../assembly/abi.ts";
 import type { Body } from "./body.ts";
 import { type ByteString, decodeText } from "./bytes.ts";
-import { Misuse, Refusal } from "./error.ts";
+import { Gap, Misuse, Refusal } from "./error.ts";
 import type { ForeignCaller, PropertyDeclaration } from "./foreign.ts";
 import type { HeaderMap } from "./header-map.ts";
+import { beyond, ENTRY_BYTES } from "./limits.ts";
 import type { LocalReply } from "./local-reply.ts";
 import type { PaddedBytes } from "./padded-bytes.ts";
 import type { Plugin } from "./plugin.ts";
@@ -42,8 +43,11 @@ export abstract class HostContext implements ForeignCaller {
   abstract readonly trace: Trace;
   /** Who answers what belongs to the plugin as a whole: configuration, timers, callouts. */
   abstract readonly root: RootContext;
+  /** How many bytes it has added to header maps, or what a map came to when that was looked at. */
+  headerBytes = 0;
   /** What it has said about properties. */
-  declaredProperties: ReadonlyMap<string, PropertyDeclaration> = noProperties;
+  declaredProperties: Map<string, PropertyDeclaration> = noProperties;
+  #declaredBytes = 0;
   /** What came with its last callback. Envoy keeps a configuration that was read since in the same place. */
   #callData: Uint8Array | PaddedBytes = new Uint8Array();
 
@@ -91,7 +95,7 @@ export abstract class HostContext implements ForeignCaller {
     }
     if (toChange && type === BufferType.HttpRequestBody && this.phase === "on_request_headers") {
       const what = `a filter can set the request body in on_request_headers in ${title}`;
-      return new Refusal(Status.Unimplemented, `${what}; this host does not play it (test/known-gaps.json)`);
+      return new Gap("host: nginx, kong", `${what}; this host does not play it`);
     }
     if (phases.includes(this.phase)) return undefined;
     const what = `${bufferNames[type]} cannot be ${toChange ? "changed" : "read"} in ${this.phase}`;
@@ -168,7 +172,9 @@ export abstract class HostContext implements ForeignCaller {
   }
 
   /** Sets such a property. */
-  setOwnProperty(_name: ByteString, _value: ByteString): void {}
+  setOwnProperty(_name: ByteString, _value: ByteString): Refusal | undefined {
+    return undefined;
+  }
 
   /** Gives the request another query. */
   setQuery(_query: ByteString): Refusal | undefined {
@@ -190,7 +196,12 @@ export abstract class HostContext implements ForeignCaller {
     if (this.declaredProperties.has(name)) {
       return new Refusal(Status.BadArgument, `the property ${JSON.stringify(name)} is declared already`);
     }
-    this.declaredProperties = new Map([...this.declaredProperties, [name, declaration]]);
+    const { limits } = this.plugin.host;
+    const bytes = this.#declaredBytes + name.length + declaration.schema.length + ENTRY_BYTES;
+    if (bytes > limits.propertyBytes) return beyond("propertyBytes", "the bytes of declarations", bytes, limits);
+    this.#declaredBytes = bytes;
+    if (this.declaredProperties === noProperties) this.declaredProperties = new Map();
+    this.declaredProperties.set(name, declaration);
     return undefined;
   }
 
@@ -218,7 +229,7 @@ export abstract class HostContext implements ForeignCaller {
   }
 }
 
-const noProperties: ReadonlyMap<string, PropertyDeclaration> = new Map();
+const noProperties = new Map<string, PropertyDeclaration>();
 
 /** The header map of this type that a stream leaves for its log. */
 export function loggedMap(stream: LoggedStream, type: MapType, toChange: boolean): HeaderMap | Refusal {

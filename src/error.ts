@@ -1,6 +1,6 @@
 // How things go wrong: a host call that is refused, a module that cannot be loaded, and what stops a filter.
 
-import type { Status } from "../assembly/abi.ts";
+import { Status } from "../assembly/abi.ts";
 import type { Trace } from "./trace.ts";
 
 /** Why a host call answered something else than `Ok`, and what would have been right. */
@@ -19,6 +19,18 @@ export class Refusal {
 
 /** A refusal that is a status in Envoy, and the end of the VM in hosts that take it for a misuse. */
 export class Misuse extends Refusal {}
+
+/** The refusal of what a real host does and this one does not; `proxy-wasm gaps` lists all of it. */
+export class Gap extends Refusal {
+  /** What is missing, as test/known-gaps.json has it. */
+  readonly what: string;
+
+  /** Refuses what is missing; the sentence says what that is. */
+  constructor(what: string, sentence: string) {
+    super(Status.Unimplemented, `${sentence} ("npx proxy-wasm gaps" lists what is missing, and why)`);
+    this.what = what;
+  }
+}
 
 /** The module cannot be loaded, or the filter refused its configuration; the message names the thing and the remedy. */
 export class LoadError extends Error {

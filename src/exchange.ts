@@ -15,7 +15,7 @@ import type { HttpStream, Peer } from "./http-stream.ts";
 import { leftovers } from "./leftovers.ts";
 import type { LocalReply } from "./local-reply.ts";
 import type { PropertyOptions } from "./property-options.ts";
-import { type LogEntry, Trace } from "./trace.ts";
+import type { LogEntry, Trace } from "./trace.ts";
 import {
   type BodyInit,
   describeRequest,
@@ -173,7 +173,7 @@ export async function exchange(
   properties?: PropertyOptions,
 ): Promise<FilterResponse> {
   const request = typeof init === "string" ? { path: init } : init;
-  const [client, server, trace] = [new Client(), new Client(), new Trace()];
+  const [client, server, trace] = [new Client(), new Client(), filter.newTrace()];
   const stream = filter.open({ downstream: client, upstream: server, trace, ...(properties && { properties }) });
   const { method = "GET", path = "/" } = request;
   const leftover = (): string => `the exchange ${method} ${path} is under way: await filter.request(…)`;

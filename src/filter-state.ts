@@ -6,6 +6,7 @@ import { type ByteString, encodeText } from "./bytes.ts";
 import { parseUnsigned } from "./decimal.ts";
 import { Refusal } from "./error.ts";
 import { isIPv4, isIPv6 } from "./ip.ts";
+import { beyond, ENTRY_BYTES, envoyLimits, type Limits } from "./limits.ts";
 import type { PropertyMap } from "./property-value.ts";
 
 /** What Envoy makes of a text, as it reads back; undefined when the text is none of that object. */
@@ -64,15 +65,18 @@ const unreadable: ReadonlySet<string> = new Set([
 export class FilterState implements PropertyMap {
   readonly #values: Map<ByteString, ByteString>;
   readonly #readOnly = new Set<ByteString>();
+  readonly #limits: Limits;
+  #bytes = 0;
 
   /** Begins with these objects. */
-  constructor(values: Iterable<readonly [ByteString, ByteString]> = []) {
+  constructor(values: Iterable<readonly [ByteString, ByteString]> = [], limits: Limits = envoyLimits) {
     this.#values = new Map(values);
+    this.#limits = limits;
   }
 
   /** Sets an object by its text. */
-  set(name: string, text: string): void {
-    if (!unreadable.has(name)) this.#values.set(encodeText(name), encodeText(text));
+  set(name: string, text: string): Refusal | undefined {
+    return unreadable.has(name) ? undefined : this.#keep(encodeText(name), encodeText(text));
   }
 
   /** Sets a property of a filter's own, which may be declared to be set only once. */
@@ -81,8 +85,19 @@ export class FilterState implements PropertyMap {
     if (this.#readOnly.has(key)) {
       return new Refusal(Status.BadArgument, `the property ${name} is declared read-only and is set already`);
     }
+    const refusal = this.#keep(key, value);
+    if (readOnly && !refusal) this.#readOnly.add(key);
+    return refusal;
+  }
+
+  #keep(key: ByteString, value: ByteString): Refusal | undefined {
+    const current = this.#values.get(key);
+    const bytes = this.#bytes + value.length - (current === undefined ? -key.length - ENTRY_BYTES : current.length);
+    if (bytes > this.#limits.propertyBytes) {
+      return beyond("propertyBytes", "the bytes of properties that the stream keeps", bytes, this.#limits);
+    }
+    this.#bytes = bytes;
     this.#values.set(key, value);
-    if (readOnly) this.#readOnly.add(key);
     return undefined;
   }
 

@@ -13,7 +13,7 @@ import type { HttpStream } from "./http-stream.ts";
 import type { LocalReply } from "./local-reply.ts";
 import type { PropertyOptions } from "./property-options.ts";
 import { Step } from "./step.ts";
-import { type LogEntry, Trace } from "./trace.ts";
+import type { LogEntry, Trace } from "./trace.ts";
 
 /** What has reached one end of a stream. */
 export interface ReceivedMessage {
@@ -36,14 +36,15 @@ export interface ReceivedMessage {
  */
 export class FilterStream {
   /** Everything that happened on this stream. */
-  readonly trace: Trace = new Trace();
+  readonly trace: Trace;
   readonly #client = new Client();
   readonly #server = new Client();
   readonly #stream: HttpStream;
 
   /** @internal */
   constructor(filter: Filter, properties?: PropertyOptions) {
-    const { trace } = this;
+    const trace = filter.newTrace();
+    this.trace = trace;
     this.#stream = filter.open({
       downstream: this.#client,
       upstream: this.#server,

@@ -39,7 +39,7 @@ import { Step } from "./step.ts";
 import { StreamInfo } from "./stream-info.ts";
 import { TcpConnection } from "./tcp-connection.ts";
 import { type TcpPeer, TcpStream, type TcpStreamOptions } from "./tcp-stream.ts";
-import { type TimeLimit, timeLimit } from "./time-limit.ts";
+import { type TimeLimit, timeLimit, Watchdog } from "./time-limit.ts";
 import type { Thread } from "./thread.ts";
 import { type LogEntry, Trace } from "./trace.ts";
 import { trapReport } from "./trap-report.ts";
@@ -150,7 +150,7 @@ export class Filter {
     properties?: PropertyOptions;
     route?: Route;
   }): HttpStream {
-    const { downstream, upstream, trace = new Trace(), properties, route = plainRoute } = peers;
+    const { downstream, upstream, trace = this.newTrace(), properties, route = plainRoute } = peers;
     const client: Peer = {
       headers: (headers, endOfStream) => {
         const { complete, message } = stream.request;
@@ -185,12 +185,17 @@ export class Filter {
     return stream;
   }
 
+  /** A trace that keeps no more than the filter's limits allow. @internal */
+  newTrace(): Trace {
+    return new Trace(this.#parts.limits.traceBytes);
+  }
+
   /** What a new stream finds. */
   #surroundings(properties: PropertyOptions | undefined): Surroundings {
     const { dispatcher, profile } = this.proxy;
     const ofFilter = this.#plugin.options.properties.with(properties);
     const given = ofFilter.over({ "connection.id": this.proxy.connections++ });
-    const info = new StreamInfo(this.clock, new FilterState(ofFilter.filterState("filter_state")));
+    const info = new StreamInfo(this.clock, new FilterState(ofFilter.filterState("filter_state"), this.#parts.limits));
     return { bufferBytes: this.#parts.limits.bufferBytes, clock: this.clock, dispatcher, profile, info, given };
   }
 
@@ -206,7 +211,7 @@ export class Filter {
     trace?: Trace;
     properties?: PropertyOptions;
   }): TcpStream {
-    const { downstream, upstream, trace = new Trace(), properties } = peers;
+    const { downstream, upstream, trace = this.newTrace(), properties } = peers;
     const { neverCalled, title } = this.proxy.profile;
     if (neverCalled.includes("proxy_on_new_connection")) throw new StreamError(`${title} has no filters for TCP`);
     const makers = [this, ...this.#following].map(
@@ -396,7 +401,9 @@ export async function loadFilter(
   const { prepared, sourceMap, show } = isFile && map !== undefined ? prepare(checked, map, module) : asItIs;
   const loaded = await compileModule(prepared);
   const { callbackMs } = limits;
-  const limit = callbackMs === undefined ? undefined : await timeLimit(callbackMs);
+  const isWatched = !Object.hasOwn(options.limits ?? {}, "callbackMs");
+  const watchdog = isWatched ? Watchdog.current?.limit : undefined;
+  const limit = callbackMs === undefined ? watchdog : timeLimit(callbackMs);
   const faults = new Faults(new Set(Object.keys(proxy.profile.env)), options.faults);
   const installation = install(loaded, bytes, proxy, { limits, limit, faults, show }, options, named);
   return new Filter({ installation, limits, sourceMap, faults }, proxy.worker(0));
@@ -436,7 +443,7 @@ function install(
   };
   const makeVm = (plugin: Plugin): Vm<HostContext> => {
     const imports = (vm: Vm<HostContext>): WebAssembly.Imports => makeImports(plugin, vm);
-    const made = new Vm<HostContext>(loaded, proxy.dispatcher, imports, limit, proxy.profile);
+    const made = new Vm<HostContext>(loaded, proxy.dispatcher, imports, limit, proxy.profile, limits);
     bounds.show?.(made.globals);
     return made;
   };

@@ -3,8 +3,9 @@
 
 import { Status } from "../assembly/abi.ts";
 import { compress, uncompress } from "./compression.ts";
-import { Misuse, Refusal } from "./error.ts";
+import { Gap, Misuse, Refusal } from "./error.ts";
 import { makeFilterState } from "./filter-state.ts";
+import type { Limits } from "./limits.ts";
 import type { HostProfile } from "./profiles/profile.ts";
 import { bytesField, decodeMessage, numberField, textField } from "./protobuf.ts";
 import { sign, verifySignature } from "./signatures.ts";
@@ -37,11 +38,11 @@ interface Callers {
   readonly running: ForeignCaller;
 }
 
-type EnvoyFunction = (argument: Uint8Array, callers: Callers) => Uint8Array | Refusal | undefined;
+type EnvoyFunction = (argument: Uint8Array, callers: Callers, limits: Limits) => Uint8Array | Refusal | undefined;
 
 const envoyFunctions: Readonly<Record<string, EnvoyFunction>> = {
   compress,
-  uncompress,
+  uncompress: (argument, _callers, limits) => uncompress(argument, limits),
   verify_signature: verifySignature,
   sign,
   // There is one route here, so the choice comes out the same.
@@ -58,7 +59,7 @@ export function findForeignFunction(
   name: string,
   own: Readonly<Record<string, ForeignFunction>>,
   { foreignFunctions }: HostProfile,
-): ((argument: Uint8Array, callers: Callers) => Uint8Array | Refusal | void) | undefined {
+): ((argument: Uint8Array, callers: Callers, limits: Limits) => Uint8Array | Refusal | void) | undefined {
   if (Object.hasOwn(own, name)) return own[name];
   return foreignFunctions.includes(name) ? envoyFunctions[name] : undefined;
 }
@@ -111,8 +112,8 @@ function noMessage(name: string, type: string): Refusal {
 }
 
 function noExpressions(): Refusal {
-  return new Refusal(
-    Status.Unimplemented,
-    "this host evaluates no CEL expressions yet (test/known-gaps.json); give functions of your own (foreign)",
+  return new Gap(
+    "expr_create, expr_evaluate, expr_delete",
+    "this host evaluates no CEL expressions yet; give functions of your own (foreign)",
   );
 }

@@ -5,9 +5,10 @@
 import { GrpcStatus, Status } from "../assembly/abi.ts";
 import { type ByteString, decodeText, encodeText, toBytes, toText } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
-import { EnvoyFault, Refusal, StreamError } from "./error.ts";
+import { EnvoyFault, Gap, Refusal, StreamError } from "./error.ts";
 import { type HeaderEntry, HeaderMap } from "./header-map.ts";
 import { headerEntries, type HeadersInit, HttpHeaders } from "./http-headers.ts";
+import { bytesOfEntries, CALL_BYTES } from "./limits.ts";
 import type { UpstreamFailure } from "./http-stream.ts";
 import {
   grpcStatusOf,
@@ -62,6 +63,12 @@ export interface GrpcInit {
   readonly timeoutMs: number | undefined;
 }
 
+/** The bytes that a call holds as it begins. */
+export function bytesOfGrpcCall({ target, service, method, metadata, message }: GrpcInit): number {
+  const given = target.length + service.length + method.length + (message?.length ?? 0);
+  return CALL_BYTES + given + bytesOfEntries(metadata);
+}
+
 /** Who hears what the server says. A call hears of its message or of its end, a stream of everything. */
 export interface GrpcListener {
   initialMetadata(metadata: HeaderMap): void;
@@ -101,12 +108,16 @@ export class GrpcCallout {
   } | null = null;
   /** Whether the filter sends nothing more. */
   halfClosed = false;
+  /** The bytes that the filter gave for it. @internal */
+  heldBytes: number;
 
   readonly #head: HeaderMap;
   readonly #listener: GrpcListener;
   readonly #work: UpstreamWork;
   readonly #clock: Clock;
   readonly #started: bigint;
+  readonly #hold: (bytes: number) => Refusal | undefined;
+  readonly #trace: Trace;
   readonly #abort = new AbortController();
   readonly #cancelTimeout: (() => void) | undefined;
   #task: Task | undefined;
@@ -121,7 +132,7 @@ export class GrpcCallout {
     id: number,
     cluster: string,
     init: GrpcInit,
-    context: { clock: Clock; work: UpstreamWork; trace: Trace },
+    context: { clock: Clock; work: UpstreamWork; trace: Trace; hold: (bytes: number) => Refusal | undefined },
     upstream: GrpcUpstream,
     listener: GrpcListener,
   ) {
@@ -137,6 +148,9 @@ export class GrpcCallout {
     this.#work = context.work;
     this.#clock = context.clock;
     this.#started = context.clock.now();
+    this.heldBytes = bytesOfGrpcCall(init);
+    this.#hold = context.hold;
+    this.#trace = context.trace;
     const { trace } = context;
     this.#listener = {
       ...listener,
@@ -228,11 +242,17 @@ export class GrpcCallout {
   }
 
   /** The filter sends a message. @internal */
-  receive(message: Uint8Array, last: boolean): void {
-    if (this.state !== "open" || this.halfClosed) return;
+  receive(message: Uint8Array, last: boolean): Refusal | undefined {
+    if (this.state !== "open" || this.halfClosed) return undefined;
+    const bytes = message.length + CALL_BYTES;
+    const full = this.#hold(bytes);
+    if (full) return full;
+    this.heldBytes += bytes;
+    this.#trace.held(bytes);
     this.messages.push(message);
     if (this.#onMessage) this.#later(() => this.#onMessage!(message));
     if (last) this.receiveEnd();
+    return undefined;
   }
 
   /** The filter sends nothing more. @internal */
@@ -362,7 +382,7 @@ export function grpcCluster({ target }: GrpcInit, upstreams: GrpcUpstreams): str
     const name = service && protobufFields(service)?.find(({ field }) => field === 1)?.bytes;
     if (name) return toText(name);
     if (fields.some(({ field }) => field === 2)) {
-      return new Refusal(Status.Unimplemented, "this host has no google_grpc: name a cluster, or envoy_grpc");
+      return new Gap("google_grpc", "this host has no google_grpc: name a cluster, or envoy_grpc");
     }
     throw new EnvoyFault(
       `the bytes of the cluster's name ${JSON.stringify(toText(target))} happen to be a protobuf message, so Envoy 1.40 ` +

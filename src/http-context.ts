@@ -414,8 +414,8 @@ export class HttpContext extends HostContext implements StreamFilter {
     return this.#stream.info.filterState.get(name);
   }
 
-  override setOwnProperty(name: ByteString, value: ByteString): void {
-    this.#stream.info.filterState.set(name, value);
+  override setOwnProperty(name: ByteString, value: ByteString): Refusal | undefined {
+    return this.#stream.info.filterState.set(name, value);
   }
 
   override setQuery(query: ByteString): undefined {
@@ -428,8 +428,8 @@ export class HttpContext extends HostContext implements StreamFilter {
     return this.#stream.info.filterState.setProperty(name, value, this.isReadOnly(name));
   }
 
-  override setFilterState(name: string, value: string): undefined {
-    this.#stream.info.filterState.set(name, value);
+  override setFilterState(name: string, value: string): Refusal | undefined {
+    return this.#stream.info.filterState.set(name, value);
   }
 
   override calloutsDone(): void {
@@ -470,7 +470,7 @@ export class HttpContext extends HostContext implements StreamFilter {
     } else {
       this.#refuseAtEnd("proxy_send_local_response");
     }
-    this.vm.afterCall(() => this.#stream.sendLocalReply(reply));
+    this.vm.afterCall(() => this.#stream.sendLocalReply(reply), reply.body.length + reply.details.length);
     return undefined;
   }
 

@@ -6,6 +6,7 @@ import { MetricType, Status } from "../assembly/abi.ts";
 import { type ByteString, decodeText } from "./bytes.ts";
 import { crc32 } from "./crc32.ts";
 import { Misuse, Refusal } from "./error.ts";
+import { ENTRY_BYTES } from "./limits.ts";
 
 /** What a metric is: a counter only grows, a gauge goes up and down, a histogram collects samples. */
 export type MetricKind = "counter" | "gauge" | "histogram";
@@ -64,6 +65,12 @@ export class Metric {
 /** The metrics of a proxy. */
 export class Metrics {
   readonly #metrics = new Map<string, Metric>();
+  #bytes = 0;
+
+  /** The bytes of all names, `ENTRY_BYTES` more for each, with that of this metric. */
+  bytesWith(type: MetricType, name: ByteString): number {
+    return this.#metrics.has(`${type} ${name}`) ? this.#bytes : this.#bytes + name.length + ENTRY_BYTES;
+  }
 
   /** The metric of this name and type, made when it is new. The same name may stand for one of each type. */
   define(type: MetricType, name: ByteString): Metric {
@@ -72,6 +79,7 @@ export class Metrics {
     if (!metric) {
       metric = new Metric(decodeText(name), kinds[type]!);
       this.#metrics.set(key, metric);
+      this.#bytes += name.length + ENTRY_BYTES;
     }
     return metric;
   }
@@ -99,6 +107,12 @@ const ID_STEP = 4;
 export class MetricIds {
   readonly #metrics: Metrics;
   readonly #byId = new Map<number, Metric>();
+
+  /** How many ids there are. */
+  get size(): number {
+    return this.#byId.size;
+  }
+
   /** The first counter is 4, the first gauge 5, the first histogram 6. */
   readonly #nextIds = [MetricType.Counter, MetricType.Gauge, MetricType.Histogram].map((type) => type + ID_STEP);
 
@@ -165,6 +179,11 @@ export class HashedMetricIds {
   readonly #metrics: Metrics;
   readonly #plugin: ByteString;
   readonly #byId = new Map<number, Metric>();
+
+  /** How many ids there are. */
+  get size(): number {
+    return this.#byId.size;
+  }
 
   constructor(metrics: Metrics, plugin: ByteString) {
     this.#metrics = metrics;

@@ -4,6 +4,8 @@ import type * as Crypto from "node:crypto";
 import type * as Fs from "node:fs";
 import type * as Inspector from "node:inspector";
 import type * as Url from "node:url";
+import type * as Vm from "node:vm";
+import type * as WorkerThreads from "node:worker_threads";
 import type * as Zlib from "node:zlib";
 
 export type { KeyObject } from "node:crypto";
@@ -26,6 +28,16 @@ export function nodeFs(): typeof Fs | undefined {
 /** Addresses of files, where there is Node; undefined elsewhere. */
 export function nodeUrl(): typeof Url | undefined {
   return globalThis.process?.getBuiltinModule?.("node:url");
+}
+
+/** Scripts that can be interrupted, where there is Node; undefined elsewhere. */
+export function nodeVm(): typeof Vm | undefined {
+  return globalThis.process?.getBuiltinModule?.("node:vm");
+}
+
+/** Threads, where there is Node; undefined elsewhere. */
+export function nodeThreads(): typeof WorkerThreads | undefined {
+  return globalThis.process?.getBuiltinModule?.("node:worker_threads");
 }
 
 /** The debugger's side, where there is Node; undefined elsewhere. */

@@ -5,6 +5,7 @@ import { Status } from "../assembly/abi.ts";
 import { type ByteString, decodeText, encodeText, toBytes, toText } from "./bytes.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { Misuse, Refusal } from "./error.ts";
+import { ENTRY_BYTES } from "./limits.ts";
 import { vmName } from "./shared-data.ts";
 
 interface Queue {
@@ -24,9 +25,15 @@ export class Queues {
   /** By vm_id, then by name. */
   readonly #named = new Map<string, Map<ByteString, Queue>>();
   #lastId = 0;
+  #bytes = 0;
 
   constructor(dispatcher: Dispatcher) {
     this.#dispatcher = dispatcher;
+  }
+
+  /** The bytes of names, items and notices to come, `ENTRY_BYTES` more for each, if one more came of this size. */
+  bytesWith(size: number): number {
+    return this.#bytes + ENTRY_BYTES * (this.#dispatcher.waiting + 1) + size;
   }
 
   /** The id of this queue, made when it is new. From now on it is `ready` that hears of its items. */
@@ -39,6 +46,7 @@ export class Queues {
       let named = this.#named.get(vmId);
       if (!named) this.#named.set(vmId, (named = new Map<ByteString, Queue>()));
       named.set(name, queue);
+      this.#bytes += name.length + ENTRY_BYTES;
     }
     const { id } = queue;
     queue.ready = () => ready(id);
@@ -62,6 +70,7 @@ export class Queues {
     const queue = this.#queues.get(id);
     if (!queue) return unknown(id);
     queue.items.push(item);
+    this.#bytes += item.length + ENTRY_BYTES;
     this.#dispatcher.post(queue.ready);
     return undefined;
   }
@@ -70,7 +79,10 @@ export class Queues {
   dequeue(id: number): Uint8Array | Refusal {
     const items = this.items(id);
     if (items instanceof Refusal) return items;
-    return items.shift() ?? new Refusal(Status.Empty, `the queue ${id} is empty`);
+    const item = items.shift();
+    if (!item) return new Refusal(Status.Empty, `the queue ${id} is empty`);
+    this.#bytes -= item.length + ENTRY_BYTES;
+    return item;
   }
 
   /** The items of a queue, the first one first. */
@@ -80,7 +92,10 @@ export class Queues {
 
   /** Forgets what belongs to this vm_id: its last VM has gone. */
   forget(vmId: string): void {
-    for (const queue of this.#named.get(vmId)?.values() ?? []) this.#queues.delete(queue.id);
+    for (const [name, { id, items }] of this.#named.get(vmId) ?? []) {
+      this.#queues.delete(id);
+      this.#bytes -= items.reduce((sum, item) => sum + item.length + ENTRY_BYTES, name.length + ENTRY_BYTES);
+    }
     this.#named.delete(vmId);
   }
 
@@ -134,7 +149,8 @@ export class SharedQueue {
 
   /** Takes the first item out, byte for byte; `null` when there is none. */
   shift(): Uint8Array | null {
-    return this.#items().shift() ?? null;
+    const item = this.#queues.dequeue(this.id);
+    return item instanceof Refusal ? null : item;
   }
 
   /** Takes the first item out as text; `null` when there is none. */

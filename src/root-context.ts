@@ -8,6 +8,7 @@ import { crc32 } from "./crc32.ts";
 import { HostFault, Misuse, Refusal } from "./error.ts";
 import type { HeaderMap } from "./header-map.ts";
 import { leftovers } from "./leftovers.ts";
+import { CALL_BYTES } from "./limits.ts";
 import type { Plugin } from "./plugin.ts";
 import { property } from "./properties.ts";
 import type { PropertyValue } from "./property-value.ts";
@@ -16,7 +17,7 @@ import type { Vm } from "./vm.ts";
 
 /** The context of a plugin configuration in a VM. */
 export class RootContext extends HostContext {
-  readonly trace: Trace = new Trace();
+  readonly trace: Trace = new Trace(this.plugin.host.limits.traceBytes);
   readonly root: RootContext = this;
   readonly inbox: CalloutInbox = new CalloutInbox(this);
   #cancelTick: (() => void) | undefined;
@@ -101,10 +102,16 @@ export class RootContext extends HostContext {
   }
 
   /** Has a name resolved. The answer may come at once; the number is known to the filter by then. */
-  resolveDns(name: string, token: number): void {
-    this.plugin.host.proxy.clusters.dns.resolve(name, (answer) => {
+  resolveDns(name: string, token: number): Refusal | undefined {
+    const { proxy, limits } = this.plugin.host;
+    const bytes = name.length + CALL_BYTES;
+    const full = proxy.clusters.hold(bytes, limits);
+    if (full) return full;
+    proxy.clusters.dns.resolve(name, (answer) => {
+      proxy.clusters.release(bytes);
       if (this.vm.contexts.get(this.id) === this) this.callWith(answer, "envoy_on_resolve_dns", [token]);
     });
+    return undefined;
   }
 
   /** Whether it serves new streams of a plugin that is equal to this one. */

@@ -4,6 +4,7 @@
 import { Status } from "../assembly/abi.ts";
 import { type ByteString, decodeText, encodeText, toBytes, toText } from "./bytes.ts";
 import { Refusal } from "./error.ts";
+import { ENTRY_BYTES } from "./limits.ts";
 
 /** A shared value. */
 export interface SharedValue {
@@ -16,11 +17,18 @@ export interface SharedValue {
 export class SharedData {
   readonly #data = new Map<string, Map<ByteString, SharedValue>>();
   #lastCas = 0;
+  #bytes = 0;
 
   /** The value under this key. */
   get(vmId: string, key: ByteString): SharedValue | Refusal {
     const found = this.#data.get(vmId)?.get(key);
     return found ?? new Refusal(Status.NotFound, `there is no shared data under ${nameOf(key)} for ${vmName(vmId)}`);
+  }
+
+  /** The bytes of all keys and values, `ENTRY_BYTES` more for each, if one of this size came under this key. */
+  bytesWith(vmId: string, key: ByteString, size: number): number {
+    const current = this.#data.get(vmId)?.get(key);
+    return this.#bytes + size - (current ? current.value.length : -key.length - ENTRY_BYTES);
   }
 
   /**
@@ -40,6 +48,7 @@ export class SharedData {
     }
     // The numbers count up over all keys and vm_ids, and 0 is none of them.
     this.#lastCas = (this.#lastCas + 1) >>> 0 || 1;
+    this.#bytes = this.bytesWith(vmId, key, value.length);
     values.set(key, { value, cas: this.#lastCas });
     return undefined;
   }
@@ -50,6 +59,7 @@ export class SharedData {
     const current = values?.get(key);
     if (current?.cas === cas) {
       values!.delete(key);
+      this.#bytes -= sizeOf(key, current);
       return undefined;
     }
     return new Refusal(Status.CasMismatch, `the number of the shared data under ${nameOf(key)} is not ${cas}`);
@@ -62,6 +72,7 @@ export class SharedData {
 
   /** Forgets what belongs to this vm_id: its last VM has gone. */
   forget(vmId: string): void {
+    for (const [key, value] of this.#data.get(vmId) ?? []) this.#bytes -= sizeOf(key, value);
     this.#data.delete(vmId);
   }
 }
@@ -108,6 +119,10 @@ export class SharedDataView {
     const found = this.#data.get(this.#vmId, encodeText(key));
     return found instanceof Refusal ? undefined : found;
   }
+}
+
+function sizeOf(key: ByteString, { value }: SharedValue): number {
+  return key.length + value.length + ENTRY_BYTES;
 }
 
 function nameOf(key: ByteString): string {

@@ -2,7 +2,7 @@
 // Source: Envoy source/extensions/common/wasm/foreign.cc, source/common/crypto/; a running Envoy 1.40.
 
 import { Status } from "../assembly/abi.ts";
-import { Refusal } from "./error.ts";
+import { Gap, Refusal } from "./error.ts";
 import { type KeyObject, nodeCrypto } from "./node-modules.ts";
 import { bytesField, decodeMessage, encodeMessage, textField } from "./protobuf.ts";
 
@@ -111,8 +111,8 @@ function firstElement(der: Uint8Array): Buffer {
 }
 
 function noCrypto(name: string): Refusal {
-  return new Refusal(
-    Status.Unimplemented,
+  return new Gap(
+    "compress, uncompress, sign, verify_signature outside of Node",
     `${name} needs Node's crypto; elsewhere give a function of your own (foreign)`,
   );
 }

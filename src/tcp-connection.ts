@@ -8,7 +8,7 @@ import type { Filter } from "./filter.ts";
 import type { PropertyOptions } from "./property-options.ts";
 import { Step } from "./step.ts";
 import type { TcpPeer, TcpStream } from "./tcp-stream.ts";
-import { type LogEntry, Trace } from "./trace.ts";
+import type { LogEntry, Trace } from "./trace.ts";
 
 /** What one end of a connection has received. */
 export interface Received {
@@ -25,13 +25,14 @@ export interface Received {
 /** One TCP connection through a filter, driven event by event. */
 export class TcpConnection {
   /** Everything that happened on this connection. */
-  readonly trace: Trace = new Trace();
+  readonly trace: Trace;
   readonly #client = new Receiver();
   readonly #server = new Receiver();
   readonly #stream: TcpStream;
 
   /** @internal */
   constructor(filter: Filter, properties?: PropertyOptions) {
+    this.trace = filter.newTrace();
     this.#stream = filter.openConnection({
       downstream: this.#client,
       upstream: this.#server,

@@ -98,8 +98,8 @@ export class TcpContext extends HostContext implements ConnectionFilter {
     return this.#stream.info.filterState.setProperty(name, value, this.isReadOnly(name));
   }
 
-  override setFilterState(name: string, value: string): undefined {
-    this.#stream.info.filterState.set(name, value);
+  override setFilterState(name: string, value: string): Refusal | undefined {
+    return this.#stream.info.filterState.set(name, value);
   }
 
   override continueReading(): void {

@@ -32,10 +32,7 @@ export function setTextProperty(
   const wrong = outsideOfRequest(name, context);
   if (wrong) return wrong;
   if (name === "request.query" || name === `${properties.variables}.args`) return context.setQuery(value);
-  if (isOwn(name, properties)) {
-    context.setOwnProperty(name, value);
-    return undefined;
-  }
+  if (isOwn(name, properties)) return context.setOwnProperty(name, value);
   const isKnown = formOf(name, properties) !== undefined || name.startsWith(`${properties.variables}.`);
   const what = `the property ${name} cannot be set: ${properties.own}.… and request.query can`;
   return new Refusal(isKnown ? Status.InternalFailure : Status.NotFound, what);

@@ -3,6 +3,7 @@
 import { LogLevel, Status } from "../assembly/abi.ts";
 import type { Callout } from "./callouts.ts";
 import type { GrpcCallout } from "./grpc.ts";
+import { envoyLimits } from "./limits.ts";
 
 /** One thing that happened. */
 export type TraceEvent = (
@@ -58,12 +59,31 @@ export class Trace {
 
   /** The gRPC calls and streams that were begun, oldest first. */
   readonly grpcCalls: GrpcCallout[] = [];
+  readonly #mostBytes: number;
   #listener: ((event: TraceEvent) => void) | undefined;
+  /** The characters of its events. */
+  #size = 0;
+  /** The bytes that its callouts hold. */
+  #held = 0;
+
+  /** Keeps so many characters of events, and so many bytes of callouts. */
+  constructor(mostBytes: number = envoyLimits.traceBytes) {
+    this.#mostBytes = mostBytes;
+  }
 
   /** Adds an event. */
   push(event: TraceEvent): void {
-    if (this.events.push(event) > MOST_EVENTS) this.events.splice(0, MOST_EVENTS / 2);
+    this.#size += sizeOf(event);
+    if (this.events.push(event) > MOST_EVENTS || this.#size > this.#mostBytes) this.#forget();
     this.#listener?.(event);
+  }
+
+  /** Leaves the newer half of the events, or what there is room for, and the last one in any case. */
+  #forget(): void {
+    do {
+      this.events.splice(0, Math.ceil((this.events.length - 1) / 2));
+      this.#size = this.events.reduce((sum, event) => sum + sizeOf(event), 0);
+    } while (this.#size > this.#mostBytes && this.events.length > 1);
   }
 
   /** Says who hears of events to come. What a callback answers stands in its event when it has returned. @internal */
@@ -73,20 +93,27 @@ export class Trace {
 
   /** A trace of what one filter of a chain does, which this one has too, under the filter's name. */
   part(filter: string): Trace {
-    const part = new Trace();
+    const part = new Trace(this.#mostBytes);
     const push = part.push.bind(part);
+    const addCallout = part.addCallout.bind(part);
+    const addGrpcCall = part.addGrpcCall.bind(part);
+    const held = part.held.bind(part);
     part.push = (event) => {
       event.filter = filter;
       push(event);
       this.push(event);
     };
     part.addCallout = (callout) => {
-      part.callouts.push(callout);
+      addCallout(callout);
       this.addCallout(callout);
     };
     part.addGrpcCall = (call) => {
-      part.grpcCalls.push(call);
+      addGrpcCall(call);
       this.addGrpcCall(call);
+    };
+    part.held = (bytes) => {
+      held(bytes);
+      this.held(bytes);
     };
     return part;
   }
@@ -94,11 +121,24 @@ export class Trace {
   /** Adds a callout. */
   addCallout(callout: Callout): void {
     if (this.callouts.push(callout) > MOST_CALLOUTS) this.callouts.splice(0, MOST_CALLOUTS / 2);
+    this.held(callout.heldBytes);
   }
 
   /** Adds a gRPC call. */
   addGrpcCall(call: GrpcCallout): void {
     if (this.grpcCalls.push(call) > MOST_CALLOUTS) this.grpcCalls.splice(0, MOST_CALLOUTS / 2);
+    this.held(call.heldBytes);
+  }
+
+  /** Its callouts hold so many bytes more: when they are too many, the older half goes. @internal */
+  held(bytes: number): void {
+    this.#held += bytes;
+    while (this.#held > this.#mostBytes) {
+      const lists: { readonly heldBytes: number }[][] = [this.callouts, this.grpcCalls];
+      for (const list of lists) list.splice(0, Math.floor(list.length / 2));
+      this.#held = lists.flat().reduce((sum, call) => sum + call.heldBytes, 0);
+      if (lists.every((list) => list.length < 2)) return;
+    }
   }
 
   /** The lines that the filter logged. */
@@ -125,6 +165,13 @@ export interface LogEntry {
 /** Writes one event as a line. */
 export function formatEvent(event: TraceEvent): string {
   return event.filter === undefined ? textOf(event) : `${event.filter}: ${textOf(event)}`;
+}
+
+/** The characters of an event that a filter gives. */
+function sizeOf(event: TraceEvent): number {
+  if (event.kind === "call") return event.reason?.length ?? 0;
+  if (event.kind === "log") return event.message.length;
+  return event.kind === "note" ? event.text.length : 0;
 }
 
 function textOf(event: TraceEvent): string {

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect } from "vitest";
 
 import { LogLevel } from "../assembly/abi.ts";
 import type { Callout } from "./callouts.ts";
+import { isDebugged } from "./debugger.ts";
 import { LeakError } from "./error.ts";
 import { FilterResponse } from "./exchange.ts";
 import { Filter } from "./filter.ts";
@@ -12,6 +13,7 @@ import type { GrpcCallout } from "./grpc.ts";
 import type { HttpHeaders } from "./http-headers.ts";
 import { type Leftover, leftovers } from "./leftovers.ts";
 import { Step } from "./step.ts";
+import { Watchdog } from "./time-limit.ts";
 import type { LogEntry, Trace } from "./trace.ts";
 
 /** The name of a log level. */
@@ -125,16 +127,28 @@ expect.extend({
   },
 });
 
+/** How long a callback may run in a test, in milliseconds: far more than any needs, even on a busy machine. */
+const CALLBACK_MS = 5000;
+
+/** How many callbacks of a test end with an error. Each takes 0.1 ms more for it, which adds up in a test of very many. */
+const WATCHED_CALLBACKS = 5000;
+
+// Whoever stops at a breakpoint takes as long as he likes.
+if (!isDebugged()) Watchdog.current ??= Watchdog.of(CALLBACK_MS, WATCHED_CALLBACKS);
+
 let atStart: ReadonlySet<Leftover> = new Set();
 
 beforeEach(() => {
   atStart = new Set(leftovers);
+  Watchdog.current?.renew();
 });
 
 // A test that leaves something unfinished has not seen what the filter does then.
 afterEach(({ task }) => {
   const begun = [...leftovers].filter((leftover) => !atStart.has(leftover));
   for (const leftover of begun) leftovers.delete(leftover);
+  const stopped = Watchdog.current?.stopped();
+  if (stopped) throw stopped;
   if (task.result?.state === "fail") return;
   const texts = begun.flatMap((leftover) => leftover() ?? []);
   if (texts.length) throw new LeakError(`when the test ended,\n${texts.map((text) => `  ${text}`).join("\n")}`);

@@ -3,6 +3,7 @@
 
 import type { Dispatcher } from "./dispatcher.ts";
 import { HostFault, LoadError, Trap } from "./error.ts";
+import { beyond, ENTRY_BYTES, type Limits } from "./limits.ts";
 import type { LoadedModule } from "./load.ts";
 import { GuestMemory } from "./memory.ts";
 import type { AbiVersion } from "./imports/signatures.ts";
@@ -44,7 +45,11 @@ export class Vm<Context extends VmContext> {
   readonly #timeLimit: TimeLimit | undefined;
   readonly #dispatcher: Dispatcher;
   readonly #profile: HostProfile;
+  readonly #limits: Limits;
   readonly #afterCall: (() => void)[] = [];
+  /** How many of them have been done. */
+  #done = 0;
+  #deferredBytes = 0;
   readonly #calls: [number, number, number] = [0, 0, 0];
   #dnsToken = 1;
   #nextId = 1;
@@ -60,8 +65,10 @@ export class Vm<Context extends VmContext> {
     imports: ImportFactory<Context>,
     timeLimit: TimeLimit | undefined,
     profile: HostProfile,
+    limits: Limits,
   ) {
     this.abi = abi;
+    this.#limits = limits;
     this.#profile = profile;
     this.#dispatcher = dispatcher;
     this.#timeLimit = timeLimit;
@@ -117,8 +124,13 @@ export class Vm<Context extends VmContext> {
     return ++this.#dnsToken;
   }
 
-  /** Does something when the outermost callback has returned. */
-  afterCall(action: () => void): void {
+  /** Does something when the outermost callback has returned; it holds so many bytes until then. */
+  afterCall(action: () => void, bytes: number = 0): void {
+    this.#deferredBytes += bytes + ENTRY_BYTES;
+    if (this.#deferredBytes > this.#limits.deferredBytes) {
+      const { reason } = beyond("deferredBytes", "what is to be done after it", this.#deferredBytes, this.#limits);
+      throw new Error(`it asks for too much: ${reason}`);
+    }
     this.#afterCall.push(action);
   }
 
@@ -193,23 +205,42 @@ export class Vm<Context extends VmContext> {
     const call = this.#functions.get(name)!;
     // What the filter's own callbacks call again runs within their time.
     const outermost = this.#depth <= 1 && this.restricted !== "malloc";
-    const result: unknown = this.#timeLimit && outermost ? this.#timeLimit(() => call(...args)) : call(...args);
+    const result: unknown = this.#timeLimit && outermost ? this.#runLimited(name, call, args) : call(...args);
     return typeof result === "number" ? result >>> 0 : undefined;
   }
 
-  #drain(): void {
+  /** What is interrupted runs no `finally`: what was begun within it is ended here. */
+  #runLimited(name: string, call: (...args: number[]) => unknown, args: number[]): unknown {
+    const [depth, restricted, events] = [this.#depth, this.restricted, this.#dispatcher.depth];
     try {
-      for (let action = this.#afterCall.shift(); action; action = this.#afterCall.shift()) action();
+      return this.#timeLimit!(() => call(...args), name);
     } catch (error) {
-      // What a broken stream has put off must not happen to the next one.
-      this.#afterCall.length = 0;
+      this.#depth = depth;
+      this.restricted = restricted;
+      this.#dispatcher.depth = events;
       throw error;
     }
   }
 
+  #drain(): void {
+    try {
+      // An action may run a callback, which then does the rest. What is done is taken out in the end: it may be much.
+      while (this.#done < this.#afterCall.length) this.#afterCall[this.#done++]!();
+    } finally {
+      // What a broken stream has put off must not happen to the next one.
+      this.#forgetDeferred();
+    }
+  }
+
+  #forgetDeferred(): void {
+    this.#afterCall.length = 0;
+    this.#done = 0;
+    this.#deferredBytes = 0;
+  }
+
   #fail(error: unknown, callback: string, context: Context): void {
     if (error instanceof HostFault) {
-      this.#afterCall.length = 0;
+      this.#forgetDeferred();
       throw error;
     }
     this.failed = new Trap(messageOf(error), callback, context.trace, { cause: error });

@@ -148,7 +148,7 @@ describe("serve", () => {
 });
 
 describe("the program", () => {
-  test.each(["init", "build", "check", "serve", "envoy", "run-cases", "inspect", "manifest", "completion"])(
+  test.each(["init", "build", "check", "serve", "envoy", "run-cases", "inspect", "manifest", "gaps", "completion"])(
     "has a help text for %s",
     async (name) => {
       const { code, stdout } = await command([name, "--help"]);
@@ -196,6 +196,22 @@ describe("the program", () => {
       code: 1,
       stderr: `error: ${text} is no WebAssembly module: it does not begin with "\\0asm"; give the compiled filter\n`,
     });
+  });
+
+  test("lists what the host does not do, and why, from the file that the package has", async () => {
+    const gaps = JSON.parse(await readFile("test/known-gaps.json", "utf8")) as Record<string, string>;
+    const json = await command(["gaps", "--json"]);
+    expect(json).toMatchObject({ code: 0, stderr: "" });
+    expect(JSON.parse(json.stdout)).toEqual(gaps);
+    const { code, stdout } = await command(["gaps"]);
+    expect(code).toBe(0);
+    const entries = stdout.split(/^(?! )/m).map((entry) => entry.split("\n").map((line) => line.trim()));
+    expect(
+      Object.fromEntries(entries.filter(([what]) => what).map(([what, ...why]) => [what, why.join(" ").trim()])),
+    ).toEqual(gaps);
+    expect(Math.max(...stdout.split("\n").map((line) => line.length))).toBeLessThanOrEqual(100);
+    const { files } = JSON.parse(await readFile("package.json", "utf8")) as { files: string[] };
+    expect(files).toContain("test/known-gaps.json");
   });
 
   test("ends in order on Ctrl-C", async () => {

@@ -1,5 +1,7 @@
 // The host never lies: what it does not offer answers Unimplemented and stands in known-gaps.json, and nothing else does.
 
+import { readdir, readFile } from "node:fs/promises";
+
 import { expect, test } from "vitest";
 
 import { envFunctions } from "../src/imports/signatures.ts";
@@ -34,4 +36,35 @@ test.each(calls)("%s answers Unimplemented just when it is a known gap", async (
   const call = stream.trace.events.find((event) => event.kind === "call");
   const answered = call?.kind === "call" ? call.status : Status.Ok;
   expect(answered === Status.Unimplemented).toBe(name in gaps);
+});
+
+test("what the host's own sentences call a gap is known, each under its name", async () => {
+  const folder = new URL("../src/", import.meta.url);
+  const files = (await readdir(folder, { recursive: true })).filter((file) => file.endsWith(".ts"));
+  const sources = await Promise.all(files.map((file) => readFile(new URL(file, folder), "utf8")));
+  const gapsOf = (source: string): string[] => [...source.matchAll(/new Gap\(\s*"([^"]+)"/g)].map(([, what]) => what!);
+  const named = new Set(["host calls of other hosts", ...sources.flatMap(gapsOf)]);
+  expect(named.size).toBe(5);
+  expect(Object.keys(gaps)).toEqual(expect.arrayContaining([...named]));
+  // What else answers Unimplemented does so in Envoy, too.
+  const others = sources.join("").match(/new (Refusal|Misuse)\(\s*Status\.Unimplemented, .*/g);
+  expect(others).toEqual([expect.stringContaining("Envoy cannot continue the upstream's side of a TCP stream")]);
+});
+
+test("the refusal of a gap names the command that lists it", async () => {
+  const reasons: string[] = [];
+  const filter = await loadFilter(
+    filterWat({
+      imports: `(import "env" "proxy_own" (func $own (result i32)))`,
+      functions: `(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (drop (call $own)) (i32.const 0))`,
+    }),
+    {
+      host: { env: { ...envFunctions, proxy_own: { signature: "-> i32", versions: ["0.2.1"] } } },
+      onRefusal: (call, { status, reason }) => reasons.push(`${call} ${status} ${reason}`),
+    },
+  );
+  filter.stream().requestHeaders({ ":method": "GET" });
+  expect(reasons).toEqual([
+    'proxy_own 12 this host does not offer proxy_own yet ("npx proxy-wasm gaps" lists what is missing, and why)',
+  ]);
 });

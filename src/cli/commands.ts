@@ -49,6 +49,11 @@ export const commands: readonly KnownCommand[] = [
   },
   { name: "pull", summary: "get a filter out of an image", load: async () => (await import("./pull.ts")).pullCommand },
   {
+    name: "gaps",
+    summary: "list what the host does not do",
+    load: async () => (await import("./gaps.ts")).gapsCommand,
+  },
+  {
     name: "completion",
     summary: "make a shell complete all this",
     load: async () => (await import("./completion.ts")).completionCommand,

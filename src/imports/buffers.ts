@@ -4,9 +4,11 @@ import { BufferType, Status } from "../../assembly/abi.ts";
 import { Body } from "../body.ts";
 import { bufferNames } from "../context.ts";
 import { Refusal } from "../error.ts";
+import { beyond } from "../limits.ts";
 import { type Family, isRefusal, unknownValue } from "./families.ts";
 
 export const bufferCalls: Family = ({ vm, host }) => {
+  const { limits } = host;
   const { bodyReads, readsFromStart } = host.proxy.profile;
   const misuse = (type: number, toChange: boolean): Refusal | undefined =>
     bodyReads && vm.context!.bufferMisuse(type, toChange);
@@ -39,6 +41,11 @@ export const bufferCalls: Family = ({ vm, host }) => {
       const buffer = vm.context!.buffer(type);
       if (isRefusal(buffer)) return buffer;
       if (buffer instanceof Body) {
+        const kept = start ? buffer.length : Math.max(buffer.length - size, 0);
+        if (kept + valueSize > limits.bodyBytes) {
+          const what = `the bytes of ${bufferNames[type as BufferType]}`;
+          return beyond("bodyBytes", what, kept + valueSize, limits);
+        }
         const bytes = vm.memory.copy(value, valueSize);
         return bodyReads ? buffer.overwrite(start, size, bytes) : buffer.splice(start, size, bytes);
       }

@@ -2,9 +2,10 @@
 
 import type { Family } from "./families.ts";
 import { isRefusal } from "./families.ts";
+import { beyond } from "../limits.ts";
 import { decodePairs } from "../pairs.ts";
 
-export const calloutCalls: Family = ({ vm, host }) => ({
+export const calloutCalls: Family = ({ vm, host: { limits } }) => ({
   proxy_http_call(
     cluster: number,
     clusterSize: number,
@@ -23,13 +24,17 @@ export const calloutCalls: Family = ({ vm, host }) => ({
     if (!memory.has(body, bodySize)) return memory.outside("the body", body, bodySize);
     // Envoy checks the trailers, and does not send them.
     if (!memory.has(trailers, trailersSize)) return memory.outside("the trailers", trailers, trailersSize);
+    const given = clusterSize + bodySize;
+    if (given > limits.calloutRequestBytes) {
+      return beyond("calloutRequestBytes", "the bytes of the callout", given, limits);
+    }
     const wrong = memory.writeNumber(returnCall, 0);
     if (wrong) return wrong;
     const caller = vm.context!;
     const callout = caller.root.inbox.httpCall(
       {
         cluster: memory.text(cluster, clusterSize),
-        headers: decodePairs(memory.view(headers, headersSize), host.limits),
+        headers: decodePairs(memory.view(headers, headersSize), limits),
         body: memory.copy(body, bodySize),
         timeoutMs: timeoutMs | 0,
       },

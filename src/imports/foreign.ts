@@ -3,10 +3,12 @@
 import { EnvoyFault } from "../error.ts";
 import { findForeignFunction, unknownFunction } from "../foreign.ts";
 import { decodeText } from "../bytes.ts";
+import { beyond } from "../limits.ts";
 import { type Family, isRefusal } from "./families.ts";
 
 export const foreignCalls: Family = ({ vm, host }) => {
   const { profile } = host.proxy;
+  const { limits } = host;
   return {
     proxy_call_foreign_function(
       name: number,
@@ -19,14 +21,19 @@ export const foreignCalls: Family = ({ vm, host }) => {
       const { memory } = vm;
       if (!memory.has(name, nameSize)) return memory.outside("the name", name, nameSize);
       if (!memory.has(argument, argumentSize)) return memory.outside("the argument", argument, argumentSize);
+      const longest = Math.max(nameSize, argumentSize);
+      if (longest > limits.foreignBytes) return beyond("foreignBytes", "the bytes of the argument", longest, limits);
       const text = decodeText(memory.text(name, nameSize));
       const call = findForeignFunction(text, host.foreign, profile);
       if (!call) return unknownFunction(text, host.foreign, profile);
       const running = vm.running!;
       const callers = { effective: profile.foreignContext === "chosen" ? vm.context! : running, running };
-      const result = call(memory.copy(argument, argumentSize), callers) ?? undefined;
+      const result = call(memory.copy(argument, argumentSize), callers, limits) ?? undefined;
       const refusal = result && isRefusal(result) ? result : undefined;
       const bytes = result && !isRefusal(result) ? result : undefined;
+      if (bytes && bytes.length > limits.foreignBytes) {
+        return beyond("foreignBytes", `the bytes that ${text} answers`, bytes.length, limits);
+      }
       // Envoy writes the answer's address and size for a function that refused, too: 0 and 0.
       let at = 0;
       if (bytes && returnResult) {

@@ -1,13 +1,19 @@
 // gRPC callouts.
 
+import { beyond } from "../limits.ts";
 import { decodePairs } from "../pairs.ts";
 import { type Family, isRefusal } from "./families.ts";
 
-export const grpcCalls: Family = ({ vm, host }) => {
+export const grpcCalls: Family = ({ vm, host: { limits } }) => {
   /** What calls and streams begin with, or the refusal of a place outside of the memory. */
   const common = (places: [what: string, at: number, size: number][]) => {
-    for (const [what, at, size] of places) if (!vm.memory.has(at, size)) return vm.memory.outside(what, at, size);
-    return undefined;
+    let given = 0;
+    for (const [what, at, size] of places) {
+      if (!vm.memory.has(at, size)) return vm.memory.outside(what, at, size);
+      given += size;
+    }
+    if (given <= limits.calloutRequestBytes) return undefined;
+    return beyond("calloutRequestBytes", "the bytes of the gRPC call", given, limits);
   };
   return {
     proxy_grpc_call(
@@ -39,7 +45,7 @@ export const grpcCalls: Family = ({ vm, host }) => {
           target: memory.copy(target, targetSize),
           service: memory.text(service, serviceSize),
           method: memory.text(method, methodSize),
-          metadata: decodePairs(memory.view(metadata, metadataSize), host.limits),
+          metadata: decodePairs(memory.view(metadata, metadataSize), limits),
           message: memory.copy(message, messageSize),
           timeoutMs,
         },
@@ -73,7 +79,7 @@ export const grpcCalls: Family = ({ vm, host }) => {
           target: memory.copy(target, targetSize),
           service: memory.text(service, serviceSize),
           method: memory.text(method, methodSize),
-          metadata: decodePairs(memory.view(metadata, metadataSize), host.limits),
+          metadata: decodePairs(memory.view(metadata, metadataSize), limits),
           message: undefined,
           timeoutMs: undefined,
         },
@@ -84,7 +90,8 @@ export const grpcCalls: Family = ({ vm, host }) => {
 
     proxy_grpc_send(call: number, message: number, messageSize: number, endOfStream: number) {
       const { memory } = vm;
-      if (!memory.has(message, messageSize)) return memory.outside("the message", message, messageSize);
+      const wrong = common([["the message", message, messageSize]]);
+      if (wrong) return wrong;
       return vm.context!.root.inbox.grpcSend(call, memory.copy(message, messageSize), endOfStream !== 0);
     },
 

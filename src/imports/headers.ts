@@ -5,6 +5,7 @@ import { decodeText } from "../bytes.ts";
 import { mapNames } from "../context.ts";
 import { Refusal } from "../error.ts";
 import type { HeaderEntry, HeaderMap } from "../header-map.ts";
+import { beyond, bytesOfEntries, ENTRY_BYTES } from "../limits.ts";
 import { decodePairs, encodePairs } from "../pairs.ts";
 import { type Family, isRefusal, type Surroundings, unknownValue } from "./families.ts";
 
@@ -12,6 +13,8 @@ const mostMaps = MapType.HttpCallResponseTrailers;
 
 export const headerCalls: Family = (surroundings) => {
   const { vm, host } = surroundings;
+  const { limits } = host;
+  const most = limits.headerMapBytes;
   const { has } = checks(surroundings);
   const { profile } = host.proxy;
   const { missingMapValue, missingMapPairs, mostPairs } = profile;
@@ -20,8 +23,18 @@ export const headerCalls: Family = (surroundings) => {
     return (type: number, key: number, keySize: number, value: number, valueSize: number) => {
       const wrong = has(type, "the name", key, keySize) ?? has(type, "the value", value, valueSize);
       if (wrong) return wrong;
-      const map = vm.context!.headerMap(type, true);
+      const context = vm.context!;
+      const map = context.headerMap(type, true);
       if (isRefusal(map)) return map;
+      const size = keySize + valueSize + ENTRY_BYTES;
+      context.headerBytes += size;
+      if (context.headerBytes > most) {
+        // Much was written; what is there now is what counts.
+        context.headerBytes = bytesOfEntries(map.entries) + size;
+        if (context.headerBytes > most) {
+          return beyond("headerMapBytes", `the bytes of ${mapNames[type as MapType]}`, context.headerBytes, limits);
+        }
+      }
       const name = vm.memory.text(key, keySize);
       const text = vm.memory.text(value, valueSize);
       if (rules) rules.change(type, name, () => change(map, name, rules.escape(text)));
@@ -98,13 +111,14 @@ export const headerCalls: Family = (surroundings) => {
   };
 };
 
-function checks({ vm }: Surroundings): {
+function checks({ vm, host: { limits } }: Surroundings): {
   has(type: number, what: string, at: number, size: number): Refusal | undefined;
 } {
   return {
     has: (type, what, at, size) => {
       if (type > mostMaps) return unknownValue("header map", type, mostMaps);
-      return vm.memory.has(at, size) ? undefined : vm.memory.outside(what, at, size);
+      if (!vm.memory.has(at, size)) return vm.memory.outside(what, at, size);
+      return size > limits.headerMapBytes ? beyond("headerMapBytes", `the bytes of ${what}`, size, limits) : undefined;
     },
   };
 }

@@ -2,7 +2,7 @@
 
 import { Status } from "../../assembly/abi.ts";
 import type { HostContext } from "../context.ts";
-import { LoadError, Misuse, Refusal } from "../error.ts";
+import { Gap, LoadError, Misuse } from "../error.ts";
 import type { Host, Plugin } from "../plugin.ts";
 import type { HostProfile } from "../profiles/profile.ts";
 import type { Vm } from "../vm.ts";
@@ -20,7 +20,7 @@ import { metricCalls } from "./metrics.ts";
 import { propertyCalls } from "./properties.ts";
 import { queueCalls } from "./queues.ts";
 import { sharedDataCalls } from "./shared-data.ts";
-import { wasiFunctions } from "./signatures.ts";
+import { envFunctions, wasiFunctions } from "./signatures.ts";
 import { streamCalls } from "./stream.ts";
 import { wasiCalls } from "./wasi.ts";
 
@@ -142,5 +142,6 @@ function unsigned(args: (number | bigint)[]): (number | bigint)[] {
 }
 
 function missing(name: string): HostCall {
-  return () => new Refusal(Status.Unimplemented, `this host does not offer ${name} yet (test/known-gaps.json)`);
+  const what = Object.hasOwn(envFunctions, name) ? name : "host calls of other hosts";
+  return () => new Gap(what, `this host does not offer ${name} yet`);
 }

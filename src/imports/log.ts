@@ -2,12 +2,14 @@
 
 import { LogLevel } from "../../assembly/abi.ts";
 import { decodeText } from "../bytes.ts";
+import { beyond } from "../limits.ts";
 import { type Family, unknownValue } from "./families.ts";
 
-export const logCalls: Family = ({ vm, host }) => ({
+export const logCalls: Family = ({ vm, host, host: { limits } }) => ({
   proxy_log(level: number, message: number, messageSize: number) {
     if (level > LogLevel.Critical) return unknownValue("log level", level, LogLevel.Critical);
     if (!vm.memory.has(message, messageSize)) return vm.memory.outside("the message", message, messageSize);
+    if (messageSize > limits.logLineBytes) return beyond("logLineBytes", "the bytes of the line", messageSize, limits);
     if (level < host.logLevel) return undefined;
     const entry = { level, message: decodeText(vm.memory.text(message, messageSize)) };
     vm.context?.trace.push({ kind: "log", ...entry });

@@ -4,17 +4,26 @@ import { MetricType } from "../../assembly/abi.ts";
 import { encodeText } from "../bytes.ts";
 import { HashedMetricIds, MetricIds } from "../metrics.ts";
 import { Misuse, type Refusal } from "../error.ts";
+import { beyond } from "../limits.ts";
 import { type Family, isRefusal, unknownValue } from "./families.ts";
 
 export const metricCalls: Family = ({ vm, plugin, host }) => {
   const { metrics, profile } = host.proxy;
+  const { limits } = host;
   const isHashed = profile.metrics === "nginx";
   const ids = isHashed ? new HashedMetricIds(metrics, encodeText(plugin.options.name)) : new MetricIds(metrics);
   return {
     proxy_define_metric(type: number, name: number, nameSize: number, returnMetric: number) {
       if (type > MetricType.Histogram) return misused(unknownValue("metric type", type, MetricType.Histogram));
       if (!vm.memory.has(name, nameSize)) return vm.memory.outside("the name", name, nameSize);
-      const id = ids.define(type, vm.memory.text(name, nameSize));
+      if (nameSize > limits.metricBytes) return beyond("metricBytes", "the bytes of the name", nameSize, limits);
+      const text = vm.memory.text(name, nameSize);
+      const bytes = metrics.bytesWith(type, text);
+      if (bytes > limits.metricBytes) return beyond("metricBytes", "the bytes of the metrics' names", bytes, limits);
+      if (ids.size >= limits.metricDefinitions) {
+        return beyond("metricDefinitions", "the metrics that the VM defines", ids.size + 1, limits);
+      }
+      const id = ids.define(type, text);
       return isRefusal(id) ? id : vm.memory.writeNumber(returnMetric, id);
     },
 

@@ -5,6 +5,7 @@ import { Status } from "../../assembly/abi.ts";
 import { byteString, bytesOf } from "../bytes.ts";
 import { Refusal } from "../error.ts";
 import type { HeaderEntry } from "../header-map.ts";
+import { beyond } from "../limits.ts";
 import { encodePairs } from "../pairs.ts";
 import { isPropertyList, type PropertyValue } from "../property-value.ts";
 import { setTextProperty, textProperty } from "../text-properties.ts";
@@ -13,9 +14,11 @@ import { isRefusal } from "./families.ts";
 
 export const propertyCalls: Family = ({ vm, host }) => {
   const { properties } = host.proxy.profile;
+  const { limits } = host;
   return {
     proxy_get_property(path: number, pathSize: number, returnValue: number, returnValueSize: number) {
       if (!vm.memory.has(path, pathSize)) return vm.memory.outside("the path", path, pathSize);
+      if (pathSize > limits.propertyBytes) return beyond("propertyBytes", "the bytes of the path", pathSize, limits);
       if (properties !== "attributes") {
         const text = textProperty(vm.memory.text(path, pathSize), vm.context!, properties);
         return isRefusal(text) ? text : vm.memory.give(text, returnValue, returnValueSize);
@@ -36,6 +39,8 @@ export const propertyCalls: Family = ({ vm, host }) => {
     proxy_set_property(path: number, pathSize: number, value: number, valueSize: number) {
       if (!vm.memory.has(path, pathSize)) return vm.memory.outside("the path", path, pathSize);
       if (!vm.memory.has(value, valueSize)) return vm.memory.outside("the value", value, valueSize);
+      const size = pathSize + valueSize;
+      if (size > limits.propertyBytes) return beyond("propertyBytes", "the bytes of the property", size, limits);
       const [name, text] = [vm.memory.text(path, pathSize), vm.memory.text(value, valueSize)];
       return properties === "attributes"
         ? vm.context!.setProperty(name, text)

@@ -2,16 +2,24 @@
 
 import { Status } from "../../assembly/abi.ts";
 import { decodeText } from "../bytes.ts";
-import { Misuse } from "../error.ts";
+import { Misuse, type Refusal } from "../error.ts";
+import { beyond } from "../limits.ts";
 import { RootContext } from "../root-context.ts";
 import { type Family, isRefusal } from "./families.ts";
 
 export const queueCalls: Family = ({ vm, host }) => {
   const { queues, profile } = host.proxy;
   const { queueZones, title } = profile;
+  const { limits } = host;
+  const noRoom = (size: number): Refusal | undefined => {
+    const bytes = queues.bytesWith(size);
+    return bytes > limits.queueBytes ? beyond("queueBytes", "the bytes in queues", bytes, limits) : undefined;
+  };
   return {
     proxy_register_shared_queue(name: number, nameSize: number, returnQueue: number) {
       if (!vm.memory.has(name, nameSize)) return vm.memory.outside("the name", name, nameSize);
+      const full = noRoom(nameSize);
+      if (full) return full;
       const { plugin, root } = vm.context!;
       const queueName = vm.memory.text(name, nameSize);
       if (queueZones && !queueZones.includes(decodeText(queueName))) {
@@ -38,6 +46,8 @@ export const queueCalls: Family = ({ vm, host }) => {
 
     proxy_enqueue_shared_queue(queue: number, item: number, itemSize: number) {
       if (!vm.memory.has(item, itemSize)) return vm.memory.outside("the item", item, itemSize);
+      const full = noRoom(itemSize);
+      if (full) return full;
       return queues.enqueue(queue, vm.memory.copy(item, itemSize));
     },
 

@@ -3,9 +3,11 @@
 import { Status } from "../../assembly/abi.ts";
 import { decodeText } from "../bytes.ts";
 import { Misuse, type Refusal } from "../error.ts";
+import { beyond } from "../limits.ts";
 import { type Family, isRefusal } from "./families.ts";
 
 export const sharedDataCalls: Family = ({ vm, host }) => {
+  const { limits } = host;
   const data = host.proxy.sharedData;
   const { sharedDataZones, casZeroOverwrites, title } = host.proxy.profile;
   /** Why a key has no place, in a host where it needs one. */
@@ -40,6 +42,8 @@ export const sharedDataCalls: Family = ({ vm, host }) => {
       const wrong = homeless(name);
       if (wrong) return wrong;
       if (!casZeroOverwrites && !value) return data.delete(vmId, name, cas);
+      const bytes = data.bytesWith(vmId, name, valueSize);
+      if (bytes > limits.sharedDataBytes) return beyond("sharedDataBytes", "the bytes of shared data", bytes, limits);
       return data.set(vmId, name, vm.memory.copy(value, valueSize), cas, !casZeroOverwrites);
     },
   };

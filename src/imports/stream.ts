@@ -2,10 +2,12 @@
 
 import { Status, StreamType } from "../../assembly/abi.ts";
 import { Refusal } from "../error.ts";
+import { beyond } from "../limits.ts";
 import { decodePairs } from "../pairs.ts";
 import { type Family, unknownValue } from "./families.ts";
 
 export const streamCalls: Family = ({ vm, host }) => {
+  const { limits } = host;
   const { title } = host.proxy.profile;
   const resumes = host.proxy.profile.resumes === "when asked";
   const hasLineFeed = host.proxy.profile.localReplies === "nginx";
@@ -58,6 +60,9 @@ export const streamCalls: Family = ({ vm, host }) => {
       if (!memory.has(details, detailsSize)) return memory.outside("the details", details, detailsSize);
       if (!memory.has(body, bodySize)) return memory.outside("the body", body, bodySize);
       if (!memory.has(headers, headersSize)) return memory.outside("the headers", headers, headersSize);
+      if (detailsSize + bodySize > limits.bodyBytes) {
+        return beyond("bodyBytes", "the bytes of the reply's details and body", detailsSize + bodySize, limits);
+      }
       const refusal = vm.context!.sendLocalReply({
         status: status & 0xffff,
         details: memory.text(details, detailsSize).replace(/[ \t-\r]/g, "_"),

@@ -2,9 +2,10 @@
 
 import { LogLevel } from "../../assembly/abi.ts";
 import { bytesOf, decodeText, encodeText } from "../bytes.ts";
+import { beyond } from "../limits.ts";
 import type { Surroundings } from "./families.ts";
 
-const [SUCCESS, BADF, FAULT, INVAL, NOENT, NOTDIR, NOSYS, NOTSUP] = [0, 8, 21, 28, 44, 20, 52, 58];
+const [SUCCESS, BADF, FAULT, FBIG, INVAL, NOENT, NOTDIR, NOSYS, NOTSUP] = [0, 8, 21, 22, 28, 44, 20, 52, 58];
 
 /** A WASI function: takes 32-bit numbers and bigints, gives an errno. */
 export type WasiCall = (...args: never[]) => number;
@@ -22,10 +23,16 @@ export function wasiCalls({ vm, plugin, host }: Surroundings): Record<string, Wa
   const write = (fd: number, vectors: number, count: number, returnWritten: number): number => {
     if (!isOutput(fd)) return BADF;
     let text = "";
+    const most = host.limits.logLineBytes;
     if (!vm.memory.has(vectors, count * 8)) return FAULT;
     for (let at = vectors; at < vectors + count * 8; at += 8) {
       const [start, size] = [vm.memory.number(at), vm.memory.number(at + 4)];
       if (!vm.memory.has(start, size)) return FAULT;
+      if (text.length + size > most) {
+        const { reason } = beyond("logLineBytes", "the bytes of the line", text.length + size, host.limits);
+        vm.context?.trace.push({ kind: "note", text: `fd_write → EFBIG: ${reason}` });
+        return FBIG;
+      }
       text += vm.memory.text(start, size);
     }
     const entry = { level: fd === 1 ? LogLevel.Info : LogLevel.Error, message: decodeText(text.replace(/\n$/, "")) };

@@ -11,6 +11,7 @@ import {
   EnvoyFault,
   type Filter,
   type FilterChain,
+  type FilterOptions,
   loadFilter,
   LoadError,
   type LogEntry,
@@ -35,8 +36,11 @@ import { Encoder, mask, parse } from "./wire.ts";
 /** Envoy's names of the levels. */
 const levels = ["trace", "debug", "info", "warning", "error", "critical"];
 
-/** What our host does with a scenario. */
-export async function runOnHost(scenario: Scenario): Promise<Observation> {
+/** What our host does with a scenario; `onRefusal` hears of each host call that answers something else than Ok. */
+export async function runOnHost(
+  scenario: Scenario,
+  onRefusal: NonNullable<FilterOptions["onRefusal"]> = () => {},
+): Promise<Observation> {
   const clock = new VirtualClock();
   const lines: string[] = [];
   const { options = {}, exchanges = [scenario], second } = scenario;
@@ -52,11 +56,12 @@ export async function runOnHost(scenario: Scenario): Promise<Observation> {
       vmId: "vm",
       logLevel: LogLevel.Info,
       onLog,
+      onRefusal,
       ...hostServices(clock),
       ...rest,
       ...(bufferBytes !== undefined && { limits: { bufferBytes } }),
     });
-    const behind = { proxy: first.proxy, vmId: "vm2", logLevel: LogLevel.Info, onLog };
+    const behind = { proxy: first.proxy, vmId: "vm2", logLevel: LogLevel.Info, onLog, onRefusal };
     filter = second
       ? chain([first, await loadFilter(filterOf({ ...second }).bytes, { ...behind, name: second.name })])
       : first;

@@ -119,8 +119,6 @@ export interface Scenario extends Exchange {
   readonly stats?: string;
   /** Whether log lines stand with level and prefix. Such a scenario has an Envoy of its own. */
   readonly wholeLog?: boolean;
-  /** Further things it needs, as test/known-gaps.json names them, beside the host calls that its filter imports. */
-  readonly needs?: readonly string[];
 }
 
 /** A message on the wire. */

@@ -25,7 +25,7 @@ test("the commands of docs/cli.md work", async () => {
   expect(rest).toEqual(["cd my-filter", "npm install", "npm test", "npm start"]);
   await proxyWasm(init!, folder);
   const commands = others.join("").trim().split("\n");
-  expect(commands).toHaveLength(10);
+  expect(commands).toHaveLength(12);
   for (const command of commands) await proxyWasm(command, join(folder, "my-filter"));
   expect((await readdir(join(folder, "my-filter/build"))).sort()).toEqual([
     "debug.wasm",

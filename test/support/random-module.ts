@@ -60,10 +60,19 @@ for (const word of words) {
   places.push([end, word.length]);
   end += word.length + 1;
 }
+/** Much of the memory, with words in it. */
+const expanses: [number, number][] = [
+  [0, MEMORY],
+  [1024, PAGE],
+  [4096, 1000],
+];
 const data = Buffer.from(words.join("\0"), "latin1");
 
-/** Makes a module. */
-export function randomModule(random: Random): Uint8Array {
+/** How often a hungry module does a call at once, and one that never ends. */
+const [OFTEN, FOR_EVER] = [50_000, -1];
+
+/** Makes a module. A hungry one does some of its calls over and over, with all of its memory, or for ever. */
+export function randomModule(random: Random, hungry: boolean = false): Uint8Array {
   const module = new binaryen.Module();
   const { i32, i64, none } = binaryen;
   const typeOf = (text: string | undefined): number => (text === "i32" ? i32 : text === "i64" ? i64 : none);
@@ -82,10 +91,14 @@ export function randomModule(random: Random): Uint8Array {
     module.addFunctionImport(name, from, name, binaryen.createType(list.map(typeOf)), typeOf(result));
     functions.push({ name, parameters: list, result });
   }
+  const keepers = functions.filter(({ name }) =>
+    /log|add_header|set_|send|shared|metric|http_call|grpc|foreign|continue|resolve|fd_write/.test(name),
+  );
   const proxyCalls = functions.filter(({ name }) => name.startsWith("proxy_"));
 
   module.setMemory(2, 4, "memory", [{ offset: module.i32.const(1024), data }]);
   module.addGlobal("at", i32, true, module.i32.const(0));
+  module.addGlobal("count", i32, true, module.i32.const(0));
   module.addGlobal("top", i32, true, module.i32.const(8192));
   module.addFunction("proxy_abi_version_0_2_1", none, none, [], module.nop());
   module.addFunctionExport("proxy_abi_version_0_2_1", "proxy_abi_version_0_2_1");
@@ -101,13 +114,20 @@ export function randomModule(random: Random): Uint8Array {
       0xffff_ffff - random(3),
       0x8000_0000,
     ]);
-  const call = (): number => {
-    const { name, parameters, result } = pick(random(8) ? proxyCalls : functions);
+  /** Any call; one of many in a row asks for something to be kept, under another name each time. */
+  const call = (isOneOfMany = false): number => {
+    const { name, parameters, result } = pick(isOneOfMany ? keepers : random(8) ? proxyCalls : functions);
     const args: number[] = [];
     for (let i = 0; i < parameters.length; i++) {
       if (parameters[i] === "i64") args.push(module.i64.const(BigInt(argument()) - 2n));
       else if (i + 1 < parameters.length && parameters[i + 1] === "i32" && random(2)) {
-        const [at, size] = pick(places);
+        if (isOneOfMany && random(2)) {
+          const size = module.i32.and(module.global.get("count", i32), module.i32.const(0xffff));
+          args.push(module.i32.const(1024), size);
+          i++;
+          continue;
+        }
+        const [at, size] = isOneOfMany && random(2) ? pick(expanses) : pick(places);
         args.push(module.i32.const(at), module.i32.const(random(20) ? size : argument()));
         i++;
       } else args.push(module.i32.const(random(4) ? random(10) : argument()));
@@ -115,7 +135,23 @@ export function randomModule(random: Random): Uint8Array {
     const expression = module.call(name, args, typeOf(result));
     return result ? module.drop(expression) : expression;
   };
+  const manyCalls = (): number => {
+    const times = module.i32.const(random(20) ? OFTEN : FOR_EVER);
+    const count = module.global.get("count", i32);
+    return module.block(null, [
+      module.global.set("count", module.i32.const(0)),
+      module.loop(
+        "again",
+        module.block(null, [
+          call(true),
+          module.global.set("count", module.i32.add(count, module.i32.const(1))),
+          module.br("again", module.i32.lt_u(module.global.get("count", i32), times)),
+        ]),
+      ),
+    ]);
+  };
   const something = (): number => {
+    if (hungry && random(2)) return manyCalls();
     if (random(400) === 0) return module.unreachable();
     if (random(200) === 0) return module.drop(module.memory.grow(module.i32.const(random(3))));
     return call();
@@ -131,6 +167,10 @@ export function randomModule(random: Random): Uint8Array {
     const next = module.global.set("at", module.i32.add(module.global.get("at", i32), module.i32.const(1)));
     return module.block(null, [next, ...statements, ...(result === undefined ? [] : [result])]);
   };
+
+  /** Registers a queue, so that items can be put in. */
+  const queue = (): number =>
+    module.drop(module.call("proxy_register_shared_queue", [1024, 1, 512].map(module.i32.const), i32));
 
   for (const [name, signature] of Object.entries(callbackSignatures)) {
     if (["_start", "main", "__main_void", "proxy_on_memory_allocate"].includes(name)) continue;
@@ -155,7 +195,9 @@ export function randomModule(random: Random): Uint8Array {
     } else {
       const accepts = name === "proxy_on_vm_start" || name === "proxy_on_configure";
       const answer = module.i32.const(accepts ? 1 : pick([0, 0, 0, 0, 1, 1, 2, 3, 4, 0xffff_ffff]));
-      module.addFunction(name, types, typeOf(result), [], body(result ? answer : undefined));
+      const whole = body(result ? answer : undefined);
+      const first = hungry && name === "proxy_on_configure" ? [queue()] : [];
+      module.addFunction(name, types, typeOf(result), [], module.block(null, [...first, whole], typeOf(result)));
     }
     module.addFunctionExport(name, name);
   }

@@ -27,7 +27,6 @@ export const corrections: readonly Scenario[] = [
   },
   {
     name: "2: request properties are gone when the headers are",
-    needs: ["properties"],
     on: {
       request_headers: [property("request", "path")],
       request_body: [property("request", "path"), property("request", "headers")],
@@ -137,7 +136,6 @@ export const corrections: readonly Scenario[] = [
   },
   {
     name: "15: a message as a whole is not to be had",
-    needs: ["properties"],
     on: { request_headers: ["request", "filter_state", "source", "xds"].map((name) => property(name)) },
   },
   {

@@ -99,7 +99,6 @@ const request = {
   ],
 } as const;
 const everything = [...ofRequest, ...sizedOfRequest, ...ofResponse, ...sizedOfResponse];
-const needs = ["properties"];
 
 export const properties: readonly Scenario[] = [
   ...[
@@ -114,20 +113,17 @@ export const properties: readonly Scenario[] = [
     "done",
   ].map((callback): Scenario => ({
     name: `request and response in on_${callback}`,
-    needs,
     on: { [callback]: callback === "context_create" ? inTurn(everything, everything) : everything },
     request: { ...request, method: "POST", body: ["abc"], trailers: [["x-t", "1"]] },
     response: { body: ["defg"], trailers: [["x-u", "1"]] },
   })),
   ...(["vm_start", "request_headers", "response_headers", "log"] as const).map((callback): Scenario => ({
     name: `connections, upstream, xds and plugin in on_${callback}`,
-    needs,
     on: { [callback]: [...ofConnection, ...ofUpstream, ...whole, ...ofXds, ...ofPlugin] },
     options: { rootId: "root" },
   })),
   {
     name: "paths that are none",
-    needs,
     on: {
       request_headers: [
         ["get_property", "", data],
@@ -146,7 +142,6 @@ export const properties: readonly Scenario[] = [
   },
   {
     name: "one header of several",
-    needs,
     on: {
       request_headers: [
         property("request", "headers", "x-dup"),
@@ -161,7 +156,6 @@ export const properties: readonly Scenario[] = [
   },
   {
     name: "after the headers have gone on",
-    needs,
     on: {
       request_headers: [
         property("request", "path"),
@@ -174,7 +168,6 @@ export const properties: readonly Scenario[] = [
   },
   {
     name: "while the headers are held",
-    needs,
     on: {
       request_headers: [soon, 1],
       tick: [
@@ -188,7 +181,6 @@ export const properties: readonly Scenario[] = [
   },
   {
     name: "after a header was changed",
-    needs,
     on: {
       request_headers: [
         set(0, ":path", "/new?q"),
@@ -203,7 +195,6 @@ export const properties: readonly Scenario[] = [
   },
   {
     name: "during a local reply",
-    needs,
     on: {
       request_headers: [reply(403, "no", { details: "why" })],
       response_headers: [
@@ -217,7 +208,6 @@ export const properties: readonly Scenario[] = [
   },
   {
     name: "of a failed upstream",
-    needs,
     on: {
       response_headers: [...ofResponse, ...ofUpstream],
       log: [...ofResponse, property("upstream", "transport_failure_reason")],
@@ -226,7 +216,6 @@ export const properties: readonly Scenario[] = [
   },
   {
     name: "properties of its own",
-    needs,
     on: {
       context_create: inTurn([own("mine", "root")], []),
       request_headers: [
@@ -263,7 +252,6 @@ export const properties: readonly Scenario[] = [
   },
   {
     name: "gRPC status",
-    needs,
     on: {
       response_headers: [property("response", "grpc_status")],
       response_trailers: [property("response", "grpc_status")],

@@ -16,27 +16,23 @@ import {
 } from "../scenario.ts";
 
 const tcp = { client: ["abc", "defg"], upstream: ["one", "two"] };
-const needs = ["TCP"];
 const sized = [bufferSize(2), bufferSize(3)];
 
 export const connections: readonly Scenario[] = [
-  { name: "what passes", needs, tcp, on: { downstream_data: [read(2)], upstream_data: [read(3)] } },
+  { name: "what passes", tcp, on: { downstream_data: [read(2)], upstream_data: [read(3)] } },
   {
     name: "buffers in every callback",
-    needs,
     tcp,
     on: { new_connection: sized, downstream_data: sized, upstream_data: sized, log: sized },
   },
-  { name: "held, and let go with the next piece", needs, tcp, on: { downstream_data: inTurn([1], [read(2), 0]) } },
+  { name: "held, and let go with the next piece", tcp, on: { downstream_data: inTurn([1], [read(2), 0]) } },
   {
     name: "the upstream's held, and let go with the next piece",
-    needs,
     tcp,
     on: { upstream_data: inTurn([1], [read(3), 0]) },
   },
   {
     name: "written to",
-    needs,
     tcp,
     on: {
       downstream_data: inTurn([write(2, 0, 0, "<")], [write(2, 0, 0xffffffff, "all")], [write(2, 0, 0, "end")]),
@@ -45,38 +41,33 @@ export const connections: readonly Scenario[] = [
   },
   {
     name: "a connection held and continued from a tick",
-    needs,
     tcp,
     on: { new_connection: [soon, 1], tick: [...later, goOn(2)] },
   },
   {
     name: "data held and continued from a tick",
-    needs,
     tcp,
     on: { downstream_data: inTurn([soon, 1], []), tick: [...later, bufferSize(2), write(2, 0, 0, "+"), goOn(2)] },
   },
   {
     name: "numbers of streams",
-    needs,
     tcp,
     on: { new_connection: [goOn(0), goOn(1), goOn(3), goOn(4), close(0), close(1), close(4)] },
   },
-  { name: "closed in new_connection", needs, tcp, on: { new_connection: [close(2)] } },
-  { name: "closed in downstream_data", needs, tcp, on: { downstream_data: [close(2), 1] } },
-  { name: "closed by the upstream's number in upstream_data", needs, tcp, on: { upstream_data: [close(3)] } },
-  { name: "closed from a tick", needs, tcp, on: { new_connection: [soon], tick: [...later, close(2)] } },
-  { name: "a trap in downstream_data", needs, on: { downstream_data: [trap] }, exchanges: [{ tcp }, { tcp }] },
+  { name: "closed in new_connection", tcp, on: { new_connection: [close(2)] } },
+  { name: "closed in downstream_data", tcp, on: { downstream_data: [close(2), 1] } },
+  { name: "closed by the upstream's number in upstream_data", tcp, on: { upstream_data: [close(3)] } },
+  { name: "closed from a tick", tcp, on: { new_connection: [soon], tick: [...later, close(2)] } },
+  { name: "a trap in downstream_data", on: { downstream_data: [trap] }, exchanges: [{ tcp }, { tcp }] },
   {
     name: "a trap in new_connection, open",
-    needs,
     on: { new_connection: [trap] },
     options: { failurePolicy: "open" },
     exchanges: [{ tcp }, { tcp }],
   },
-  { name: "an upstream that takes no connection", needs, tcp, response: { fails: "refused" } },
+  { name: "an upstream that takes no connection", tcp, response: { fails: "refused" } },
   {
     name: "a tick without a connection",
-    needs,
     tcp,
     on: { new_connection: [soon], tick: [...later, context(0), bufferSize(2), log("still there")] },
   },
