@@ -7,6 +7,7 @@ export default defineConfig({
     include: ["test/full/**/*.test.ts"],
     testTimeout: 300_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 20_000 } },
     fileParallelism: false,
   },
 });

@@ -116,8 +116,7 @@ describe.skipIf(!envoy)("a body in a real Envoy", () => {
       seen = null;
       const { status, complete, message } = await exchange(ports[i]!, one);
       const logs = (): string[] => pluginLogs(running.log(), `s${i}`).filter(isComparable);
-      for (let n = 0; n < 80 && logs().length < ours.logs.length; n++)
-        await new Promise((done) => setTimeout(done, 25));
+      await expect.poll(logs).toEqual(ours.logs);
       const theirs: Outcome = { status, complete, client: message, upstream: seen, logs: logs() };
       expect(theirs).toEqual(ours);
     });

@@ -141,16 +141,8 @@ describe.skipIf(!envoy)("a real Envoy", () => {
       await writeFile(module, "no module");
       await running.says(/Envoy does not start: .*; save the filter again/);
       await writeFile(module, first.bytes);
-      await expect
-        .poll(
-          () =>
-            fetch(url!).then(
-              (one) => one.headers.get("x-seen"),
-              () => null,
-            ),
-          { timeout: 15_000 },
-        )
-        .toBe("yes");
+      const seen = async (): Promise<unknown> => (await fetch(url!).catch(() => undefined))?.headers.get("x-seen");
+      await expect.poll(seen).toBe("yes");
       expect(await running.stop()).toBe(0);
       await expect(fetch(url!)).rejects.toThrow();
     },

@@ -200,7 +200,7 @@ describe.skipIf(!envoy)("in a real Envoy", () => {
     expect((await said("forget"))[0]).toBe("200");
     const closed = (): boolean =>
       server.calls.length === before + 2 && server.calls.slice(before).every((call) => call.stream.closed);
-    await expect.poll(closed, { timeout: 10_000 }).toBe(true);
+    await expect.poll(closed).toBe(true);
     expect(running.log()).not.toMatch(/\[critical\]/);
   });
 });

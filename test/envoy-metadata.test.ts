@@ -137,8 +137,7 @@ describe.skipIf(!envoy)("in a real Envoy", () => {
       peer.data(1, "de", true);
     });
     const said = (): string[] => pluginLogs(running!.log(), "metadata").slice(before);
-    for (let i = 0; i < 200 && said().length < logs.length; i++) await new Promise((next) => setTimeout(next, 10));
-    expect(said()).toEqual(logs);
+    await expect.poll(said).toEqual(logs);
     // The frames go on in both directions.
     const passed = path === "/reply" || path === "/trap" ? 0 : 2;
     for (const side of [response, received]) {

@@ -139,7 +139,7 @@ describe.skipIf(!envoy)("a TCP connection in a real Envoy", () => {
             ours.do(step);
             await theirs.do(step);
           }
-          await agree(theirs, ours.outcome);
+          await expect.poll(() => theirs.outcome).toEqual(ours.outcome);
         }
         expect(theirs.outcome).toEqual(ours.outcome);
       } finally {
@@ -148,15 +148,6 @@ describe.skipIf(!envoy)("a TCP connection in a real Envoy", () => {
     });
   }
 });
-
-/** Waits until the other has come to the same, or has not in some seconds. */
-async function agree(real: Real, wanted: Outcome): Promise<void> {
-  for (let i = 0; i < 80; i++) {
-    if (JSON.stringify(real.outcome) === JSON.stringify(wanted)) return;
-    await new Promise((done) => setTimeout(done, 25));
-  }
-  expect(real.outcome).toEqual(wanted);
-}
 
 /** The connection on our host. */
 class Simulated {

@@ -90,9 +90,7 @@ test.skipIf(!envoy)("a real Envoy gives the same", async () => {
   try {
     for (const [i, name] of names.entries()) {
       expect((await fetch(running.url(`m${i}`))).status).toBe(200);
-      for (let turn = 0; turn < 200 && running.logs(`m${i}`).length < expected[name].length; turn++)
-        await new Promise((next) => setTimeout(next, 10));
-      expect(running.logs(`m${i}`)).toEqual(expected[name]);
+      await expect.poll(() => running.logs(`m${i}`)).toEqual(expected[name]);
     }
   } finally {
     await running.envoy.stop();

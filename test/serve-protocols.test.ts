@@ -133,12 +133,14 @@ describe("HTTP/2 without TLS", () => {
   });
 
   test("ends the stream when the client resets it, and the connection lives on", async () => {
-    const upstream = await startUpstream(() => {});
+    let asked = (): void => {};
+    const isAsked = new Promise<void>((done) => (asked = done));
+    const upstream = await startUpstream(() => asked());
     const { url, exchanges } = await start(await marking, upstream);
     const client = session(url);
     const stream = client.request({ ":path": "/never" });
     stream.on("error", () => {});
-    await new Promise((done) => setTimeout(done, 50));
+    await isAsked;
     stream.close(8);
     await expect.poll(() => exchanges.map(({ status }) => status)).toEqual([0]);
     expect(client.closed).toBe(false);

@@ -69,8 +69,7 @@ describe.each(languages)("the filter in $name", ({ name, missing, build }) => {
         const response = await fetch(`http://127.0.0.1:${ports[i]}${path}`);
         await response.text();
         const logs = (): string[] => streamLogs(running!.log(), `c${i}`).slice(before);
-        for (let n = 0; n < 80 && logs().length < ours.at(-1)!.logs.length; n++)
-          await new Promise((done) => setTimeout(done, 25));
+        await expect.poll(logs).toEqual(ours.at(-1)!.logs);
         theirs.push({ status: response.status, headers: own(response.headers), logs: logs() });
       }
       expect(ours).toEqual(theirs);

@@ -88,7 +88,7 @@ test("follows files that the source has come to import", async () => {
 
 test("loads a configuration that is saved, and keeps the one before when the filter refuses it", async () => {
   await writeFile(join(folder, "config.json"), "two");
-  await expect.poll(() => header("x-fifth"), { timeout: 10_000 }).toBe("two");
+  await expect.poll(() => header("x-fifth")).toBe("two");
   await writeFile(join(folder, "config.json"), "refuse");
   await serving.says(/the filter refused its configuration .*; what was loaded before serves on/);
   expect(await header("x-fifth")).toBe("two");
