@@ -117,12 +117,27 @@ const addHeader = `
   import { Action, HttpContext, logInfo, registerHttpContext } from "proxy-wasm/assembly";
   class Filter extends HttpContext {
     override onResponseHeaders(_count: u32, _endOfStream: bool): Action {
-      logInfo("seen by the filter");
+      logInfo("seen by the filter \\x1b[2J");
       this.responseHeaders.set("x-seen", "yes");
       return Action.Continue;
     }
   }
   registerHttpContext(() => new Filter());`;
+
+test("a program that is no Envoy is told of in its last words, or in those of the system", async () => {
+  for (const [text, why] of [
+    ["#!/bin/sh\necho something else >&2\n", "something else"],
+    ["#!/no/such/shell\n", "spawn .*stranger ENOENT"],
+  ] as const) {
+    const stranger = join(folder, "stranger");
+    await writeFile(stranger, text);
+    await chmod(stranger, 0o755);
+    const env = { ENVOY_PATH: stranger };
+    const { ended, stderr } = startCommand(["envoy", join(folder, "none.wasm"), "--port", "0"], { env });
+    expect(await ended).toBe(1);
+    expect(stderr()).toMatch(new RegExp(`^error: Envoy does not start: ${why}\n$`));
+  }
+});
 
 describe.skipIf(!envoy)("a real Envoy", () => {
   test(
@@ -141,7 +156,7 @@ describe.skipIf(!envoy)("a real Envoy", () => {
       const response = await fetch(url!);
       expect(response.headers.get("x-seen")).toBe("yes");
       expect(await response.text()).toBe("from the upstream");
-      await running.says(/^\[info\] seen by the filter$/m);
+      await running.says(/^\[info\] seen by the filter \\u\{1b\}\[2J$/m);
       await writeFile(module, second.bytes);
       await running.says(/Envoy started again in [\d.]+ s: .*filter\.wasm has changed/);
       expect((await fetch(url!)).headers.get("x-seen")).toBe("again");

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 
 import { run } from "../src/cli/run.ts";
+import type { Streams } from "../src/cli/streams.ts";
 import { program, startCommand } from "./support/running-command.ts";
 import { filterWat, hostCall } from "./support/compile.ts";
 import { frameBytes, frameTypes, getFrame, preface } from "./support/http2-frames.ts";
@@ -49,15 +50,12 @@ interface Serving {
 }
 
 /** Serves in this process until it is ended. */
-async function serving(
-  args: readonly string[],
-  streams: { isTerminal?: boolean; color?: boolean } = {},
-): Promise<Serving> {
+async function serving(args: readonly string[], streams: Partial<Streams> = {}, served = file): Promise<Serving> {
   const abort = new AbortController();
   const outputs = { stdout: "", stderr: "" };
   const stdout = { write: (text: string) => (outputs.stdout += text) };
   const stderr = { write: (text: string) => (outputs.stderr += text) };
-  const words = ["serve", file, "--port", "0", "--no-watch", ...args];
+  const words = ["serve", served, "--port", "0", "--no-watch", ...args];
   const code = run(words, { stdout, stderr, signal: abort.signal, ...streams });
   const end = (): Promise<number> => {
     abort.abort();
@@ -136,6 +134,43 @@ describe("--trace", () => {
     });
     expect(server.stdout()).not.toContain("secret");
     expect(server.stderr()).toMatch(/^Serving /);
+  });
+});
+
+describe("what would control a terminal is written out", () => {
+  /** Logs what would clear the screen, adds it to the answer as far as it may, and stops at the second request. */
+  const loud = filterWat({
+    imports: hostCall("add_header_map_value", 5) + hostCall("log", 3),
+    data: "\\1b[2J\\c2\\9bx",
+    functions: `
+      (global $asked (mut i32) (i32.const 0))
+      (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+        (drop (call $log (i32.const 2) (i32.const 16) (i32.const 6)))
+        (drop (call $add_header_map_value
+          (i32.const 0) (i32.const 22) (i32.const 1) (i32.const 20) (i32.const 2)))
+        (if (global.get $asked) (then unreachable))
+        (global.set $asked (i32.const 1))
+        (i32.const 0))`,
+  });
+  let loudFile: string;
+  beforeAll(async () => {
+    loudFile = join(folder, "loud.wasm");
+    await writeFile(loudFile, loud);
+  });
+
+  test.each<[string, string[], Partial<Streams>, RegExp]>([
+    ["in what filters log", [], {}, /^\[info\] \\u\{1b\}\[2J\\u\{9b\}$/m],
+    ["in a trace", ["--trace"], { isTerminal: true }, /log info: \\u\{1b\}\[2J\\u\{9b\}[^]*\+ x: \\u\{9b\}$/m],
+    ["in one for programs", ["--json"], {}, /"\\u001b\[2J\\u009b"[^]*"x","value":"\\u009b"/],
+  ])("%s", async (_where, args, streams, shown) => {
+    const server = await serving(args, streams, loudFile);
+    for (const status of [200, 503]) {
+      expect((await fetch(server.url, { headers: { connection: "close" } })).status).toBe(status);
+    }
+    await expect.poll(server.stderr).toContain("stopped in");
+    const text = server.stdout() + server.stderr();
+    expect(text).toMatch(shown);
+    expect(text).not.toMatch(/[\0-\x09\x0b-\x1f\x7f-\x9f]/);
   });
 });
 

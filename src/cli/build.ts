@@ -13,7 +13,7 @@ import { asconfigs, DEFAULT_TARGET } from "./asconfig.ts";
 import { chooseTargets, refusalText, targetNames } from "./check.ts";
 import { knowing } from "./completion/words.ts";
 import { CommandError } from "./errors.ts";
-import { printable } from "./printable.ts";
+import { printable, printableJson, printableLines } from "./printable.ts";
 import type { Streams } from "./streams.ts";
 
 interface BuildFlags {
@@ -73,7 +73,7 @@ async function run(folder: string, words: readonly string[], flags: BuildFlags, 
       return (await build()).flatMap(({ sources }) => sources);
     } catch (error) {
       if (!(error instanceof BuildError)) throw error;
-      streams.stderr.write(`error: ${error.message}\n`);
+      streams.stderr.write(`error: ${printableLines(error.message)}\n`);
       return error.sources;
     }
   };
@@ -121,7 +121,7 @@ async function buildAll(
     const start = performance.now();
     const compilation = await compile({ folder, target, flags });
     const { module, error, messages, sources } = compilation;
-    streams.stderr.write(messages);
+    streams.stderr.write(printableLines(messages));
     if (module === undefined) throw new BuildError(`${folder} does not compile: ${error}`, sources);
     const milliseconds = Math.round(performance.now() - start);
     const name = relative("", module);
@@ -132,7 +132,7 @@ async function buildAll(
     const abi = abiOf(facts) ?? null;
     if (json) {
       const line = { module: name, target, bytes, abi, milliseconds, remarks: remarks(facts), verdicts };
-      streams.stdout.write(`${JSON.stringify(line)}\n`);
+      streams.stdout.write(`${printableJson(line, 0)}\n`);
     } else if (!quiet) {
       const time = `${(milliseconds / 1000).toFixed(1)} s`;
       streams.stdout.write(`${name}: ${bytes.toLocaleString("en-US")} bytes, ABI ${abi ?? "none"}, in ${time}\n`);

@@ -8,7 +8,7 @@ import { familyOf, type Target, targets, targetsOf } from "../check/targets.ts";
 import { readBytes } from "../read-file.ts";
 import { knowing } from "./completion/words.ts";
 import { CommandError, UsageError } from "./errors.ts";
-import { printable } from "./printable.ts";
+import { printable, printableJson } from "./printable.ts";
 import type { Streams } from "./streams.ts";
 
 interface CheckFlags {
@@ -51,7 +51,7 @@ async function run(module: string, flags: CheckFlags, streams: Streams): Promise
   const chosen = chooseTargets(flags.for);
   const { facts } = await readFacts(await readBytes(module), module);
   const verdicts = chosen.map((target) => judge(facts, target));
-  if (flags.json) streams.stdout.write(`${JSON.stringify(toJson(module, facts, verdicts), null, 2)}\n`);
+  if (flags.json) streams.stdout.write(`${printableJson(toJson(module, facts, verdicts))}\n`);
   else if (!flags.quiet) streams.stdout.write(report(module, facts, verdicts, flags.for !== undefined));
   const refusing = verdicts.filter(({ verdict }) => verdict === "refused");
   if (refusing.length === verdicts.length || (flags.for && refusing.length)) {

@@ -8,7 +8,7 @@ import type { ModuleInfo } from "../module.ts";
 import type { ModuleParts } from "../module-parts.ts";
 import { readBytes, readSourceMap } from "../read-file.ts";
 import { SourceMap, type SourcePosition } from "../source-map.ts";
-import { printable } from "./printable.ts";
+import { printable, printableJson } from "./printable.ts";
 import type { Streams } from "./streams.ts";
 
 /** The command. */
@@ -59,7 +59,7 @@ async function run(module: string, flags: { json?: boolean; all?: boolean }, str
   const text = await readSourceMap(module, facts.sourceMappingUrl);
   const description = describe(module, facts, parts, text === undefined ? undefined : new SourceMap(text));
   const most = flags.all ? Infinity : MOST_ROWS;
-  streams.stdout.write(flags.json ? `${JSON.stringify(description, null, 2)}\n` : report(description, most));
+  streams.stdout.write(flags.json ? `${printableJson(description)}\n` : report(description, most));
 }
 
 function describe(module: string, facts: ModuleFacts, parts: ModuleParts, map: SourceMap | undefined): Description {

@@ -12,9 +12,9 @@ export function printableLines(text: unknown): string {
   return String(text).replaceAll(/[^\n\t]+/g, printable);
 }
 
-/** A value as JSON over several lines, with what controls a terminal escaped, which JSON itself does in part only. */
-export function printableJson(value: unknown): string {
-  const text = JSON.stringify(value, undefined, 2);
+/** A value as JSON, over several lines if `indent` is not 0, with what controls a terminal escaped; JSON does so in part. */
+export function printableJson(value: unknown, indent = 2): string {
+  const text = JSON.stringify(value, undefined, indent);
   return text.replaceAll(/[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
   });

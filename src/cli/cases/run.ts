@@ -6,6 +6,7 @@ import { EnvoyFault, LoadError, StreamError } from "../../error.ts";
 import { makeColors } from "../colors.ts";
 import { CommandError, UsageError } from "../errors.ts";
 import { readConfig } from "../filter-flags.ts";
+import { printable, printableJson, printableLines } from "../printable.ts";
 import type { RunCasesFlags } from "../run-cases.ts";
 import type { Streams } from "../streams.ts";
 import type { Case } from "./cases.ts";
@@ -70,13 +71,12 @@ function tell(
   { stdout, color }: Streams,
 ): void {
   if (json) {
-    stdout.write(`${JSON.stringify({ file, name: test.name, passed: !failures.length, failures })}\n`);
+    stdout.write(`${printableJson({ file, name: test.name, passed: !failures.length, failures }, 0)}\n`);
     return;
   }
   const c = makeColors(color);
-  if (failures.length)
-    stdout.write(
-      `${c.red("✗")} ${test.name}\n${failures.map((line) => `    ${line.replaceAll("\n", "\n    ")}\n`).join("")}`,
-    );
-  else if (!quiet) stdout.write(`${c.green("✓")} ${test.name}\n`);
+  const name = printable(test.name);
+  const lines = failures.map((failure) => `    ${printableLines(failure).replaceAll("\n", "\n    ")}\n`);
+  if (failures.length) stdout.write(`${c.red("✗")} ${name}\n${lines.join("")}`);
+  else if (!quiet) stdout.write(`${c.green("✓")} ${name}\n`);
 }

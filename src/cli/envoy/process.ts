@@ -41,11 +41,14 @@ export async function startEnvoy(
   args.push("--component-log-level", levels, "--log-format", "%l\t%n\t%v");
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
   const complaints: string[] = [];
+  let lastWords = "it ended without a word";
+  child.on("error", ({ message }) => (lastWords = message));
   let serves = (): void => {};
   const serving = new Promise<undefined>((resolve) => (serves = () => resolve(undefined)));
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream }).on("line", (text) => {
       const line = parseLine(text);
+      lastWords = line.text;
       if (line.component === "main" && line.text.includes("starting main dispatch loop")) serves();
       if (/^(error|critical)$/.test(line.level)) complaints.push(line.text);
       // What it tells of its own start is of no use to whoever tries a filter.
@@ -53,7 +56,7 @@ export async function startEnvoy(
     });
   }
   const ended = endOf(child).then(() => rm(folder, { recursive: true, force: true }));
-  const started = Promise.race([serving, ended.then(() => complaints.join("\n") || "it ended without a word")]);
+  const started = Promise.race([serving, ended.then(() => complaints.join("\n") || lastWords)]);
   return { started, ended, stop: () => stop(child, ended) };
 }
 

@@ -8,6 +8,7 @@ import { makeColors } from "../colors.ts";
 import type { EnvoyFlags } from "../envoy.ts";
 import { CommandError } from "../errors.ts";
 import { type FilterSpec, filterSpecs, listenText, readConfig } from "../filter-flags.ts";
+import { printable, printableLines } from "../printable.ts";
 import { Rebuild } from "../serve/rebuild.ts";
 import type { Streams } from "../streams.ts";
 import { type ConfiguredFilter, envoyConfig } from "./config.ts";
@@ -25,7 +26,7 @@ export async function run(modules: readonly string[], flags: EnvoyFlags, streams
   const program = await findEnvoy();
   const runner = new Runner(program, specs, flags, streams, await freePort(flags));
   const rebuild = new Rebuild(specs, {
-    messages: (text) => void streams.stderr.write(text),
+    messages: (text) => void streams.stderr.write(printableLines(text)),
     failed: (text) => runner.warn(text),
     load: (what) => runner.restart(what),
   });
@@ -114,7 +115,7 @@ class Runner {
 
   /** Something that should be known. */
   warn(text: string): void {
-    this.#streams.stderr.write(`${makeColors(this.#streams.color).yellow(`[envoy] ${text}`)}\n`);
+    this.#streams.stderr.write(`${makeColors(this.#streams.color).yellow(printableLines(`[envoy] ${text}`))}\n`);
   }
 
   async #start(): Promise<string | undefined> {
@@ -140,7 +141,9 @@ class Runner {
     const c = makeColors(this.#streams.color);
     const said = component === "wasm" ? /^wasm log ?(.*?): (.*)$/s.exec(text) : null;
     const name = said && this.#specs.length > 1 ? `${said[1]!.split(" ")[0]} ` : "";
-    const line = said ? `${name}[${level === "warning" ? "warn" : level}] ${said[2]}` : `[envoy] [${level}] ${text}`;
+    const line = printable(
+      said ? `${name}[${level === "warning" ? "warn" : level}] ${said[2]}` : `[envoy] [${level}] ${text}`,
+    );
     const colored = /^(error|critical)$/.test(level) ? c.red(line) : level === "warning" ? c.yellow(line) : line;
     // Envoy's own warnings at its start are about itself.
     if (said || /^(error|critical)$/.test(level)) this.#streams.stderr.write(`${colored}\n`);

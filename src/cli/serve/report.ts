@@ -4,6 +4,7 @@ import { LogLevel, Status } from "../../../assembly/abi.ts";
 import type { Exchange } from "../../serve/observer.ts";
 import { type Colors, makeColors } from "../colors.ts";
 import { levels, type ServeFlags } from "../serve.ts";
+import { printable, printableLines } from "../printable.ts";
 import type { Streams } from "../streams.ts";
 import { exchangeLine } from "./exchange-line.ts";
 
@@ -49,7 +50,7 @@ export class Report {
   /** An exchange is over. */
   exchange(exchange: Exchange): void {
     if (this.#flags.quiet || this.#flags.trace || this.#isJson) return;
-    const line = exchangeLine(exchange);
+    const line = printable(exchangeLine(exchange));
     this.#streams.stdout.write(`${exchange.status >= 500 || !exchange.status ? this.#colors.red(line) : line}\n`);
   }
 
@@ -57,14 +58,14 @@ export class Report {
   log(level: LogLevel, message: string, filter: string | undefined): void {
     const text = `${prefix(filter)}[${LogLevel[level]!.toLowerCase()}] ${message}`;
     const c = this.#colors;
-    this.#err(level >= LogLevel.Error ? c.red(text) : level === LogLevel.Warn ? c.yellow(text) : text);
+    this.#err(text, level >= LogLevel.Error ? c.red : level === LogLevel.Warn ? c.yellow : String);
   }
 
   /** A host call that was refused. */
   refusal(call: string, status: Status, reason: string, filter: string | undefined): void {
     // A missing header is news only to whoever is looking for a mistake.
     if (status === Status.NotFound && levels[this.#flags.logLevel] > LogLevel.Debug) return;
-    this.#err(this.#colors.yellow(`${prefix(filter)}[host] ${call} → ${Status[status]}: ${reason}`));
+    this.#err(`${prefix(filter)}[host] ${call} → ${Status[status]}: ${reason}`, this.#colors.yellow);
   }
 
   /** Filters that have stopped, each failure once, and what becomes of requests from now on. */
@@ -72,7 +73,8 @@ export class Report {
     for (const trap of traps) {
       if (this.#told.has(trap)) continue;
       this.#told.add(trap);
-      this.#err(`${this.#colors.red(trap)}\n${this.#afterFailure()}`);
+      this.#err(trap, this.#colors.red);
+      this.#err(this.#afterFailure());
     }
   }
 
@@ -84,22 +86,22 @@ export class Report {
     const now = Date.now();
     if (last !== undefined && now - last < REPEAT_MS) return;
     this.#complaints.set(text, now);
-    this.#err(this.#colors.yellow(`[serve] ${text}`));
+    this.warn(text);
   }
 
   /** Something went wrong in an exchange. */
   error(error: Error): void {
-    this.#err(this.#colors.red(error.message));
+    this.#err(error.message, this.#colors.red);
   }
 
   /** Something that should be known. */
   warn(text: string): void {
-    this.#err(this.#colors.yellow(`[serve] ${text}`));
+    this.#err(`[serve] ${text}`, this.#colors.yellow);
   }
 
   /** Something that has happened. */
   note(text: string): void {
-    if (!this.#flags.quiet) this.#story(`${text}\n`);
+    if (!this.#flags.quiet) this.#story(`${printable(text)}\n`);
   }
 
   /** It ends when what is under way has. */
@@ -132,8 +134,9 @@ export class Report {
     (this.#isJson ? this.#streams.stderr : this.#streams.stdout).write(text);
   }
 
-  #err(text: string): void {
-    this.#streams.stderr.write(`${text}\n`);
+  /** What others have written is in it: filters, servers, files. */
+  #err(text: string, paint: (text: string) => string = String): void {
+    this.#streams.stderr.write(`${paint(printableLines(text))}\n`);
   }
 }
 

@@ -11,6 +11,7 @@ import { CommandError } from "../errors.ts";
 import { type FilterSpec, filterSpecs, listenText, readConfig } from "../filter-flags.ts";
 import { Exchanges } from "../inspector/exchanges.ts";
 import { inspect, type RunningInspector } from "../inspector/server.ts";
+import { printableLines } from "../printable.ts";
 import { levels, type ServeFlags } from "../serve.ts";
 import type { Streams } from "../streams.ts";
 import { ServedFilters } from "./proxy.ts";
@@ -30,7 +31,7 @@ export async function run(modules: readonly string[], flags: ServeFlags, streams
   const tracer = makeTracer(flags, streams);
   if (tracer) listeners.push(tracer);
   const rebuild = new Rebuild(specs, {
-    messages: (text) => void streams.stderr.write(text),
+    messages: (text) => void streams.stderr.write(printableLines(text)),
     failed: (text) => report.warn(text),
     load: (what, since) => reload(what, since),
   });

@@ -4,6 +4,7 @@ import { LogLevel, Status } from "../../../assembly/abi.ts";
 import type { Passage } from "../../serve/observer.ts";
 import { type ExchangeRecord, headerChanges, readable, type RecordListener } from "../../serve/record.ts";
 import type { TraceEvent } from "../../trace.ts";
+import { printableJson } from "../printable.ts";
 
 /** Writes traces. */
 export class TraceJson implements RecordListener {
@@ -63,7 +64,7 @@ export class TraceJson implements RecordListener {
   }
 
   #line(value: object): void {
-    this.#write(`${JSON.stringify(value)}\n`);
+    this.#write(`${printableJson(value, 0)}\n`);
   }
 }
 

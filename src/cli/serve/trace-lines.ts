@@ -6,6 +6,7 @@ import type { Passage } from "../../serve/observer.ts";
 import { type ExchangeRecord, headerChanges, readable, type RecordListener } from "../../serve/record.ts";
 import type { TraceEvent } from "../../trace.ts";
 import type { Colors } from "../colors.ts";
+import { printable } from "../printable.ts";
 import { exchangeLine } from "./exchange-line.ts";
 
 /** Milliseconds after which the trace of an exchange that goes on is written as far as it is. */
@@ -49,7 +50,7 @@ export class TraceLines implements RecordListener {
     const c = this.#colors;
     const { secrets } = record;
     const from = this.#written.get(record) ?? 0;
-    const lines = [`${c.bold(`#${record.id}`)} ${c.bold(secrets.redact(title))}`];
+    const lines = [`${c.bold(`#${record.id}`)} ${c.bold(printable(secrets.redact(title)))}`];
     for (const { at, event } of record.events.slice(from)) {
       lines.push(`${c.dim(`${at.toFixed(1).padStart(8)}`)}  ${this.#event(event, secrets)}`);
     }
@@ -66,7 +67,9 @@ export class TraceLines implements RecordListener {
     for (const which of ["request", "response"] as const) {
       const pair = ([`${which} received`, `${which} sent`] as Passage[]).map((passage) => record.messages[passage]);
       for (const { kind, name, value } of headerChanges(pair[0], pair[1])) {
-        const text = `${kind === "added" ? "+" : "-"} ${readable(name)}: ${secrets.shown(name, readable(value))}`;
+        const text = printable(
+          `${kind === "added" ? "+" : "-"} ${readable(name)}: ${secrets.shown(name, readable(value))}`,
+        );
         lines.push(`${which.padStart(8)}  ${kind === "added" ? c.green(text) : c.red(text)}`);
       }
     }
@@ -75,6 +78,7 @@ export class TraceLines implements RecordListener {
 
   #event(event: TraceEvent, secrets: Secrets): string {
     const c = this.#colors;
+    const shown = (text: string): string => printable(secrets.redact(text));
     const prefix = event.filter === undefined ? "" : `${c.dim(`${event.filter}:`)} `;
     switch (event.kind) {
       case "callback": {
@@ -84,14 +88,14 @@ export class TraceLines implements RecordListener {
       case "call": {
         const text = `${event.name} → ${Status[event.status]}`;
         if (event.status === Status.Ok) return `${prefix}  ${c.dim(text)}`;
-        return `${prefix}  ${c.yellow(`${text}: ${secrets.redact(event.reason ?? "")}`)}`;
+        return `${prefix}  ${c.yellow(`${text}: ${shown(event.reason ?? "")}`)}`;
       }
       case "log": {
-        const text = `log ${LogLevel[event.level]!.toLowerCase()}: ${secrets.redact(event.message)}`;
+        const text = `log ${LogLevel[event.level]!.toLowerCase()}: ${shown(event.message)}`;
         return `${prefix}  ${event.level >= LogLevel.Error ? c.red(text) : event.level === LogLevel.Warn ? c.yellow(text) : text}`;
       }
       case "note":
-        return `${prefix}  ${c.magenta(secrets.redact(event.text))}`;
+        return `${prefix}  ${c.magenta(shown(event.text))}`;
     }
   }
 }
