@@ -99,9 +99,20 @@ describe("--trace", () => {
   });
 
   test("is coloured where colours are wanted", async () => {
-    const server = await serving(["--trace"], { isTerminal: true, color: true });
+    const server = await serving(["--trace"], { isTerminal: true, color: { stdout: true, stderr: false } });
     await fetch(server.url, secret);
     await expect.poll(server.stdout).toContain("\x1b[36mproxy_on_request_headers\x1b[39m");
+  });
+
+  test("and the rest too, on each output by itself", async () => {
+    const both = await serving([], { color: { stdout: true, stderr: true } });
+    const one = await serving([], { color: { stdout: true, stderr: false } });
+    const other = await serving(["--json"], { color: { stdout: true, stderr: false } });
+    for (const { url } of [both, one, other]) await fetch(`${url}/trap`, { headers: { connection: "close" } });
+    for (const { stderr } of [both, one, other]) await expect.poll(stderr).toContain("stopped in");
+    for (const { stdout } of [both, one]) expect(stdout()).toContain("\x1b[");
+    expect(both.stderr()).toContain("\x1b[31m");
+    expect(one.stderr() + other.stderr() + other.stdout()).not.toContain("\x1b");
   });
 
   test("is JSON Lines for programs, and the story goes to stderr", async () => {

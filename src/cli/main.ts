@@ -24,12 +24,13 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
-const isTerminal = process.stdout.isTTY === true;
+const isPlain = Boolean(process.env["NO_COLOR"]) || process.env["TERM"] === "dumb";
+const isColored = ({ isTTY }: { isTTY?: boolean }): boolean => isTTY === true && !isPlain;
 process.exitCode = await run(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
   signal: interrupt.signal,
   ...(canAsk && { terminal: { input: process.stdin, output: process.stdout } }),
-  isTerminal,
-  color: isTerminal && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb",
+  isTerminal: process.stdout.isTTY === true,
+  color: { stdout: isColored(process.stdout), stderr: isColored(process.stderr) },
 });

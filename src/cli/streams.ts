@@ -23,6 +23,6 @@ export interface Streams {
   readonly terminal?: Terminal;
   /** Whether a person reads stdout; false by default. */
   readonly isTerminal?: boolean;
-  /** Whether colours are wanted; false by default. */
-  readonly color?: boolean;
+  /** Where colours are wanted; nowhere by default. */
+  readonly color?: { readonly stdout: boolean; readonly stderr: boolean };
 }

@@ -74,7 +74,7 @@ function tell(
     stdout.write(`${printableJson({ file, name: test.name, passed: !failures.length, failures }, 0)}\n`);
     return;
   }
-  const c = makeColors(color);
+  const c = makeColors(color?.stdout);
   const name = printable(test.name);
   const lines = failures.map((failure) => `    ${printableLines(failure).replaceAll("\n", "\n    ")}\n`);
   if (failures.length) stdout.write(`${c.red("✗")} ${name}\n${lines.join("")}`);

@@ -115,7 +115,9 @@ class Runner {
 
   /** Something that should be known. */
   warn(text: string): void {
-    this.#streams.stderr.write(`${makeColors(this.#streams.color).yellow(printableLines(`[envoy] ${text}`))}\n`);
+    this.#streams.stderr.write(
+      `${makeColors(this.#streams.color?.stderr).yellow(printableLines(`[envoy] ${text}`))}\n`,
+    );
   }
 
   async #start(): Promise<string | undefined> {
@@ -138,7 +140,7 @@ class Runner {
   }
 
   #hear({ level, component, text }: LogLine): void {
-    const c = makeColors(this.#streams.color);
+    const c = makeColors(this.#streams.color?.stderr);
     const said = component === "wasm" ? /^wasm log ?(.*?): (.*)$/s.exec(text) : null;
     const name = said && this.#specs.length > 1 ? `${said[1]!.split(" ")[0]} ` : "";
     const line = printable(

@@ -15,7 +15,10 @@ const REPEAT_MS = 10_000;
 export class Report {
   readonly #streams: Streams;
   readonly #flags: ServeFlags;
+  /** Those of stderr. */
   readonly #colors: Colors;
+  /** Those of the story, and of exchanges. */
+  readonly #storyColors: Colors;
   readonly #isJson: boolean;
   readonly #told = new Set<string>();
   readonly #complaints = new Map<string, number>();
@@ -23,17 +26,17 @@ export class Report {
   constructor(streams: Streams, flags: ServeFlags) {
     this.#streams = streams;
     this.#flags = flags;
-    this.#colors = makeColors(streams.color);
     this.#isJson = flags.json === true || (flags.trace === true && !streams.isTerminal);
+    this.#colors = makeColors(streams.color?.stderr);
+    this.#storyColors = makeColors(this.#isJson ? streams.color?.stderr : streams.color?.stdout);
   }
 
   /** Where it listens, how to try it and how to stop it. */
   serving(url: string, modules: readonly string[], { upstream, host }: ServeFlags): void {
     if (this.#flags.quiet) return;
     const where = upstream ? `to ${upstream.href}` : 'answered with "Hello, world!"';
-    const c = this.#colors;
     this.#story(
-      `Serving ${modules.join(", then ")} on ${c.bold(url)}; what it lets through is ${upstream ? "sent " : ""}${where}.\n` +
+      `Serving ${modules.join(", then ")} on ${this.#storyColors.bold(url)}; what it lets through is ${upstream ? "sent " : ""}${where}.\n` +
         `Try it:  curl -i ${url}/\n` +
         "Stop it: Ctrl-C\n",
     );
@@ -44,14 +47,14 @@ export class Report {
 
   /** Where the inspector is. */
   inspector(url: string, metricsUrl: string): void {
-    this.#story(`Look at exchanges on ${this.#colors.bold(url)}, at metrics on ${metricsUrl}\n`);
+    this.#story(`Look at exchanges on ${this.#storyColors.bold(url)}, at metrics on ${metricsUrl}\n`);
   }
 
   /** An exchange is over. */
   exchange(exchange: Exchange): void {
     if (this.#flags.quiet || this.#flags.trace || this.#isJson) return;
     const line = printable(exchangeLine(exchange));
-    this.#streams.stdout.write(`${exchange.status >= 500 || !exchange.status ? this.#colors.red(line) : line}\n`);
+    this.#streams.stdout.write(`${exchange.status >= 500 || !exchange.status ? this.#storyColors.red(line) : line}\n`);
   }
 
   /** A line of a filter's log. */

@@ -82,7 +82,7 @@ type Tracer = TraceLines | TraceJson;
 function makeTracer({ trace, json }: ServeFlags, { stdout, isTerminal, color }: Streams): Tracer | undefined {
   if (!trace && !json) return undefined;
   const write = (text: string): void => void stdout.write(text);
-  return json || !isTerminal ? new TraceJson(write) : new TraceLines(write, makeColors(color));
+  return json || !isTerminal ? new TraceJson(write) : new TraceLines(write, makeColors(color?.stdout));
 }
 
 /** Makes a record of each exchange for those who look at them; undefined when nobody does. */
