@@ -1,7 +1,7 @@
 // Compiles a project's filter with asc, in this process: the second time takes a fraction of the first.
 
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve, sep } from "node:path";
 
 import type { main } from "assemblyscript/asc";
 
@@ -61,7 +61,7 @@ async function run({ folder, target, outFile, flags = [] }: CompileOptions): Pro
     readFile: async (name: string, baseDir: string) => {
       const file = resolve(baseDir, name);
       const text = await readFile(file, "utf8").catch(() => null);
-      if (text !== null && !file.includes("node_modules") && !sources.includes(file)) sources.push(file);
+      if (text !== null && !isDependency(file, folder) && !sources.includes(file)) sources.push(file);
       return text;
     },
     writeFile: (name: string, contents: string | Uint8Array, baseDir: string) => {
@@ -82,6 +82,11 @@ async function run({ folder, target, outFile, flags = [] }: CompileOptions): Pro
     return { module: undefined, error: `cannot write it: ${(problem as Error).message}`, messages, sources };
   }
   return { module, error: undefined, messages, sources };
+}
+
+/** Whether a file is of a package that a project has, seen from its folder: that one may lie below `node_modules` itself. */
+export function isDependency(file: string, folder: string): boolean {
+  return relative(folder, file).split(sep).includes("node_modules");
 }
 
 async function findCompiler(): Promise<typeof main> {

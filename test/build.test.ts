@@ -27,7 +27,8 @@ const configuration = {
 
 let folder: string;
 beforeEach(async () => {
-  const root = resolve(import.meta.dirname, "build");
+  // A project may lie below such a folder itself.
+  const root = resolve(import.meta.dirname, "build/node_modules");
   await mkdir(root, { recursive: true });
   folder = await mkdtemp(join(root, "project-"));
   await mkdir(join(folder, "assembly"));

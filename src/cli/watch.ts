@@ -1,11 +1,11 @@
 // Tells when a file of a filter has changed.
 
 import { stat } from "node:fs/promises";
-import { dirname, join, sep } from "node:path";
+import { dirname, join } from "node:path";
 
 import { watch } from "chokidar";
 
-import { CONFIG } from "../compile.ts";
+import { CONFIG, isDependency } from "../compile.ts";
 
 /** Editors write a file in steps; what comes within this time is one change. */
 const TOGETHER_MS = 30;
@@ -29,8 +29,7 @@ export async function watchSources(watching: Watching, signal: AbortSignal): Pro
   if (signal.aborted) return;
   const watcher = watch([join(folder, CONFIG), ...foldersOf(sources, folder)], {
     ignoreInitial: true,
-    ignored: (path, stats) =>
-      path.includes(`${sep}node_modules${sep}`) || (stats?.isFile() === true && !/\.(ts|json)$/.test(path)),
+    ignored: (path, stats) => isDependency(path, folder) || (stats?.isFile() === true && !/\.(ts|json)$/.test(path)),
   });
   let failed: (error: unknown) => void = () => {};
   const failure = new Promise<never>((_, reject) => (failed = reject));

@@ -1,8 +1,9 @@
 // `serve` in a project: compiles what is not there, and what is saved, while requests go on.
 
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -10,6 +11,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type RunningCommand, startCommand } from "../support/running-command.ts";
 import { headerFilter, makeProject, removeProject } from "../support/project.ts";
 
+let parent: string;
 let folder: string;
 let serving: RunningCommand;
 let url: string;
@@ -23,7 +25,10 @@ const upstream = createServer((request, response) => {
 beforeAll(async () => {
   await new Promise<void>((done) => upstream.listen(0, "127.0.0.1", done));
   const { port } = upstream.address() as AddressInfo;
-  folder = await makeProject({ "assembly/index.ts": headerFilter("x-first"), "config.json": "one" });
+  const files = { "assembly/index.ts": headerFilter("x-first"), "config.json": "one" };
+  parent = await mkdtemp(join(tmpdir(), "proxy-wasm-"));
+  // A project may lie below such a folder itself.
+  folder = await makeProject(files, join(parent, "node_modules"));
   const flags = ["--port", "0", "--upstream", `http://127.0.0.1:${port}`, "--config", "@config.json"];
   serving = startCommand(["serve", ...flags], { cwd: folder });
   url = (await serving.says(/curl -i (\S+)\//, 60))[1]!;
@@ -32,7 +37,7 @@ afterAll(async () => {
   await serving.stop();
   upstream.closeAllConnections();
   upstream.close();
-  await removeProject(folder);
+  await removeProject(parent);
 });
 
 async function header(name: string): Promise<string | null> {

@@ -6,9 +6,10 @@ import { dirname, join, resolve } from "node:path";
 
 const root = resolve(import.meta.dirname, "../..");
 
-/** Makes it with these files beside its configuration, and gives its folder. */
-export async function makeProject(files: Readonly<Record<string, string>>): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "proxy-wasm-project-"));
+/** Makes it with these files beside its configuration, and gives its folder, which is in `parent`. */
+export async function makeProject(files: Readonly<Record<string, string>>, parent = tmpdir()): Promise<string> {
+  await mkdir(parent, { recursive: true });
+  const folder = await mkdtemp(join(parent, "proxy-wasm-project-"));
   const all: Record<string, string> = {
     "package.json": JSON.stringify({ name: "project", private: true, type: "module" }),
     "asconfig.json": JSON.stringify({

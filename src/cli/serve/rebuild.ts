@@ -2,11 +2,11 @@
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join, relative, resolve, sep } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 
 import { type FSWatcher, watch } from "chokidar";
 
-import type { Compilation } from "../../compile.ts";
+import { type Compilation, isDependency } from "../../compile.ts";
 import { CommandError } from "../errors.ts";
 import { configFile, type FilterSpec } from "../filter-flags.ts";
 import { Compiler } from "./compiler.ts";
@@ -69,9 +69,11 @@ export class Rebuild {
   /** Watches from now on. Compiles once for itself, to know the files and to be quick when one is saved. */
   watch(): void {
     const configs = this.#specs.flatMap((spec) => configFile(spec) ?? []).map((file) => resolve(file));
-    this.#watcher = watch([...this.#loaded.keys(), ...configs, ...this.#projects.flatMap(ownFolders)], {
+    const files = [...this.#loaded.keys(), ...configs];
+    const places = [...files, ...this.#projects.map(({ folder }) => folder)];
+    this.#watcher = watch([...files, ...this.#projects.flatMap(ownFolders)], {
       ignoreInitial: true,
-      ignored: (path) => path.includes(`${sep}node_modules${sep}`) || path.endsWith(".tmp"),
+      ignored: (path) => places.every((place) => isDependency(path, place)) || path.endsWith(".tmp"),
     });
     this.#watcher.on("all", (_event, path) => this.#change(resolve(path)));
     this.#watcher.on("error", (error) => this.#listener.failed(`files are not watched any more: ${messageOf(error)}`));
