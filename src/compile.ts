@@ -13,6 +13,8 @@ export interface CompileOptions {
   readonly target: string;
   /** Where the module goes, from the folder; where the configuration says by default. */
   readonly outFile?: string;
+  /** Whether to find out only what comes of it, and write nothing. */
+  readonly dry?: boolean;
   /** Further words for asc. */
   readonly flags?: readonly string[];
 }
@@ -42,7 +44,7 @@ export function compile(options: CompileOptions): Promise<Compilation> {
   return compiling;
 }
 
-async function run({ folder, target, outFile, flags = [] }: CompileOptions): Promise<Compilation> {
+async function run({ folder, target, outFile, dry, flags = [] }: CompileOptions): Promise<Compilation> {
   const asc = await findCompiler();
   const config = join(folder, CONFIG);
   const sources: string[] = [config];
@@ -74,6 +76,7 @@ async function run({ folder, target, outFile, flags = [] }: CompileOptions): Pro
     const reason = error?.message ?? `the target ${target} of ${config} has no outFile, such as "build/${target}.wasm"`;
     return { module: undefined, error: reason, messages, sources };
   }
+  if (dry) return { module, error: undefined, messages, sources };
   // The module comes last: who waits for it finds its source map.
   const files = [...written.keys()].filter((file) => file !== module);
   try {

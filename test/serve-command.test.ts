@@ -1,7 +1,7 @@
 // `proxy-wasm serve` as a person sees it: traces, failures, servers that are away, the inspector, and its end.
 
 import { spawn } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -256,6 +256,23 @@ test("knows the source of a module by what its configuration extends", async () 
   closeLater(() => child.stop());
   expect(await child.ended).toBe(1);
   expect(child.stderr()).toMatch(/\nerror: build\/out\.wasm is not there, and its source does not compile\n$/);
+});
+
+test("serves on where no temporary files can be written", async () => {
+  const project = await makeProject({ "assembly/index.ts": "export function f(): void {}", "build/release.wasm": "" });
+  closeLater(() => removeProject(project));
+  const built = join(project, "build/release.wasm");
+  await writeFile(built, module);
+  // Sources that are newer are compiled first.
+  await utimes(join(project, "assembly/index.ts"), 0, 0);
+  await utimes(join(project, "asconfig.json"), 0, 0);
+  const child = startCommand(["serve", "--port", "0"], { cwd: project, env: { TMPDIR: join(project, "nowhere") } });
+  closeLater(() => child.stop());
+  const [, url] = await child.says(/curl -i (\S+)/);
+  await writeFile(join(project, "assembly/index.ts"), "export class {");
+  await child.says(/the filter does not compile/);
+  expect((await fetch(url!)).headers.get("x")).toBe("1");
+  expect(await child.stop()).toBe(0);
 });
 
 test("--inspect refuses a port in use, and nothing goes on listening", async () => {

@@ -123,7 +123,9 @@ class Runner {
   async #start(): Promise<string | undefined> {
     const config = configOf(await configured(this.#specs), this.#flags, this.#port);
     const { logLevel } = this.#flags;
-    const envoy = await startEnvoy(this.#program, config, { logLevel, hear: (line) => this.#hear(line) });
+    const starting = startEnvoy(this.#program, config, { logLevel, hear: (line) => this.#hear(line) });
+    const envoy = await starting.catch((error: Error) => error.message);
+    if (typeof envoy === "string") return envoy;
     this.#envoy = envoy;
     const failure = await envoy.started;
     if (failure !== undefined) {

@@ -19,7 +19,7 @@ export interface Project {
 export async function projectOf(module: string): Promise<Project | undefined> {
   const path = resolve(module);
   for (let folder = dirname(path); ; folder = dirname(folder)) {
-    if (await writtenAt(join(folder, CONFIG))) {
+    if ((await writtenAt(join(folder, CONFIG))) !== undefined) {
       const target = await targetOf(folder, path);
       return target === undefined ? undefined : { module: path, folder, target };
     }
@@ -48,7 +48,7 @@ function outFile(configs: readonly Asconfig[], target: string): string | undefin
   return undefined;
 }
 
-/** When a file was last written, in milliseconds; 0 when there is none. */
-export async function writtenAt(file: string): Promise<number> {
-  return (await stat(file).catch(() => undefined))?.mtimeMs ?? 0;
+/** When a file was last written, in milliseconds since 1970, where some tools set all files; undefined without one. */
+export async function writtenAt(file: string): Promise<number | undefined> {
+  return (await stat(file).catch(() => undefined))?.mtimeMs;
 }

@@ -1,7 +1,5 @@
 // Follows what the filters are made of: compiles when a source is saved, and says when there is something new to load.
 
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
 
 import { type FSWatcher, watch } from "chokidar";
@@ -37,7 +35,7 @@ export class Rebuild {
   /** The files of each project, once they are known. */
   readonly #sources = new Map<Project, readonly string[]>();
   /** When each module was written that has been loaded. */
-  readonly #loaded = new Map<string, number>();
+  readonly #loaded = new Map<string, number | undefined>();
   #watcher: FSWatcher | undefined;
   #timer: NodeJS.Timeout | undefined;
   #changed = new Set<string>();
@@ -56,7 +54,7 @@ export class Rebuild {
     const projects = await Promise.all(modules.map(projectOf));
     this.#projects = projects.filter((project) => project !== undefined);
     for (const project of this.#projects) {
-      if (await writtenAt(project.module)) continue;
+      if ((await writtenAt(project.module)) !== undefined) continue;
       const compilation = await this.#compile(project);
       if (!compilation?.module) {
         await this.#compiler.close();
@@ -113,7 +111,7 @@ export class Rebuild {
     }
     for (const [module, loaded] of this.#loaded) {
       const written = await writtenAt(module);
-      if (written === loaded || !written) continue;
+      if (written === loaded || written === undefined) continue;
       this.#loaded.set(module, written);
       if (!reasons.length) reasons.push(relative("", module));
     }
@@ -127,11 +125,11 @@ export class Rebuild {
     return sources ? sources.includes(path) : path.endsWith(".ts") || path.endsWith("asconfig.json");
   }
 
-  async #compile(project: Project, outFile?: string): Promise<Compilation | undefined> {
+  async #compile(project: Project, dry = false): Promise<Compilation | undefined> {
     const { folder, target } = project;
     let compilation: Compilation;
     try {
-      compilation = await this.#compiler.compile({ folder, target, ...(outFile !== undefined && { outFile }) });
+      compilation = await this.#compiler.compile({ folder, target, dry });
     } catch (error) {
       if (!this.#closed) this.#listener.failed(messageOf(error));
       return undefined;
@@ -139,27 +137,21 @@ export class Rebuild {
     const { sources, messages, error } = compilation;
     this.#sources.set(project, sources);
     this.#watcher?.add([...new Set(sources.map((file) => dirname(file)))].filter((path) => path !== folder));
-    if (outFile === undefined && messages) this.#listener.messages(messages);
-    if (error !== undefined && outFile === undefined) {
+    if (!dry && messages) this.#listener.messages(messages);
+    if (!dry && error !== undefined) {
       this.#listener.failed(`${relative("", folder) || "the filter"} does not compile: ${error}`);
     }
     return compilation;
   }
 
   async #warmUp(): Promise<void> {
-    if (!this.#projects.length) return;
-    const folder = await mkdtemp(join(tmpdir(), "proxy-wasm-"));
-    try {
-      for (const project of this.#projects) {
-        for (let time = 0; time < WARM_UPS && !this.#changed.size && !this.#closed; time++) {
-          await this.#compile(project, join(folder, "warm-up.wasm"));
-        }
-        const sources = this.#sources.get(project) ?? [];
-        const newest = Math.max(0, ...(await Promise.all(sources.map(writtenAt))));
-        if (newest > (await writtenAt(project.module))) this.#change(sources.at(-1)!);
+    for (const project of this.#projects) {
+      for (let time = 0; time < WARM_UPS && !this.#changed.size && !this.#closed; time++) {
+        await this.#compile(project, true);
       }
-    } finally {
-      await rm(folder, { recursive: true, force: true });
+      const sources = this.#sources.get(project) ?? [];
+      const times = (await Promise.all(sources.map(writtenAt))).map((time) => time ?? 0);
+      if (Math.max(0, ...times) > ((await writtenAt(project.module)) ?? 0)) this.#change(sources.at(-1)!);
     }
   }
 }
