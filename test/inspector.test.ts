@@ -1,12 +1,14 @@
 // The inspector without its page: who may talk to it, what it shows, sends again, and writes.
 
 import { mkdir, readdir, readFile, rm, symlink } from "node:fs/promises";
-import { request } from "node:http";
+import { createServer, request } from "node:http";
 import { join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import { closeAll } from "./support/serve.ts";
+import { Exchanges } from "../src/cli/inspector/exchanges.ts";
+import { inspect } from "../src/cli/inspector/server.ts";
+import { closeAll, closeLater, listen } from "./support/serve.ts";
 import { type Inspected, startInspected } from "./support/inspected.ts";
 
 let inspected: Inspected;
@@ -277,11 +279,59 @@ describe("sending", () => {
     );
   });
 
+  test("says so when what it sent goes on, such as a stream of events", async () => {
+    const count = inspected.server.exchanges.length;
+    const abort = new AbortController();
+    await fetch(`${inspected.server.url}/stream`, { signal: abort.signal });
+    abort.abort();
+    await expect.poll(() => inspected.server.exchanges.length).toBe(count + 1);
+    expect(await api(`exchanges/${count + 1}/replay`, {})).toEqual({ status: 200, value: {} });
+    expect((await api<View>(`exchanges/${count + 2}`)).value).toMatchObject({ path: "/stream", status: null });
+    inspected.received.at(-1)!.socket.destroy();
+    await expect.poll(() => inspected.server.exchanges.length).toBe(count + 2);
+  });
+
+  test("writes a path as an address has it", async () => {
+    await api("send", { method: "GET", path: "/ü?%C3%BC=é", headers: [["host", "a"]] });
+    await expect.poll(() => inspected.server.exchanges.at(-1)!.path).toBe("/%C3%BC?%C3%BC=%C3%A9");
+  });
+
+  test("does not say that it sent what did not arrive", async () => {
+    const nobody = createServer();
+    const port = await listen(nobody);
+    await new Promise((done) => nobody.close(done));
+    const exchanges = new Exchanges(() => []);
+    const target = `http://127.0.0.1:${port}`;
+    const other = await inspect({
+      port: 0,
+      exchanges,
+      target,
+      folder: "",
+      filters: async () => [],
+      metrics: () => [],
+    });
+    closeLater(() => other.close());
+    const response = await fetch(`${other.url}api/send`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ method: "GET", path: "/", headers: [["host", "a"]] }),
+    });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toEqual({
+      error: `the request did not come to the filters: connect ECONNREFUSED 127.0.0.1:${port}`,
+    });
+  });
+
   test.each([
+    [{ method: "GET", path: "/", headers: [] }, "the request did not come to the filters: it was answered with 400"],
+    [{ method: "GET", path: "/", headers: [["a", "\x1b"]] }, "the value of a is a text without control characters"],
     [{ method: "G T", path: "/", headers: [] }, '"G T" is no method'],
     [{ method: "GET", path: "no", headers: [] }, '"no" is no path'],
     [{ method: "GET", path: "/", headers: [["a b", "c"]] }, '"a b" is no name of a header'],
-    [{ method: "GET", path: "/", headers: [["a", "b\r\nc: d"]] }, "the value of a is a text without line breaks"],
+    [
+      { method: "GET", path: "/", headers: [["a", "b\r\nc: d"]] },
+      "the value of a is a text without control characters",
+    ],
     [{ method: "GET", path: "/", headers: [], body: 1 }, "the body is a text"],
     [null, "undefined is no method"],
   ])("refuses %j", async (draft, message) => {

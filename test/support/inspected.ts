@@ -88,6 +88,8 @@ export async function startInspected(): Promise<Inspected> {
       request.on("end", () => response.end(JSON.stringify({ headers: request.headers, url: request.url, body })));
       return;
     }
+    // An event stream goes on.
+    if (request.url!.startsWith("/stream")) return void response.write("data: 1\n\n");
     response.setHeader("set-cookie", "session=upstream-secret");
     request.pipe(response.writeHead(200, { "content-type": "text/html" }));
     if (request.method === "GET") response.end("<b>hello</b>");

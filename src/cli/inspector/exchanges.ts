@@ -27,6 +27,7 @@ export class Exchanges implements RecordListener {
   readonly #traps = new WeakMap<ExchangeRecord, string>();
   readonly #listeners = new Set<(summary: Summary) => void>();
   readonly #scheduled = new Set<ExchangeRecord>();
+  #newest = 0;
   readonly #trapsNow: () => readonly string[];
 
   /** `traps` says why filters have failed. */
@@ -49,6 +50,11 @@ export class Exchanges implements RecordListener {
     if (trap !== undefined) this.#traps.set(record, trap);
     if (!this.#records.has(record.id)) this.#keep(record);
     this.#tell(record);
+  }
+
+  /** The number of the newest one that was ever there; 0 before any. */
+  get newest(): number {
+    return this.#newest;
   }
 
   /** The exchange of this number, if it is still known. */
@@ -79,6 +85,7 @@ export class Exchanges implements RecordListener {
 
   #keep(record: ExchangeRecord): void {
     this.#records.set(record.id, record);
+    this.#newest = Math.max(this.#newest, record.id);
     if (this.#records.size > MOST) this.#records.delete(this.#records.keys().next().value!);
   }
 

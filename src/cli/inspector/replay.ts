@@ -71,15 +71,21 @@ function readHeader(header: unknown): readonly [string, string] {
   if (typeof name !== "string" || !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name)) {
     throw new UsageError(`${JSON.stringify(name)} is no name of a header`);
   }
-  if (typeof value !== "string" || /[\r\n\0]/.test(value)) {
-    throw new UsageError(`the value of ${name} is a text without line breaks`);
+  if (typeof value !== "string" || /[\0-\x08\x0a-\x1f\x7f]/.test(value)) {
+    throw new UsageError(`the value of ${name} is a text without control characters`);
   }
   return [name, value];
 }
 
-/** Sends it to where the server listens, and waits for the end of the answer. Rejects with a sentence. */
-export function send(url: string, { method, path, headers, body }: Draft): Promise<void> {
-  return new Promise((resolve, reject) => {
+/** Milliseconds that an answer is read for. */
+const PATIENCE_MS = 30_000;
+
+/**
+ * Sends it to where the server listens, and says in words what came of it when an answer begins, or when there is none.
+ * The answer is read to its end, for a while, or until the signal.
+ */
+export function send(url: string, { method, path, headers, body }: Draft, signal: AbortSignal): Promise<string> {
+  return new Promise((resolve) => {
     const bytes = Buffer.from(body as string);
     const lines = headers.filter(([name]) => !isOwn(name)).flatMap(([name, value]) => [name, encodeText(value)]);
     if (bytes.length || !/^(GET|HEAD|DELETE)$/.test(method)) lines.push("content-length", String(bytes.length));
@@ -89,26 +95,22 @@ export function send(url: string, { method, path, headers, body }: Draft): Promi
         hostname: hostname.replace(/^\[|\]$/g, ""),
         port,
         method,
-        path,
+        path: path.replace(/[^\x21-\x7e]+/g, encodeURIComponent),
         headers: lines,
         setHost: false,
         agent: false,
+        signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]),
       } as object,
       (response) => {
-        response.resume();
+        resolve(`it was answered with ${response.statusCode}`);
         // One that is broken off is an answer as well.
-        response.on("close", () => resolve());
+        response.on("error", () => {}).resume();
       },
     );
-    request.setTimeout(PATIENCE_MS, () => request.destroy());
-    request.on("error", () => resolve());
-    request.on("timeout", () => reject(new UsageError(`no answer within ${PATIENCE_MS / 1000} s`)));
+    request.on("error", ({ message }) => resolve(message));
     request.end(bytes);
   });
 }
-
-/** Milliseconds that an answer may take. */
-const PATIENCE_MS = 30_000;
 
 /** Headers that the proxy, or whoever sends, writes by itself. */
 function isOwn(name: string): boolean {

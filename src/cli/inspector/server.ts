@@ -13,7 +13,7 @@ import { packageRoot } from "../package-root.ts";
 import type { Exchanges } from "./exchanges.ts";
 import { isToken, newToken, refuseRequest, safeHeaders } from "./guard.ts";
 import { prometheusText } from "./metrics.ts";
-import { canReplay, draftOf, readDraft, send } from "./replay.ts";
+import { canReplay, type Draft, draftOf, readDraft, send } from "./replay.ts";
 import { saveTest } from "./save-test.ts";
 import { type TestedFilter, testSource } from "./test-source.ts";
 import { viewOf } from "./view.ts";
@@ -72,7 +72,10 @@ export async function inspect(options: InspectorOptions): Promise<RunningInspect
   return {
     url: `http://127.0.0.1:${port}/${inspector.token}/`,
     metricsUrl: `http://127.0.0.1:${port}/metrics`,
-    close: () => close(server),
+    close: () => {
+      inspector.sending.abort();
+      return close(server);
+    },
   };
 }
 
@@ -85,6 +88,8 @@ function close(server: Server): Promise<void> {
 
 class Inspector {
   readonly token: string = newToken();
+  /** Ends what is being sent. */
+  readonly sending: AbortController = new AbortController();
   port = 0;
   readonly #options: InspectorOptions;
 
@@ -138,7 +143,7 @@ class Inspector {
     }
     if (path === "send") {
       const from = (body as { from?: unknown } | null)?.from;
-      await send(this.#options.target, readDraft(body, typeof from === "number" ? exchanges.get(from) : undefined));
+      await this.#send(readDraft(body, typeof from === "number" ? exchanges.get(from) : undefined));
       return json(response, 200, {});
     }
     const record = id === undefined ? undefined : exchanges.get(Number(id));
@@ -150,8 +155,21 @@ class Inspector {
   }
 
   #replay(record: ExchangeRecord): Promise<void> {
-    if (canReplay(record)) return send(this.#options.target, draftOf(record));
+    if (canReplay(record)) return this.#send(draftOf(record));
     throw new UsageError("the exchange cannot be sent again: not all of its request was kept, or it goes on");
+  }
+
+  /** Sends a request, until it is an exchange: what becomes of it stands there. */
+  async #send(draft: Draft): Promise<void> {
+    const { exchanges, target } = this.#options;
+    const before = exchanges.newest;
+    let end = (): void => {};
+    const begun = new Promise<void>((done) => (end = exchanges.listen(({ id }) => id > before && done())));
+    const outcome = send(target, draft, this.sending.signal);
+    await Promise.race([begun, outcome]);
+    end();
+    if (exchanges.newest > before) return;
+    throw new CommandError(`the request did not come to the filters: ${await outcome}`);
   }
 
   async #save(record: ExchangeRecord, body: unknown): Promise<string> {
