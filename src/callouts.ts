@@ -246,7 +246,6 @@ export class Callout {
   #end(state: CalloutState, answer: CalloutAnswer | undefined): void {
     this.state = state;
     this.#cancelTimeout?.();
-    this.#abort.abort();
     if (answer && state === "answered") {
       const { headers, body, trailers } = answer;
       this.response = {
@@ -257,6 +256,7 @@ export class Callout {
         text: () => toText(body),
       };
     }
+    this.#abort.abort();
     this.#finish(answer);
   }
 

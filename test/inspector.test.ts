@@ -1,13 +1,18 @@
 // The inspector without its page: who may talk to it, what it shows, sends again, and writes.
 
 import { mkdir, readdir, readFile, rm, symlink } from "node:fs/promises";
-import { createServer, request } from "node:http";
+import { createServer, type IncomingMessage, request } from "node:http";
 import { join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
+import type { Callout } from "../src/callouts.ts";
 import { Exchanges } from "../src/cli/inspector/exchanges.ts";
 import { inspect } from "../src/cli/inspector/server.ts";
+import { HeaderMap } from "../src/header-map.ts";
+import { LogLevel } from "../src/index.ts";
+import { ExchangeRecord } from "../src/serve/record.ts";
+import { describeRequest } from "../src/upstream.ts";
 import { closeAll, closeLater, listen } from "./support/serve.ts";
 import { type Inspected, startInspected } from "./support/inspected.ts";
 
@@ -238,6 +243,64 @@ describe("credentials that come back in bodies and other headers", () => {
     await expect.poll(() => inspected.server.exchanges.at(-1)!.path).toContain("edited");
     const { length } = JSON.stringify({ headers: sent.headers, url: sent.url, body: body.replace("note", "edited") });
     expect(inspected.server.exchanges.at(-1)!.bytes).toBe(length);
+  });
+});
+
+describe("what is kept", () => {
+  const listener = { changed: () => {}, ended: () => {} };
+
+  test("of a long answer to a callout is its beginning, and no test is written of that", async () => {
+    const view = await exchange("/auth/long");
+    expect(view.callouts).toMatchObject([{ status: 200, whole: false, responseBody: "x".repeat(64 * 1024) }]);
+    expect(await api(`exchanges/${view.id}/save`, { title: "long" })).toEqual({
+      status: 400,
+      value: { error: "the exchange or its callouts are too long: only their beginnings were kept" },
+    });
+  });
+
+  test("of very many callouts, and of what is logged, is so much", () => {
+    const record = new ExchangeRecord(1, listener);
+    const request = { ...describeRequest(undefined, new Uint8Array(40_000), undefined), timeoutMs: 0 };
+    const calls = Array.from({ length: 2000 }, () => {
+      const over = new AbortController();
+      const call = { cluster: "a", request: { ...request, signal: over.signal }, state: "pending", response: null };
+      record.trace.addCallout(call as unknown as Callout);
+      return { call, over };
+    });
+    for (const { call, over } of calls) {
+      call.state = "reset";
+      over.abort();
+    }
+    const kept = record.callouts.reduce((size, { request: one }) => size + (one?.kept ?? 0), 0);
+    expect([record.callouts.length, record.droppedCalls, record.hasAllCallouts]).toEqual([1000, 1000, false]);
+    expect(kept).toBeLessThanOrEqual(256 * 1024);
+    expect(record.callouts[0]).toMatchObject({ state: "reset", whole: true });
+    for (let i = 0; i < 10; i++) record.trace.push({ kind: "log", level: LogLevel.Info, message: "x".repeat(100_000) });
+    record.trace.push({ kind: "callback", name: "proxy_on_log", args: [] });
+    expect([record.events.length, record.dropped, record.trace.events.length]).toEqual([3, 8, 1]);
+  });
+
+  test("is told to a slow reader when it can read on", async () => {
+    const exchanges = new Exchanges(() => []);
+    const options = { port: 0, exchanges, target: "", folder: "", filters: async () => [], metrics: () => [] };
+    const other = await inspect(options);
+    closeLater(() => other.close());
+    const events = await new Promise<IncomingMessage>((done) => request(`${other.url}api/events`, done).end());
+    let text = "";
+    events.on("data", (chunk: Buffer) => (text += chunk.toString()));
+    await expect.poll(() => text).toContain("\n\n");
+    events.pause();
+    for (let i = 1; i <= 200; i++) {
+      const record = new ExchangeRecord(1, listener);
+      const head = new HeaderMap("request", [[":path", `/${i}${"x".repeat(100_000)}`]]);
+      record.headers("request received", head);
+      exchanges.ended(record);
+      exchanges.clear();
+      if (i === 200) exchanges.ended(record);
+    }
+    events.resume();
+    await expect.poll(() => text).toContain("/200x");
+    expect(text.length).toBeLessThan(1_000_000);
   });
 });
 

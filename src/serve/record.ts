@@ -1,59 +1,31 @@
 // What is kept of an exchange for whoever looks at it: the heads and bodies at every passage, and what the filters did.
 
 import { bytesOf } from "../bytes.ts";
+import type { Callout } from "../callouts.ts";
+import type { GrpcCallout } from "../grpc.ts";
 import type { HeaderEntry, HeaderMap } from "../header-map.ts";
+import { headerEntries } from "../http-headers.ts";
 import { Trace, type TraceEvent } from "../trace.ts";
 import { Secrets } from "./mask.ts";
 import type { Exchange, ExchangeObserver, Passage } from "./observer.ts";
+import { RecordedCallout, RecordedGrpcCall, Room } from "./recorded-calls.ts";
+import { RecordedMessage } from "./recorded-message.ts";
 
-/** Bytes of a body that are kept at each passage, and events of an exchange; what is beyond is only counted. */
-const MOST_BYTES = 64 * 1024;
+/** Events of an exchange that are kept, and calls of its filters; what is beyond is only counted. */
 const MOST_EVENTS = 2000;
+const MOST_CALLS = 1000;
+
+/** The latest events, and how long the text of one of those may be. */
+const MOST_LATEST = 16;
+const LONGEST_LATEST = 16 * 1024;
+
+/** Bytes that are kept of the texts of its events, and of its callouts. */
+const MOST_BYTES = 256 * 1024;
 
 /** An event, and milliseconds from the beginning of the exchange to it. */
 export interface TimedEvent {
   readonly at: number;
   readonly event: TraceEvent;
-}
-
-/** A message as it was at a passage. */
-export class RecordedMessage {
-  /** Names and values; ByteStrings. */
-  readonly headers: readonly HeaderEntry[];
-  trailers: readonly HeaderEntry[] = [];
-  /** The bytes of the body, kept or not. */
-  size = 0;
-  readonly #chunks: Uint8Array[] = [];
-  #kept = 0;
-
-  constructor(headers: HeaderMap) {
-    this.headers = [...headers.entries];
-  }
-
-  /** Adds a piece of the body. */
-  add(bytes: Uint8Array): void {
-    this.size += bytes.length;
-    const room = MOST_BYTES - this.#kept;
-    if (!bytes.length || room <= 0) return;
-    const part = Uint8Array.from(bytes.subarray(0, room));
-    this.#kept += part.length;
-    this.#chunks.push(part);
-  }
-
-  /** What was kept of the body. */
-  get body(): Uint8Array {
-    return this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
-  }
-
-  /** Whether all of the body was kept. */
-  get whole(): boolean {
-    return this.#kept === this.size;
-  }
-
-  /** The first value of a header, or undefined. */
-  get(name: string): string | undefined {
-    return this.headers.find(([key]) => key === name)?.[1];
-  }
 }
 
 /** Hears what becomes of a record. */
@@ -72,20 +44,33 @@ export class ExchangeRecord implements ExchangeObserver {
   /** How many events there were beyond those that are kept. */
   dropped = 0;
   readonly messages: Partial<Record<Passage, RecordedMessage>> = {};
+  /** The calls that the filters made, the oldest first. */
+  readonly callouts: RecordedCallout[] = [];
+  readonly grpcCalls: RecordedGrpcCall[] = [];
+  /** How many calls there were beyond those that are kept. */
+  droppedCalls = 0;
+  /** It has the latest events only, which stand in the report when a filter stops. */
   readonly trace: Trace = new Trace();
+  /** The credentials in its headers and in those of callouts. */
+  readonly secrets: Secrets = new Secrets();
   /** What became of it, once it is over. */
   result: Exchange | undefined;
   readonly #listener: RecordListener;
   readonly #started = performance.now();
+  readonly #roomForTexts = new Room(MOST_BYTES);
+  readonly #roomForCalls = new Room(MOST_BYTES);
 
   constructor(id: number, listener: RecordListener) {
     this.id = id;
     this.#listener = listener;
-    this.trace.listen((event) => this.#add(event));
+    this.trace.push = (event) => this.#add(event);
+    this.trace.addCallout = (callout) => this.#addCallout(callout);
+    this.trace.addGrpcCall = (call) => this.#addGrpcCall(call);
   }
 
-  headers(passage: Passage, headers: HeaderMap): void {
-    this.messages[passage] = new RecordedMessage(headers);
+  headers(passage: Passage, { entries }: HeaderMap): void {
+    this.messages[passage] = new RecordedMessage(entries);
+    this.#learn(entries);
     this.#listener.changed(this);
   }
 
@@ -93,9 +78,10 @@ export class ExchangeRecord implements ExchangeObserver {
     this.messages[passage]?.add(bytes);
   }
 
-  trailers(passage: Passage, trailers: HeaderMap): void {
+  trailers(passage: Passage, { entries }: HeaderMap): void {
     const message = this.messages[passage];
-    if (message) message.trailers = [...trailers.entries];
+    if (message) message.trailers = [...entries];
+    this.#learn(entries);
   }
 
   ended(exchange: Exchange): void {
@@ -103,21 +89,9 @@ export class ExchangeRecord implements ExchangeObserver {
     this.#listener.ended(this);
   }
 
-  /** The credentials in its headers and in those of callouts. */
-  get secrets(): Secrets {
-    const secrets = new Secrets();
-    const add = (headers: Iterable<readonly [string, string]>): void => {
-      for (const [name, value] of headers) secrets.add(name, value);
-    };
-    for (const { headers, trailers } of Object.values(this.messages)) {
-      add([...headers, ...trailers].map(([name, value]) => [readable(name), readable(value)]));
-    }
-    for (const { request, response } of this.trace.callouts) {
-      add(request.headers);
-      if (response) add([...response.headers, ...response.trailers]);
-    }
-    for (const { metadata } of this.trace.grpcCalls) add(metadata);
-    return secrets;
+  /** Whether all of its callouts were kept. */
+  get hasAllCallouts(): boolean {
+    return !this.droppedCalls && this.callouts.every(({ whole }) => whole);
   }
 
   /** `:method`, `:path` or another header of the request as it came in. */
@@ -125,10 +99,60 @@ export class ExchangeRecord implements ExchangeObserver {
     return this.messages["request received"]?.get(name) ?? "";
   }
 
+  #learn(entries: Iterable<HeaderEntry>): void {
+    for (const [name, value] of entries) this.secrets.add(readable(name), readable(value));
+  }
+
   #add(event: TraceEvent): void {
-    if (this.events.length < MOST_EVENTS) this.events.push({ at: performance.now() - this.#started, event });
+    const size = textOf(event).length;
+    const latest = this.trace.events;
+    if (size <= LONGEST_LATEST && latest.push(event) > MOST_LATEST) latest.shift();
+    const isKept = this.events.length < MOST_EVENTS && this.#roomForTexts.take(size);
+    if (isKept) this.events.push({ at: performance.now() - this.#started, event });
     else this.dropped++;
     this.#listener.changed(this);
+  }
+
+  #addCallout(callout: Callout): void {
+    const { headers, signal } = callout.request;
+    this.#learn(headerEntries(headers));
+    const isKept = this.callouts.length < MOST_CALLS;
+    const recorded = isKept ? new RecordedCallout(callout, this.#roomForCalls) : undefined;
+    if (recorded) this.callouts.push(recorded);
+    else this.droppedCalls++;
+    whenOver(signal, () => {
+      const { response } = callout;
+      if (response) this.#learn([...headerEntries(response.headers), ...headerEntries(response.trailers)]);
+      recorded?.end(callout, this.#roomForCalls);
+    });
+  }
+
+  #addGrpcCall(call: GrpcCallout): void {
+    this.#learn(headerEntries(call.metadata));
+    const recorded = this.grpcCalls.length < MOST_CALLS ? new RecordedGrpcCall(call) : undefined;
+    if (recorded) this.grpcCalls.push(recorded);
+    else this.droppedCalls++;
+    whenOver(call.signal, () => recorded?.end(call));
+  }
+}
+
+/** A call may be over from the first. */
+function whenOver(signal: AbortSignal, action: () => void): void {
+  if (signal.aborted) action();
+  else signal.addEventListener("abort", action);
+}
+
+/** What others have written in an event. */
+function textOf(event: TraceEvent): string {
+  switch (event.kind) {
+    case "callback":
+      return "";
+    case "call":
+      return event.reason ?? "";
+    case "log":
+      return event.message;
+    case "note":
+      return event.text;
   }
 }
 

@@ -76,6 +76,7 @@ export async function startInspected(): Promise<Inspected> {
   compiled ??= compileSource(inspectedFilter);
   const { file } = await compiled;
   const auth = await startUpstream((request, response) => {
+    if (request.url!.startsWith("/check/long")) return void response.end("x".repeat(300 * 1024));
     const echo = request.url!.startsWith("/check/echo") && `, ${request.headers.authorization}`;
     response.writeHead(200, { "x-user": "ada", "x-token": "answer-secret" }).end(`yes${echo || ""}`);
   });

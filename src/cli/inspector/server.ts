@@ -10,7 +10,7 @@ import type { Metric } from "../../metrics.ts";
 import type { ExchangeRecord } from "../../serve/record.ts";
 import { CommandError, UsageError } from "../errors.ts";
 import { packageRoot } from "../package-root.ts";
-import type { Exchanges } from "./exchanges.ts";
+import type { Exchanges, Summary } from "./exchanges.ts";
 import { isToken, newToken, refuseRequest, safeHeaders } from "./guard.ts";
 import { prometheusText } from "./metrics.ts";
 import { canReplay, type Draft, draftOf, readDraft, send } from "./replay.ts";
@@ -181,12 +181,25 @@ class Inspector {
     return saveTest(this.#options.folder, title, source);
   }
 
-  /** Server-sent events: all exchanges, then each change. */
+  /** Server-sent events: all exchanges, then each change. Whoever reads too slowly for that gets all once more later. */
   #events(request: IncomingMessage, response: ServerResponse): void {
+    const { exchanges } = this.#options;
+    let [isFull, isBehind] = [false, false];
+    const write = (summaries: readonly Summary[]): void => {
+      isFull = !response.write(`data: ${JSON.stringify(summaries)}\n\n`);
+    };
+    response.on("drain", () => {
+      isFull = false;
+      if (!isBehind) return;
+      isBehind = false;
+      write(exchanges.summaries);
+    });
     response.writeHead(200, { "content-type": "text/event-stream" });
-    const write = (value: unknown): void => void response.write(`data: ${JSON.stringify(value)}\n\n`);
-    write(this.#options.exchanges.summaries);
-    const end = this.#options.exchanges.listen((summary) => write([summary]));
+    write(exchanges.summaries);
+    const end = exchanges.listen((summary) => {
+      if (isFull) isBehind = true;
+      else write([summary]);
+    });
     request.on("close", end);
     response.on("error", end);
   }

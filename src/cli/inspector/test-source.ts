@@ -1,9 +1,10 @@
 // An exchange as a test for vitest. Every value is written as JSON, so that none of it can be code, and without
 // credentials.
 
-import type { Callout } from "../../callouts.ts";
 import { MASK } from "../../serve/mask.ts";
-import { type ExchangeRecord, headerChanges, readable, type RecordedMessage } from "../../serve/record.ts";
+import { type ExchangeRecord, headerChanges, readable } from "../../serve/record.ts";
+import type { RecordedCallout } from "../../serve/recorded-calls.ts";
+import type { RecordedMessage } from "../../serve/recorded-message.ts";
 import { UsageError } from "../errors.ts";
 import { Literals } from "./literals.ts";
 
@@ -25,10 +26,10 @@ export function testSource(record: ExchangeRecord, filters: readonly TestedFilte
     throw new UsageError("the exchange has no answer, so there is nothing to expect");
   if (request.get("upgrade") !== undefined)
     throw new UsageError("an exchange that changes its protocol cannot be repeated in a test");
-  if (!request.whole || (upstream && !upstream.whole)) {
-    throw new UsageError("the bodies of the exchange are too long: only their beginnings were kept");
+  if (!request.whole || upstream?.whole === false || !record.hasAllCallouts) {
+    throw new UsageError("the exchange or its callouts are too long: only their beginnings were kept");
   }
-  const callouts = record.trace.callouts;
+  const { callouts } = record;
   const isChain = filters.length > 1;
   const write = new Literals(record.secrets);
   const parts = [
@@ -74,7 +75,7 @@ function load({ module, name, config, rootId }: TestedFilter, shared: readonly s
 }
 
 /** The answers that callouts had, in their order, by cluster. */
-function answersOf(callouts: readonly Callout[], write: Literals): string[] {
+function answersOf(callouts: readonly RecordedCallout[], write: Literals): string[] {
   const byCluster = new Map<string, string[]>();
   for (const { cluster, response } of callouts) {
     const answers = byCluster.get(cluster) ?? [];
@@ -83,11 +84,8 @@ function answersOf(callouts: readonly Callout[], write: Literals): string[] {
       answers.push("null");
       continue;
     }
-    const [headers, body] = [
-      write.headers([...response.headers].filter(([name]) => !isOwn(name))),
-      write.body(response.body),
-    ];
-    answers.push(`{ status: ${Number(response.status)}, headers: ${headers}, body: ${body} }`);
+    const [headers, body] = [headersOf(response, write), write.body(response.body)];
+    answers.push(`{ status: ${Number(response.get(":status"))}, headers: ${headers}, body: ${body} }`);
   }
   const lines = [...byCluster].map(([cluster, answers]) => `    ${json(cluster)}: [${answers.join(", ")}],`);
   const upstreams = [...byCluster.keys()].map(

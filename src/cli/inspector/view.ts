@@ -1,12 +1,12 @@
 // An exchange as the page shows it: everything as text, credentials masked.
 
-import type { Callout } from "../../callouts.ts";
-import type { GrpcCallout } from "../../grpc.ts";
+import { toText } from "../../bytes.ts";
 import type { HeaderEntry } from "../../header-map.ts";
-import type { HttpHeaders } from "../../http-headers.ts";
 import type { Secrets } from "../../serve/mask.ts";
 import type { Passage } from "../../serve/observer.ts";
-import { type ExchangeRecord, headerChanges, readable, type RecordedMessage } from "../../serve/record.ts";
+import { type ExchangeRecord, headerChanges, readable } from "../../serve/record.ts";
+import type { RecordedCallout, RecordedGrpcCall } from "../../serve/recorded-calls.ts";
+import type { RecordedMessage } from "../../serve/recorded-message.ts";
 import { eventJson } from "../serve/trace-json.ts";
 import { answerOf } from "../serve/trace-lines.ts";
 import { canReplay } from "./replay.ts";
@@ -31,8 +31,9 @@ export function viewOf(record: ExchangeRecord, trap: string | undefined): object
       ...(event.kind === "callback" && event.result !== undefined && { result: answerOf(event.name, event.result) }),
     })),
     dropped: record.dropped,
-    callouts: record.trace.callouts.map((callout) => calloutOf(callout, secrets)),
-    grpcCalls: record.trace.grpcCalls.map((call) => grpcOf(call, secrets)),
+    callouts: record.callouts.map((callout) => calloutOf(callout, secrets)),
+    grpcCalls: record.grpcCalls.map((call) => grpcOf(call, secrets)),
+    droppedCalls: record.droppedCalls,
     trap: trap === undefined ? null : secrets.redact(trap),
   };
 }
@@ -97,27 +98,28 @@ function bodyOf(bytes: Uint8Array): { text: string } | { base64: string } {
   }
 }
 
-function calloutOf({ cluster, request, response, state }: Callout, secrets: Secrets): object {
-  const shown = (headers: HttpHeaders): string[][] =>
-    [...headers].map(([name, value]) => [name, secrets.shown(name, value)]);
+function calloutOf({ cluster, state, timeoutMs, request, response, whole }: RecordedCallout, secrets: Secrets): object {
+  const text = (message: RecordedMessage | undefined): string =>
+    message ? toText(secrets.redactBytes(message.body)) : "";
   return {
     cluster,
     state,
-    method: request.method,
-    path: secrets.redact(request.path),
-    headers: shown(request.headers),
-    body: secrets.redact(request.text()),
-    timeoutMs: request.timeoutMs,
-    status: response?.status ?? null,
-    responseHeaders: response ? shown(response.headers) : [],
-    responseBody: response ? secrets.redact(response.text()) : "",
+    method: readable(request?.get(":method") ?? ""),
+    path: secrets.redact(readable(request?.get(":path") ?? "")),
+    headers: request ? shownEntries(request.headers, secrets) : [],
+    body: text(request),
+    timeoutMs,
+    status: response ? Number(response.get(":status")) : null,
+    responseHeaders: response ? shownEntries(response.headers, secrets) : [],
+    responseBody: text(response),
+    whole,
   };
 }
 
 function grpcOf(
-  { cluster, service, method, isStream, state, result, messages }: GrpcCallout,
+  { cluster, service, method, isStream, state, result, messages }: RecordedGrpcCall,
   secrets: Secrets,
 ): object {
   const outcome = result && { ...result, message: secrets.redact(result.message) };
-  return { cluster, service, method, isStream, state, result: outcome, messages: messages.length };
+  return { cluster, service, method, isStream, state, result: outcome, messages };
 }

@@ -117,7 +117,7 @@ function bodyText({ text, base64 }) {
   return text ?? `(bytes, in base 64)\n${base64}`;
 }
 
-function callouts({ callouts: calls, grpcCalls }) {
+function callouts({ callouts: calls, grpcCalls, droppedCalls }) {
   if (!calls.length && !grpcCalls.length) return [];
   const parts = [element("h3", {}, "Callouts")];
   for (const call of calls) {
@@ -130,6 +130,7 @@ function callouts({ callouts: calls, grpcCalls }) {
       `→ ${outcome}`,
       ...call.responseHeaders.map(([name, value]) => `${name}: ${value}`),
       ...(call.responseBody ? ["", call.responseBody] : []),
+      ...(call.whole ? [] : ["", "(too long to be kept whole)"]),
     ];
     parts.push(
       element("h4", { textContent: `${call.cluster}: ${outcome}` }),
@@ -141,5 +142,6 @@ function callouts({ callouts: calls, grpcCalls }) {
     const text = `${isStream ? "stream" : "call"} ${service}/${method}, ${messages} messages sent\n→ ${outcome}`;
     parts.push(element("h4", { textContent: `${cluster}: gRPC` }), element("pre", { textContent: text }));
   }
+  if (droppedCalls) parts.push(element("p", { textContent: `and ${droppedCalls} more` }));
   return parts;
 }
