@@ -2,15 +2,21 @@
 
 import { byteString, bytesOf, encodeText } from "../bytes.ts";
 
-const CREDENTIALS =
-  /^((proxy-)?authorization|(set-)?cookie2?|x-forwarded-client-cert|x-amz-security-token|.*(api-?key|access-?key|token|secret|password|passwd|jwt|session(-?id)?|signature|credential).*)$/i;
+/** Words that make the name of a header one of a credential, wherever they stand in it, and those that end it. */
+const anywhere =
+  "authorization|(api|access|auth|private)-?key|token|secret|password|passwd|passphrase|jwt|session(-?id)?|signature|credential";
+const last = "auth|pass|pwd|dpop|(set-)?cookie2?|forwarded-client-cert";
+const CREDENTIALS = new RegExp(`${anywhere}|(^|-)(${last})$`, "i");
+
+/** Names with such a word that say how others are to be handled. */
+const HARMLESS = /^access-control-/i;
 
 /** What stands in place of a credential. */
 export const MASK = "[masked]";
 
 /** Whether the values of this header are credentials. */
 export function isCredential(name: string): boolean {
-  return CREDENTIALS.test(name);
+  return CREDENTIALS.test(name) && !HARMLESS.test(name);
 }
 
 /** The value as it may be shown. The word that says of what kind a credential is stays. */
@@ -19,7 +25,7 @@ export function masked(name: string, value: string): string {
 }
 
 function schemeOf(name: string, value: string): string {
-  const [scheme = ""] = (/authorization$/i.test(name) && /^(basic|bearer|digest|negotiate) /i.exec(value)) || [];
+  const [scheme = ""] = (/authorization$/i.test(name) && /^(basic|bearer|digest|dpop|negotiate) /i.exec(value)) || [];
   return scheme;
 }
 
