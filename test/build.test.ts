@@ -176,23 +176,27 @@ test("build --watch builds again after each save, also after a mistake, until it
     stdout: { write: (text: string) => (outputs.stdout += text) },
     stderr: { write: (text: string) => (outputs.stderr += text) },
     signal: abort.signal,
+    isTerminal: true,
   });
   const builds = (): number => outputs.stdout.match(/release\.wasm: /g)?.length ?? 0;
   const wait = { timeout: 20_000 };
   await expect.poll(() => outputs.stdout, wait).toContain("Stop it: Ctrl-C");
   expect(builds()).toBe(1);
-  const before = await readFile(join(folder, "build/release.wasm"));
+  expect(outputs.stdout).toMatch(/^Compiling the target release …\n\S+release\.wasm: /);
+  const module = (): Promise<Buffer> => readFile(join(folder, "build/release.wasm"));
+  const first = await module();
   await put("assembly/value.ts", 'export const value: string = "another ";');
-  await expect.poll(() => readFile(join(folder, "build/release.wasm")), wait).not.toEqual(before);
-  await expect.poll(() => outputs.stdout.endsWith("\n"), wait).toBe(true);
-  const twice = builds();
+  await expect.poll(module, wait).not.toEqual(first);
+  await expect.poll(builds, wait).toBeGreaterThan(1);
+  const second = await module();
   await put("assembly/value.ts", "export const value: string = 5;");
   await expect.poll(() => outputs.stderr, wait).toContain("does not compile");
   await put("assembly/index.ts", header("two").replace("./value", "./other"));
-  await expect.poll(() => outputs.stderr, wait).toMatch(/does not compile[^]*does not compile/);
+  await expect.poll(() => outputs.stderr, wait).toMatch(/'assembly\/other\.ts' not found[^]*does not compile/);
+  expect(await module()).toEqual(second);
   // A file that no build has seen yet.
   await put("assembly/other.ts", 'export const value: string = "other ";');
-  await expect.poll(builds, wait).toBeGreaterThan(twice);
+  await expect.poll(module, wait).not.toEqual(second);
   abort.abort();
   expect(await running).toBe(0);
 }, 60_000);

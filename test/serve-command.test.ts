@@ -255,6 +255,7 @@ test("knows the source of a module by what its configuration extends", async () 
   const child = startCommand(["serve", "build/out.wasm", "--port", "0"], { cwd: project });
   closeLater(() => child.stop());
   expect(await child.ended).toBe(1);
+  expect(child.stdout()).toBe("Compiling build/out.wasm …\n");
   expect(child.stderr()).toMatch(/\nerror: build\/out\.wasm is not there, and its source does not compile\n$/);
 });
 

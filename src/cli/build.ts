@@ -118,6 +118,7 @@ async function buildAll(
 ): Promise<Compilation[]> {
   const compilations: Compilation[] = [];
   for (const target of names) {
+    if (streams.isTerminal && !json && !quiet) streams.stdout.write(`Compiling the target ${target} …\n`);
     const start = performance.now();
     const compilation = await compile({ folder, target, flags });
     const { module, error, messages, sources } = compilation;

@@ -26,6 +26,7 @@ export async function run(modules: readonly string[], flags: EnvoyFlags, streams
   const program = await findEnvoy();
   const runner = new Runner(program, specs, flags, streams, await freePort(flags));
   const rebuild = new Rebuild(specs, {
+    compiling: (module) => flags.quiet || streams.stdout.write(`Compiling ${module} …\n`),
     messages: (text) => void streams.stderr.write(printableLines(text)),
     failed: (text) => runner.warn(text),
     load: (what) => runner.restart(what),

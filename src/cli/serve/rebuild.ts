@@ -18,6 +18,8 @@ const WARM_UPS = 2;
 
 /** What is told on the way. */
 export interface RebuildListener {
+  /** A module is compiled that is not there yet, which takes some seconds. */
+  compiling(module: string): void;
   /** A source was saved that does not compile, or the compiler has warnings. */
   messages(text: string): void;
   /** Why nothing new comes of a change. */
@@ -55,6 +57,7 @@ export class Rebuild {
     this.#projects = projects.filter((project) => project !== undefined);
     for (const project of this.#projects) {
       if ((await writtenAt(project.module)) !== undefined) continue;
+      this.#listener.compiling(relative("", project.module));
       const compilation = await this.#compile(project);
       if (!compilation?.module) {
         await this.#compiler.close();

@@ -31,6 +31,7 @@ export async function run(modules: readonly string[], flags: ServeFlags, streams
   const tracer = makeTracer(flags, streams);
   if (tracer) listeners.push(tracer);
   const rebuild = new Rebuild(specs, {
+    compiling: (module) => report.note(`Compiling ${module} …`),
     messages: (text) => void streams.stderr.write(printableLines(text)),
     failed: (text) => report.warn(text),
     load: (what, since) => reload(what, since),
