@@ -123,7 +123,8 @@ async function buildAll(
     const compilation = await compile({ folder, target, flags });
     const { module, error, messages, sources } = compilation;
     streams.stderr.write(printableLines(messages));
-    if (module === undefined) throw new BuildError(`${folder} does not compile: ${error}`, sources);
+    const project = relative("", folder) || "the filter";
+    if (module === undefined) throw new BuildError(`${project} does not compile: ${error}`, sources);
     const milliseconds = Math.round(performance.now() - start);
     const name = relative("", module);
     const { facts } = await readFacts(await readBytes(module), name);
