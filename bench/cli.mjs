@@ -42,8 +42,9 @@ async function save() {
     }
     await cp(join(root, "templates/add-header/assembly"), join(folder, "assembly"), { recursive: true });
     const text = await readFile(source, "utf8");
-    const child = spawn(process.execPath, [program, "serve", "--port", "0"], { cwd: folder });
-    const ended = once(child, "close");
+    const stdio = ["ignore", "pipe", "ignore"];
+    const child = spawn(process.execPath, [program, "serve", "--port", "0"], { cwd: folder, stdio });
+    const ended = once(child, "exit");
     try {
       const url = await urlOf(child);
       const times = [];
@@ -69,16 +70,16 @@ async function save() {
 }
 
 /** Where it serves, once it does. */
-async function urlOf(child) {
-  let said = "";
-  for await (const chunk of child.stdout.iterator({ destroyOnReturn: false })) {
-    said += chunk.toString();
-    const [, url] = /curl -i (\S+)/.exec(said) ?? [];
-    if (url === undefined) continue;
-    child.stdout.resume();
-    return url;
-  }
-  throw new Error("serve has ended");
+function urlOf(child) {
+  return new Promise((resolve, reject) => {
+    let said = "";
+    child.stdout.on("data", (chunk) => {
+      said += chunk.toString();
+      const [, url] = /curl -i (\S+)\n/.exec(said) ?? [];
+      if (url !== undefined) resolve(url);
+    });
+    child.on("exit", () => reject(new Error(`serve has ended: ${said}`)));
+  });
 }
 
 async function serviceName(url) {
