@@ -8,7 +8,7 @@ import type { Clock } from "./clock.ts";
 import { responseHeaders } from "./connection.ts";
 import { Misuse, Refusal, StreamError } from "./error.ts";
 import { type HeaderEntry, HeaderMap } from "./header-map.ts";
-import { headerEntries, HttpHeaders } from "./http-headers.ts";
+import { headerEntries, HttpHeaders, toHeaderMap } from "./http-headers.ts";
 import type { UpstreamFailure } from "./http-stream.ts";
 import { bytesOfEntries, CALL_BYTES, type Limits } from "./limits.ts";
 import { type LocalReply, localReplyMessage, proxyReply, upstreamFailureReply } from "./local-reply.ts";
@@ -225,7 +225,7 @@ export class Callout {
     this.#answer({
       headers,
       body: bodiless ? new Uint8Array() : body,
-      trailers: trailers && new HeaderMap("trailers", headerEntries(trailers)),
+      trailers: trailers && toHeaderMap("trailers", trailers),
     });
   }
 

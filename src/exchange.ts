@@ -10,7 +10,7 @@ import { StreamError } from "./error.ts";
 import type { Filter } from "./filter.ts";
 import type { GrpcCallout } from "./grpc.ts";
 import { type HeaderEntry, HeaderMap } from "./header-map.ts";
-import { headerEntries, type HeadersInit, HttpHeaders } from "./http-headers.ts";
+import { headerEntries, type HeadersInit, HttpHeaders, toHeaderMap } from "./http-headers.ts";
 import type { HttpStream, Peer } from "./http-stream.ts";
 import { leftovers } from "./leftovers.ts";
 import type { LocalReply } from "./local-reply.ts";
@@ -237,7 +237,7 @@ async function sendRequest(
   stream.requestHeaders(map, empty);
   if (empty) return;
   await sendBody(body, (bytes) => stream.requestData(bytes, false), flow);
-  if (trailers) stream.requestTrailers(new HeaderMap("trailers", headerEntries(trailers)));
+  if (trailers) stream.requestTrailers(toHeaderMap("trailers", trailers));
   // HTTP/1 says by an empty chunk that a body is over.
   else stream.requestData(new Uint8Array(), true);
 }
@@ -273,7 +273,7 @@ async function sendResponse(
     if (!(error instanceof UpstreamError)) throw error;
     return stream.upstreamReset(error.reason);
   }
-  if (trailers) stream.responseTrailers(new HeaderMap("trailers", headerEntries(trailers)));
+  if (trailers) stream.responseTrailers(toHeaderMap("trailers", trailers));
   else stream.responseData(new Uint8Array(), true);
 }
 

@@ -7,8 +7,8 @@ import type { LoggedStream } from "./context.ts";
 import { Client } from "./exchange.ts";
 import type { Filter } from "./filter.ts";
 import type { GrpcCallout } from "./grpc.ts";
-import { HeaderMap, type HeaderMapKind } from "./header-map.ts";
-import { headerEntries, type HeadersInit, HttpHeaders } from "./http-headers.ts";
+import { HeaderMap } from "./header-map.ts";
+import { headerEntries, type HeadersInit, HttpHeaders, toHeaderMap } from "./http-headers.ts";
 import type { HttpStream } from "./http-stream.ts";
 import type { LocalReply } from "./local-reply.ts";
 import type { PropertyOptions } from "./property-options.ts";
@@ -56,7 +56,7 @@ export class FilterStream {
   /** The request's headers arrive, pseudo headers included. */
   requestHeaders(headers: HeadersInit, options: { endStream?: boolean } = {}): Step {
     return this.#step("request", () => {
-      this.#stream.requestHeaders(toMap("request", headers), options.endStream ?? false);
+      this.#stream.requestHeaders(toHeaderMap("request", headers), options.endStream ?? false);
     });
   }
 
@@ -67,7 +67,7 @@ export class FilterStream {
 
   /** The request's trailers arrive. */
   requestTrailers(trailers: HeadersInit): Step {
-    return this.#step("request", () => this.#stream.requestTrailers(toMap("trailers", trailers)));
+    return this.#step("request", () => this.#stream.requestTrailers(toHeaderMap("trailers", trailers)));
   }
 
   /**
@@ -81,7 +81,7 @@ export class FilterStream {
   /** The response's headers arrive from the upstream, `:status` included. */
   responseHeaders(headers: HeadersInit, options: { endStream?: boolean } = {}): Step {
     return this.#step("response", () => {
-      this.#stream.responseHeaders(toMap("response", headers), options.endStream ?? false);
+      this.#stream.responseHeaders(toHeaderMap("response", headers), options.endStream ?? false);
     });
   }
 
@@ -92,7 +92,7 @@ export class FilterStream {
 
   /** The response's trailers arrive. */
   responseTrailers(trailers: HeadersInit): Step {
-    return this.#step("response", () => this.#stream.responseTrailers(toMap("trailers", trailers)));
+    return this.#step("response", () => this.#stream.responseTrailers(toHeaderMap("trailers", trailers)));
   }
 
   /** A METADATA frame of the response arrives from the upstream; as `requestMetadata`. */
@@ -180,10 +180,6 @@ export class FilterStream {
     run();
     return new Step(!this.#stream.ended && this.#stream[which].isHeld, this.trace.events.slice(before));
   }
-}
-
-function toMap(kind: HeaderMapKind, headers: HeadersInit): HeaderMap {
-  return new HeaderMap(kind, headerEntries(headers));
 }
 
 function describe(client: Client): ReceivedMessage {

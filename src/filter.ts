@@ -13,7 +13,6 @@ import { type Refusal, StreamError, type Trap } from "./error.ts";
 import { type Fault, Faults } from "./faults.ts";
 import { exchange, type FilterResponse, letPass, type RequestInit } from "./exchange.ts";
 import type { ForeignFunction } from "./foreign.ts";
-import { FilterState } from "./filter-state.ts";
 import { FilterStream } from "./filter-stream.ts";
 import type { GrpcCallout } from "./grpc.ts";
 import { HttpStream, type HttpStreamOptions, type Peer } from "./http-stream.ts";
@@ -195,7 +194,7 @@ export class Filter {
     const { dispatcher, profile } = this.proxy;
     const ofFilter = this.#plugin.options.properties.with(properties);
     const given = ofFilter.over({ "connection.id": this.proxy.connections++ });
-    const info = new StreamInfo(this.clock, new FilterState(ofFilter.filterState("filter_state"), this.#parts.limits));
+    const info = new StreamInfo(this.clock, ofFilter, this.#parts.limits);
     return { bufferBytes: this.#parts.limits.bufferBytes, clock: this.clock, dispatcher, profile, info, given };
   }
 

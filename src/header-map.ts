@@ -1,7 +1,7 @@
 // A header map as Envoy keeps it: an ordered list, names in lower case, pseudo headers in front.
 // Source: Envoy source/common/http/header_map_impl.cc; what a running Envoy did with every call.
 
-import { type ByteString, lowerCase } from "./bytes.ts";
+import { type ByteString, encodeText, lowerCase } from "./bytes.ts";
 
 /** Which message part a map belongs to: it decides which headers Envoy joins instead of repeating. */
 export type HeaderMapKind = "request" | "response" | "trailers";
@@ -60,6 +60,12 @@ function nameOf(name: ByteString): Name {
   known = { key, isPseudo: key.startsWith(":"), isToken: /^:?[!#$%&'*+\-.^_`|~0-9a-z]*$/.test(key) };
   if (knownNames.size < MOST_NAMES && name.length <= LONGEST_NAME) knownNames.set(name, known);
   return known;
+}
+
+/** What is known of a name that is given as text. One that HTTP allows is ASCII: the same as text and as bytes. */
+function nameOfText(text: string): Name {
+  const known = knownNames.get(text);
+  return known?.isToken ? known : nameOf(encodeText(text));
 }
 
 const plainValue = /^[\t\x20-\x7e]*$/;
@@ -159,8 +165,17 @@ export class HeaderMap {
 
   /** Adds an entry as it came over the wire: nothing is joined. */
   append(name: ByteString, value: ByteString): void {
-    const { key, isPseudo, isToken } = nameOf(name);
-    this.#isPlain &&= isToken && plainValue.test(value);
+    this.#append(nameOf(name), value, plainValue.test(value));
+  }
+
+  /** Adds an entry that is given as text, which is sent as UTF-8, or whose value is given as bytes. */
+  appendText(name: string, value: string | Uint8Array): void {
+    const isPlain = typeof value === "string" && plainValue.test(value);
+    this.#append(nameOfText(name), isPlain ? value : encodeText(value), isPlain);
+  }
+
+  #append({ key, isPseudo, isToken }: Name, value: ByteString, isPlain: boolean): void {
+    if (!isToken || !isPlain) this.#isPlain = false;
     let at = this.#entries.length;
     if (isPseudo) while (at > 0 && !this.#entries[at - 1]![0].startsWith(":")) at--;
     if (at === this.#entries.length) this.#entries.push([key, value]);

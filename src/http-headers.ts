@@ -1,7 +1,7 @@
 // Headers as the library's users see them: text, with the bytes within reach.
 
 import { bytesOf, decodeText, encodeText } from "./bytes.ts";
-import type { HeaderEntry, HeaderMap } from "./header-map.ts";
+import { type HeaderEntry, HeaderMap, type HeaderMapKind } from "./header-map.ts";
 
 /** What can be given as headers: an object whose values are one or several, or a list of pairs. Text is sent as UTF-8. */
 export type HeadersInit =
@@ -64,13 +64,23 @@ export class HttpHeaders implements Iterable<[name: string, value: string]> {
 
 /** The entries of what a user gave as headers. */
 export function headerEntries(init: HeadersInit | undefined): HeaderEntry[] {
-  if (!init) return [];
+  const entries: HeaderEntry[] = [];
+  eachHeader(init, (name, value) => entries.push([encodeText(name), encodeText(value)]));
+  return entries;
+}
+
+/** The header map that stands for what a user gave as headers. */
+export function toHeaderMap(kind: HeaderMapKind, init: HeadersInit | undefined): HeaderMap {
+  const map = new HeaderMap(kind);
+  eachHeader(init, (name, value) => map.appendText(name, value));
+  return map;
+}
+
+function eachHeader(init: HeadersInit = [], add: (name: string, value: string | Uint8Array) => void): void {
   const pairs: Iterable<readonly [string, string | Uint8Array | readonly (string | Uint8Array)[]]> =
     Symbol.iterator in init ? init : Object.entries(init);
-  const entries: HeaderEntry[] = [];
   for (const [name, value] of pairs) {
-    const values = typeof value === "string" || value instanceof Uint8Array ? [value] : value;
-    for (const one of values) entries.push([encodeText(name), encodeText(one)]);
+    if (typeof value === "string" || value instanceof Uint8Array) add(name, value);
+    else for (const one of value) add(name, one);
   }
-  return entries;
 }

@@ -103,7 +103,7 @@ export class GivenProperties {
   readonly #make: () => Tree;
   #made: Tree | undefined;
   /** What came of options that cannot change any more: those of a connection stand for all of its streams. */
-  readonly #derived = new WeakMap<PropertyOptions, GivenProperties>();
+  #derived: WeakMap<PropertyOptions, GivenProperties> | undefined;
 
   // Most streams ask for none, and each has its own.
   private constructor(make: () => Tree) {
@@ -118,12 +118,12 @@ export class GivenProperties {
   /** These with others in their place. */
   with(options: PropertyOptions | undefined): GivenProperties {
     if (!options) return this;
-    const known = this.#derived.get(options);
+    const known = this.#derived?.get(options);
     if (known) return known;
     const given = tree(options);
     check(given);
     const made = new GivenProperties(() => merge(this.#tree, given) as Tree);
-    if (Object.isFrozen(options)) this.#derived.set(options, made);
+    if (Object.isFrozen(options)) (this.#derived ??= new WeakMap()).set(options, made);
     return made;
   }
 

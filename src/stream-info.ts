@@ -2,7 +2,9 @@
 // Source: Envoy envoy/stream_info/stream_info.h; what a running Envoy 1.40 had when.
 
 import type { Clock } from "./clock.ts";
-import type { FilterState } from "./filter-state.ts";
+import { FilterState } from "./filter-state.ts";
+import type { Limits } from "./limits.ts";
+import type { GivenProperties } from "./property-options.ts";
 
 /** Why a response is the proxy's own, or broken: the bits of `response.flags`. */
 export const ResponseFlag = {
@@ -41,16 +43,23 @@ export class StreamInfo {
   transportFailure: string | undefined;
   /** From the request's head going out to the response's last byte coming in. */
   backendLatency: bigint | undefined;
-  /** What filters leave to each other in the stream: `wasm.` and the name for what `proxy_set_property` sets. */
-  readonly filterState: FilterState;
-
   readonly #clock: Clock;
+  readonly #given: GivenProperties;
+  readonly #limits: Limits;
   #requestSent = 0n;
+  #filterState: FilterState | undefined;
 
-  constructor(clock: Clock, filterState: FilterState) {
+  /** `given` has what stands in the filter state from the start, `limits` how much may be added. */
+  constructor(clock: Clock, given: GivenProperties, limits: Limits) {
     this.#clock = clock;
-    this.filterState = filterState;
+    this.#given = given;
+    this.#limits = limits;
     this.startTime = clock.now();
+  }
+
+  /** What filters leave to each other in the stream: `wasm.` and the name for what `proxy_set_property` sets. */
+  get filterState(): FilterState {
+    return (this.#filterState ??= new FilterState(this.#given.filterState("filter_state"), this.#limits));
   }
 
   /** The request's head goes to a host of the upstream. */
