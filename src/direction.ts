@@ -5,13 +5,16 @@ import { Action, DataAction, HeadersAction } from "../assembly/abi.ts";
 import { Body } from "./body.ts";
 import type { HeaderEntry, HeaderMap } from "./header-map.ts";
 
-/** What a filter says to the parts of a message, in one direction. */
-export interface Half {
-  headers(headers: HeaderMap, endOfStream: boolean): HeadersAction;
-  data(data: Body, endOfStream: boolean): DataAction;
-  trailers(trailers: HeaderMap): Action;
+/** Which of the two messages of an exchange. */
+export type Which = "request" | "response";
+
+/** What a filter says to the parts of the two messages. */
+export interface MessageFilter {
+  headers(which: Which, headers: HeaderMap, endOfStream: boolean): HeadersAction;
+  data(which: Which, data: Body, endOfStream: boolean): DataAction;
+  trailers(which: Which, trailers: HeaderMap): Action;
   /** A METADATA frame of HTTP/2 with so many names. Nothing can be read of it, and it always goes on. */
-  metadata(count: number): void;
+  metadata(which: Which, count: number): void;
 }
 
 /** Where the parts of a message go. `data` may keep the body it is given. */
@@ -26,33 +29,38 @@ export interface Sink {
 /** What a METADATA frame of HTTP/2 holds. */
 export type Metadata = readonly HeaderEntry[];
 
-/** What a direction tells the stream it belongs to. */
+/** What the two directions tell the stream they belong to. */
 export interface DirectionEvents {
   /** A callback of a filter begins and has returned. */
-  entered(): void;
-  left(): void;
+  entered(which: Which): void;
+  left(which: Which): void;
   /** More is held back than the limit allows, and the filter that holds it wants it all. */
-  overLimit(): void;
+  overLimit(which: Which): void;
   /** So much is held back that reading should stop, or so little again that it may go on. */
-  watermark(above: boolean): void;
+  watermark(which: Which, above: boolean): void;
   /** A filter continued headers that its running callback then lets go on as well. */
-  continuedTwice(): void;
+  continuedTwice(which: Which): void;
   /** What ends a message has gone on before, and something follows it. */
-  endedTwice(): void;
+  endedTwice(which: Which): void;
 }
 
 /** Whether a filter lets things pass: all, all but what it holds, or nothing. */
 type Iteration = "continue" | "stop" | "stop all and buffer" | "stop all and watermark";
 
-interface Entry {
-  readonly half: Half;
-  iteration: Iteration;
+/** How far a filter has got with the message. */
+class Entry {
+  readonly filter: MessageFilter;
+  iteration: Iteration = "continue";
   /** Whether the headers have gone on from here. */
-  headersContinued: boolean;
+  headersContinued = false;
   /** Whether the filter was told that nothing more comes. */
-  endOfStream: boolean;
+  endOfStream = false;
   /** The metadata that came while it held everything. */
-  metadata: Metadata[];
+  metadata: Metadata[] | undefined;
+
+  constructor(filter: MessageFilter) {
+    this.filter = filter;
+  }
 }
 
 /** One direction: parts of a message come in at one end, pass the filters in order, and go to a sink. */
@@ -72,7 +80,7 @@ export class Direction {
   readonly #sink: Sink;
   readonly #events: DirectionEvents;
   readonly #limit: number;
-  readonly #trailersOvertake: boolean;
+  readonly #which: Which;
   #aboveLimit = false;
   #trailersSent = false;
   /** Whether the sink has the whole message. */
@@ -80,22 +88,13 @@ export class Direction {
   /** Whether crossing the limit stops reading, and does not fail the stream. Envoy begins so. */
   #streaming = true;
 
-  /**
-   * `limit` bytes are held before it counts. When a filter makes trailers and holds the body, `trailersOvertake` says
-   * whether they go on nevertheless: in Envoy those of a request do.
-   */
-  constructor(halves: readonly Half[], sink: Sink, events: DirectionEvents, limit: number, trailersOvertake: boolean) {
-    this.#entries = halves.map((half) => ({
-      half,
-      iteration: "continue",
-      headersContinued: false,
-      endOfStream: false,
-      metadata: [],
-    }));
+  /** The filters stand in the order in which the message passes them; `limit` bytes are held before it counts. */
+  constructor(which: Which, filters: readonly MessageFilter[], sink: Sink, events: DirectionEvents, limit: number) {
+    this.#which = which;
+    this.#entries = filters.map((filter) => new Entry(filter));
     this.#sink = sink;
     this.#events = events;
     this.#limit = limit;
-    this.#trailersOvertake = trailersOvertake;
   }
 
   /** The headers come in. */
@@ -129,8 +128,8 @@ export class Direction {
   }
 
   /** Whether this filter holds the message back. */
-  isHeldBy(half: Half): boolean {
-    return this.#entryOf(half).iteration !== "continue";
+  isHeldBy(filter: MessageFilter): boolean {
+    return this.#entries.some((entry) => entry.filter === filter && entry.iteration !== "continue");
   }
 
   /** Whether any filter holds the message back. */
@@ -145,13 +144,13 @@ export class Direction {
     // Envoy decides once, when the limit is crossed; whoever adds more later adds to a stream that has stopped reading.
     if (this.held.length <= this.#limit || this.#aboveLimit) return;
     if (streaming) this.#setAboveLimit(true);
-    else this.#events.overLimit();
+    else this.#events.overLimit(this.#which);
   }
 
   /** Lets the message go on from this filter. */
-  continueFrom(half: Half): void {
+  continueFrom(filter: MessageFilter): void {
     if (this.aborted || !this.message) return;
-    const index = this.#entries.findIndex((entry) => entry.half === half);
+    const index = this.#entries.findIndex((entry) => entry.filter === filter);
     const entry = this.#entries[index]!;
     // A filter that held everything has not seen the body yet; one that held a part of it has.
     const next = isAll(entry.iteration) ? index : index + 1;
@@ -160,14 +159,12 @@ export class Direction {
       entry.headersContinued = true;
       this.#headersFrom(index + 1, this.complete && !this.held && !this.trailing);
     }
-    for (const entries of entry.metadata.splice(0)) this.#metadataFrom(next, entries);
+    const metadata = entry.metadata ?? [];
+    entry.metadata = undefined;
+    for (const entries of metadata) this.#metadataFrom(next, entries);
     const trailing = this.trailing;
     if (this.held) this.#dataFrom(next, this.held, this.complete && !trailing);
     if (trailing) this.#trailersFrom(next);
-  }
-
-  #entryOf(half: Half): Entry {
-    return this.#entries.find((entry) => entry.half === half)!;
   }
 
   #headersFrom(index: number, endOfStream: boolean): void {
@@ -176,10 +173,10 @@ export class Direction {
       if (this.aborted) return;
       const entry = this.#entries[i]!;
       entry.endOfStream = endOfStream;
-      this.#events.entered();
-      const action = entry.half.headers(headers, endOfStream);
-      this.#events.left();
-      if (this.aborted && this.#ended && action === HeadersAction.Continue) this.#events.continuedTwice();
+      this.#events.entered(this.#which);
+      const action = entry.filter.headers(this.#which, headers, endOfStream);
+      this.#events.left(this.#which);
+      if (this.aborted && this.#ended && action === HeadersAction.Continue) this.#events.continuedTwice(this.#which);
       if (this.aborted || !this.#afterHeaders(entry, action)) return;
     }
     if (this.aborted) return;
@@ -191,7 +188,7 @@ export class Direction {
     switch (action) {
       case HeadersAction.Continue:
       case HeadersAction.ContinueAndEndStream:
-        if (entry.headersContinued) this.#events.continuedTwice();
+        if (entry.headersContinued) this.#events.continuedTwice(this.#which);
         entry.headersContinued = true;
         return true;
       case HeadersAction.StopIteration:
@@ -219,13 +216,14 @@ export class Direction {
       }
       if (entry.endOfStream) return;
       entry.endOfStream = endOfStream && !this.trailing;
-      this.#events.entered();
-      const action = entry.half.data(data, entry.endOfStream);
-      this.#events.left();
+      this.#events.entered(this.#which);
+      const action = entry.filter.data(this.#which, data, entry.endOfStream);
+      this.#events.left(this.#which);
       if (this.#isOver(action)) return;
       if (!hadTrailers && this.trailing && trailersMadeAt < 0) trailersMadeAt = i;
       if (this.#afterData(entry, action, data)) continue;
-      if (!this.#trailersOvertake) return;
+      // The trailers that a filter has made of a request overtake the body that it holds, as in Envoy.
+      if (this.#which === "response") return;
       break;
     }
     if (i === this.#entries.length && !this.aborted) this.#release(data, endOfStream && !this.trailing);
@@ -236,7 +234,7 @@ export class Direction {
     if (action === DataAction.Continue) {
       if (entry.iteration !== "stop") return true;
       this.hold(data);
-      if (!this.aborted) this.continueFrom(entry.half);
+      if (!this.aborted) this.continueFrom(entry.filter);
       return false;
     }
     entry.iteration = "stop";
@@ -255,21 +253,21 @@ export class Direction {
       const entry = this.#entries[i]!;
       if (isAll(entry.iteration)) return;
       entry.endOfStream = true;
-      this.#events.entered();
-      const action = entry.half.trailers(this.trailing!);
-      this.#events.left();
+      this.#events.entered(this.#which);
+      const action = entry.filter.trailers(this.#which, this.trailing!);
+      this.#events.left(this.#which);
       if (this.#isOver(action)) return;
       if (action !== Action.Continue) {
         entry.iteration = "stop";
         return;
       }
       if (entry.iteration === "stop") {
-        this.continueFrom(entry.half);
+        this.continueFrom(entry.filter);
         return;
       }
     }
     if (this.aborted) return;
-    if (this.#trailersSent) this.#events.endedTwice();
+    if (this.#trailersSent) this.#events.endedTwice(this.#which);
     this.#trailersSent = true;
     this.#ended = true;
     this.#sink.trailers(this.trailing!);
@@ -279,19 +277,19 @@ export class Direction {
     for (const entry of this.#entries.slice(index)) {
       if (this.aborted) return;
       if (isAll(entry.iteration)) {
-        entry.metadata.push(entries);
+        (entry.metadata ??= []).push(entries);
         return;
       }
-      this.#events.entered();
-      entry.half.metadata(entries.length);
-      this.#events.left();
+      this.#events.entered(this.#which);
+      entry.filter.metadata(this.#which, entries.length);
+      this.#events.left(this.#which);
     }
     if (!this.aborted) this.#sink.metadata?.(entries);
   }
 
   /** Whether a callback leaves nothing to pass on. One that ended the message itself must not let it go on as well. */
   #isOver(action: DataAction | Action): boolean {
-    if (this.aborted && this.#ended && action === DataAction.Continue) this.#events.endedTwice();
+    if (this.aborted && this.#ended && action === DataAction.Continue) this.#events.endedTwice(this.#which);
     return this.aborted;
   }
 
@@ -302,7 +300,7 @@ export class Direction {
     // What was held stays behind as an empty body, as in Envoy: whoever continues once more sends its end once more.
     if (data === this.held) this.#setAboveLimit(false);
     if (!out.length && (!endOfStream || this.#ended)) return;
-    if (this.#ended) this.#events.endedTwice();
+    if (this.#ended) this.#events.endedTwice(this.#which);
     this.#ended = endOfStream;
     this.#sink.data(out, endOfStream);
   }
@@ -310,7 +308,7 @@ export class Direction {
   #setAboveLimit(above: boolean): void {
     if (this.#aboveLimit === above) return;
     this.#aboveLimit = above;
-    this.#events.watermark(above);
+    this.#events.watermark(this.#which, above);
   }
 }
 

@@ -5,7 +5,6 @@ import { byteString, toBytes } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
 import type { Callout } from "./callouts.ts";
 import { pendingCallout, pendingGrpcCall } from "./clusters.ts";
-import { finishResponse, requestHead, responseHead } from "./connection.ts";
 import type { HostContext } from "./context.ts";
 import { cover, type CoveredModule, isCovered } from "./coverage.ts";
 import { isDebugged, withSourceMap } from "./debugger.ts";
@@ -15,7 +14,7 @@ import { exchange, type FilterResponse, letPass, type RequestInit } from "./exch
 import type { ForeignFunction } from "./foreign.ts";
 import { FilterStream } from "./filter-stream.ts";
 import type { GrpcCallout } from "./grpc.ts";
-import { HttpStream, type HttpStreamOptions, type Peer } from "./http-stream.ts";
+import { HttpStream, type HttpStreamOptions, type Peer, type StreamFilter } from "./http-stream.ts";
 import { makeImports } from "./imports/index.ts";
 import { Installation } from "./installation.ts";
 import { envoyLimits, type Limits } from "./limits.ts";
@@ -103,8 +102,8 @@ export class Filter {
   readonly random: (bytes: Uint8Array) => void;
   readonly #parts: FilterParts;
   readonly #thread: Thread;
-  /** Those that follow it in a chain. */
-  readonly #following: readonly Filter[];
+  /** It and those that follow it in a chain. */
+  readonly #chain: readonly Filter[];
 
   /** @internal */
   constructor(parts: FilterParts, thread: Thread, following: readonly Filter[] = []) {
@@ -114,7 +113,7 @@ export class Filter {
     this.faults = parts.faults;
     this.#parts = parts;
     this.#thread = thread;
-    this.#following = following;
+    this.#chain = [this, ...following];
   }
 
   get #plugin(): Plugin {
@@ -150,38 +149,22 @@ export class Filter {
     route?: Route;
   }): HttpStream {
     const { downstream, upstream, trace = this.newTrace(), properties, route = plainRoute } = peers;
-    const client: Peer = {
-      headers: (headers, endOfStream) => {
-        const { complete, message } = stream.request;
-        const upgraded = headers.get(":status") === "101" && message?.get("upgrade") !== undefined;
-        const { server } = this.proxy.profile;
-        finishResponse(headers, this.clock, { requestComplete: complete, upgraded, server });
-        downstream.headers(responseHead(headers, endOfStream, stream.answersHead), endOfStream);
-      },
-      data: (data, endOfStream) => downstream.data(data, endOfStream),
-      trailers: (trailers) => downstream.trailers(trailers),
-      metadata: (entries) => downstream.metadata?.(entries),
-      reset: (reason) => downstream.reset(reason),
-      watermark: (above) => downstream.watermark?.(above),
-    };
-    const server: Peer = {
-      headers: (headers, endOfStream) => upstream.headers(requestHead(headers, endOfStream), endOfStream),
-      data: (data, endOfStream) => upstream.data(data, endOfStream),
-      trailers: (trailers) => upstream.trailers(trailers),
-      metadata: (entries) => upstream.metadata?.(entries),
-      reset: (reason) => upstream.reset(reason),
-      watermark: (above) => upstream.watermark?.(above),
-    };
-    const makers = [this, ...this.#following].map(
-      (filter) => (made: HttpStream) => filter.#plugin.newFilter(made, this.#traceOf(filter, trace)),
-    );
-    const stream = new HttpStream(makers, {
-      downstream: client,
-      upstream: server,
+    return new HttpStream((stream) => this.#newFilters(stream, trace), {
+      downstream,
+      upstream,
       route,
       ...this.#surroundings(properties),
     });
-    return stream;
+  }
+
+  /** The filters of a new stream; one that has failed may be left out. */
+  #newFilters(stream: HttpStream, trace: Trace): StreamFilter[] {
+    const filters: StreamFilter[] = [];
+    for (const filter of this.#chain) {
+      const made = filter.#plugin.newFilter(stream, this.#traceOf(filter, trace));
+      if (made) filters.push(made);
+    }
+    return filters;
   }
 
   /** A trace that keeps no more than the filter's limits allow. @internal */
@@ -213,7 +196,7 @@ export class Filter {
     const { downstream, upstream, trace = this.newTrace(), properties } = peers;
     const { neverCalled, title } = this.proxy.profile;
     if (neverCalled.includes("proxy_on_new_connection")) throw new StreamError(`${title} has no filters for TCP`);
-    const makers = [this, ...this.#following].map(
+    const makers = this.#chain.map(
       (filter) => (stream: TcpStream) => filter.#plugin.newConnectionFilter(stream, this.#traceOf(filter, trace)),
     );
     return new TcpStream(makers, { downstream, upstream, ...this.#surroundings(properties) });
@@ -262,7 +245,7 @@ export class Filter {
 
   /** What it takes of the proxy now. */
   get usage(): Usage {
-    const vms = new Set([this, ...this.#following].map((filter) => filter.#plugin.root.vm));
+    const vms = new Set(this.#chain.map((filter) => filter.#plugin.root.vm));
     let [memoryBytes, streams] = [0, 0];
     for (const { memory, contexts } of vms) {
       memoryBytes += memory.size;
@@ -369,7 +352,7 @@ export class Filter {
   }
 
   #traceOf(filter: Filter, trace: Trace): Trace {
-    return this.#following.length ? trace.part(filter.#plugin.options.name) : trace;
+    return this.#chain.length > 1 ? trace.part(filter.#plugin.options.name) : trace;
   }
 }
 

@@ -5,7 +5,7 @@ import { Action, BufferType, DataAction, HeadersAction, MapType, Status } from "
 import { Body } from "./body.ts";
 import type { ByteString } from "./bytes.ts";
 import { type Buffer, bufferNames, HostContext, loggedMap, mapNames } from "./context.ts";
-import type { Half } from "./direction.ts";
+import type { Which } from "./direction.ts";
 import { EnvoyFault, Misuse, Refusal } from "./error.ts";
 import { HeaderMap } from "./header-map.ts";
 import type { HttpStream, StreamFilter } from "./http-stream.ts";
@@ -59,8 +59,6 @@ interface Side {
 export class HttpContext extends HostContext implements StreamFilter {
   readonly root: RootContext;
   readonly trace: Trace;
-  readonly request: Half;
-  readonly response: Half;
   readonly #stream: HttpStream;
   readonly #maps: Partial<Record<MapType, HeaderMap | undefined>> = {};
   readonly #sides: { request: Side; response: Side } = { request: newSide(), response: newSide() };
@@ -82,18 +80,12 @@ export class HttpContext extends HostContext implements StreamFilter {
     root.retain();
     this.#stream = stream;
     this.trace = trace;
-    this.request = {
-      headers: (headers, end) => this.#requestHeaders(headers, end),
-      data: (data, end) => this.#data("request", data, end),
-      trailers: (trailers) => this.#trailers("request", trailers),
-      metadata: (count) => this.#metadata("request", count),
-    };
-    this.response = {
-      headers: (headers, end) => this.#responseHeaders(headers, end),
-      data: (data, end) => this.#data("response", data, end),
-      trailers: (trailers) => this.#trailers("response", trailers),
-      metadata: (count) => this.#metadata("response", count),
-    };
+  }
+
+  headers(which: Which, headers: HeaderMap, endOfStream: boolean): HeadersAction {
+    return which === "request"
+      ? this.#requestHeaders(headers, endOfStream)
+      : this.#responseHeaders(headers, endOfStream);
   }
 
   #requestHeaders(headers: HeaderMap, endOfStream: boolean): HeadersAction {
@@ -209,7 +201,7 @@ export class HttpContext extends HostContext implements StreamFilter {
     }
   }
 
-  #data(which: "request" | "response", data: Body, endOfStream: boolean): DataAction {
+  data(which: Which, data: Body, endOfStream: boolean): DataAction {
     if (!this.#requestStarted || (which === "response" && this.#failureSent)) return DataAction.Continue;
     if (this.#broken) return DataAction.Continue;
     if (which === "request" && this.profile.readsWholeRequest) return this.#wholeRequest(data);
@@ -233,7 +225,7 @@ export class HttpContext extends HostContext implements StreamFilter {
     return answer > DataAction.StopIterationNoBuffer ? DataAction.StopIterationNoBuffer : answer;
   }
 
-  #trailers(which: "request" | "response", trailers: HeaderMap): Action {
+  trailers(which: Which, trailers: HeaderMap): Action {
     if (!this.#requestStarted || (which === "response" && this.#failureSent)) return Action.Continue;
     const type = which === "request" ? MapType.HttpRequestTrailers : MapType.HttpResponseTrailers;
     this.#maps[type] = trailers;
@@ -245,7 +237,7 @@ export class HttpContext extends HostContext implements StreamFilter {
   }
 
   /** Whatever the callback answers, the frame goes on. */
-  #metadata(which: "request" | "response", count: number): void {
+  metadata(which: Which, count: number): void {
     if (!this.#requestStarted || (which === "response" && this.#failureSent)) return;
     if (this.#call(`on_${which}_metadata`, [this.id, count]) === "failed") this.#failed(undefined, undefined);
   }
@@ -434,7 +426,7 @@ export class HttpContext extends HostContext implements StreamFilter {
 
   override calloutsDone(): void {
     const { ended, request } = this.#stream;
-    if (!ended && !request.aborted && request.isHeldBy(this.request)) this.#stream.continueRequest(this);
+    if (!ended && !request.aborted && request.isHeldBy(this)) this.#stream.continueRequest(this);
   }
 
   override continueRequest(): void {

@@ -4,7 +4,14 @@
 
 import { Body } from "./body.ts";
 import { refuseRequestHead } from "./connection.ts";
-import { Direction, type DirectionEvents, type Half, type Metadata, type Sink } from "./direction.ts";
+import {
+  Direction,
+  type DirectionEvents,
+  type MessageFilter,
+  type Metadata,
+  type Sink,
+  type Which,
+} from "./direction.ts";
 import type { Clock } from "./clock.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { Status } from "../assembly/abi.ts";
@@ -18,19 +25,15 @@ import {
   proxyReply,
   upstreamFailureReply,
 } from "./local-reply.ts";
-import { MessageLength } from "./message-length.ts";
 import type { StreamSources } from "./properties.ts";
 import type { HostProfile } from "./profiles/profile.ts";
 import type { GivenProperties } from "./property-options.ts";
-import { refuseRequest, refuseResponse, type Route, takeTimeout } from "./router.ts";
+import type { Route } from "./router.ts";
+import { DownstreamEnd, UpstreamEnd, WholeMessage } from "./stream-ends.ts";
 import { ResponseFlag, type StreamInfo } from "./stream-info.ts";
 
 /** A filter in the chain of a stream. */
-export interface StreamFilter {
-  /** What it says to the request. */
-  readonly request: Half;
-  /** What it says to the response. */
-  readonly response: Half;
+export interface StreamFilter extends MessageFilter {
   /** The exchange is to be logged. */
   log(): void;
   /** The host calls it on its own account. */
@@ -70,7 +73,7 @@ export interface HttpStreamOptions {
 }
 
 /** An exchange on its way through a chain of filters. */
-export class HttpStream {
+export class HttpStream implements DirectionEvents {
   readonly request: Direction;
   readonly response: Direction;
   /** What the host does in its own way. */
@@ -88,19 +91,16 @@ export class HttpStream {
   /** Whether the exchange is over. */
   ended = false;
 
-  readonly #filters: StreamFilter[] = [];
+  readonly #filters: readonly StreamFilter[];
+  readonly #upstream: UpstreamEnd;
+  readonly #downstream: DownstreamEnd;
   readonly #options: HttpStreamOptions;
   #requestCallbacks = 0;
   #pendingReply: LocalReply | undefined;
   #answeredWhileHeld = false;
   /** Whether a filter has answered, where it can do so only once. */
   #isAnswered = false;
-  #responseStarted = false;
   #responseFinished = false;
-  #upstreamOpen = false;
-  /** Calls off the end of the wait for the upstream. */
-  #stopWaiting: (() => void) | undefined;
-  #hadForwardedProto = false;
   /** The request's body as far as it has come, where all of it is read before anything happens. */
   #gathered: Body | undefined;
   /** What filters have set of a response that has not come yet, where they can. */
@@ -108,21 +108,19 @@ export class HttpStream {
   /** The body in place of the response's, where a filter has answered in on_response_headers. */
   #otherBody: Uint8Array | undefined;
 
-  /** Each maker gives a filter, in the order of the request, or undefined to be left out. */
-  constructor(makers: readonly ((stream: HttpStream) => StreamFilter | undefined)[], options: HttpStreamOptions) {
+  /** `makeFilters` gives them in the order of the request. */
+  constructor(makeFilters: (stream: HttpStream) => readonly StreamFilter[], options: HttpStreamOptions) {
     this.#options = options;
     this.profile = options.profile;
     this.info = options.info;
     this.given = options.given;
-    for (const make of makers) {
-      const filter = make(this);
-      if (filter) this.#filters.push(filter);
-    }
-    const limit = options.bufferBytes;
-    const requests = this.#filters.map((filter) => filter.request);
-    const responses = this.#filters.map((filter) => filter.response).reverse();
-    this.request = new Direction(requests, this.#toUpstream(), this.#requestEvents(), limit, true);
-    this.response = new Direction(responses, this.#toDownstream(), this.#responseEvents(), limit, false);
+    this.#filters = makeFilters(this);
+    this.#upstream = new UpstreamEnd(this, options);
+    this.#downstream = new DownstreamEnd(this, options);
+    const { bufferBytes, profile } = options;
+    const onward = profile.readsWholeRequest ? new WholeMessage(this.#upstream, this) : this.#upstream;
+    this.request = new Direction("request", this.#filters, onward, this, bufferBytes);
+    this.response = new Direction("response", this.#filters.toReversed(), this.#downstream, this, bufferBytes);
   }
 
   /** The headers of a response that has not come yet: they go out with it. */
@@ -132,7 +130,7 @@ export class HttpStream {
 
   /** Whether the response's head is on its way to the client. */
   get responseStarted(): boolean {
-    return this.#responseStarted;
+    return this.#downstream.isStarted;
   }
 
   /** What a log sees of it. */
@@ -149,35 +147,35 @@ export class HttpStream {
   /** The request's head arrives from the client. */
   requestHeaders(headers: HeaderMap, endOfStream: boolean): void {
     this.answersHead = headers.get(":method") === "HEAD";
-    this.#hadForwardedProto = headers.get("x-forwarded-proto") !== undefined;
+    this.#upstream.wantsForwardedProto = headers.get("x-forwarded-proto") !== undefined;
     const refusal = refuseRequestHead(headers, this.#options.route.upgrades);
-    if (!refusal) return this.#event(() => this.request.receiveHeaders(headers, endOfStream));
+    if (!refusal) return this.event(() => this.request.receiveHeaders(headers, endOfStream));
     this.request.message = headers;
     // What cannot be normalized Envoy refuses before it notes that the request is complete, and an upgrade never is: it
     // ends the connection then.
     this.request.complete = endOfStream && refusal.status === 404;
-    this.#event(() => this.sendLocalReply(refusal));
+    this.event(() => this.sendLocalReply(refusal));
   }
 
   /** A piece of the request's body arrives. */
   requestData(bytes: Uint8Array, endOfStream: boolean): void {
     if (this.ended) return;
     this.info.bytesReceived += bytes.length;
-    if (!this.profile.readsWholeRequest) return this.#event(() => this.request.receiveData(bytes, endOfStream));
+    if (!this.profile.readsWholeRequest) return this.event(() => this.request.receiveData(bytes, endOfStream));
     const body = (this.#gathered ??= new Body());
     body.append(bytes);
-    if (endOfStream) this.#event(() => this.request.receiveData(body.bytes(), true));
+    if (endOfStream) this.event(() => this.request.receiveData(body.bytes(), true));
   }
 
   /** The request's trailers arrive. */
   requestTrailers(trailers: HeaderMap): void {
     if (!this.profile.passesTrailers) return this.requestData(new Uint8Array(), true);
-    if (!this.ended) this.#event(() => this.request.receiveTrailers(trailers));
+    if (!this.ended) this.event(() => this.request.receiveTrailers(trailers));
   }
 
   /** A METADATA frame of the request arrives. */
   requestMetadata(entries: Metadata): void {
-    if (!this.ended) this.#event(() => this.request.receiveMetadata(entries));
+    if (!this.ended) this.event(() => this.request.receiveMetadata(entries));
   }
 
   /** The client has gone. */
@@ -186,19 +184,19 @@ export class HttpStream {
       this.details = "downstream_remote_disconnect";
       this.info.flags |= ResponseFlag.DownstreamConnectionTermination;
     }
-    this.#event(() => {
-      this.#resetUpstream("the client has gone");
+    this.event(() => {
+      this.#upstream.reset("the client has gone");
       this.#end();
     });
   }
 
   /** The response's head arrives from the upstream. */
   responseHeaders(headers: HeaderMap, endOfStream: boolean): void {
-    if (!this.#upstreamOpen) return;
+    if (!this.#upstream.isOpen) return;
     this.details ??= "via_upstream";
     this.info.receiveResponse(Number(headers.get(":status")));
-    if (endOfStream) this.#upstreamDone();
-    this.#event(() => {
+    if (endOfStream) this.#upstream.complete();
+    this.event(() => {
       this.#receiveHead(headers, endOfStream);
       if (this.#otherBody) this.#respondOtherwise(this.#otherBody);
     });
@@ -219,58 +217,58 @@ export class HttpStream {
 
   /** The body that a filter gave in on_response_headers takes the place of the response's. */
   #respondOtherwise(body: Uint8Array): void {
-    this.#resetUpstream("the proxy answered by itself");
+    this.#upstream.reset("the proxy answered by itself");
     if (!this.ended && !this.response.complete) this.response.receiveData(body, true);
   }
 
   /** A piece of the response's body arrives. */
   responseData(bytes: Uint8Array, endOfStream: boolean): void {
-    if (!this.#upstreamOpen) return;
-    if (endOfStream) this.#upstreamDone();
-    this.#event(() => this.response.receiveData(bytes, endOfStream));
+    if (!this.#upstream.isOpen) return;
+    if (endOfStream) this.#upstream.complete();
+    this.event(() => this.response.receiveData(bytes, endOfStream));
   }
 
   /** The response's trailers arrive. */
   responseTrailers(trailers: HeaderMap): void {
-    if (!this.#upstreamOpen) return;
+    if (!this.#upstream.isOpen) return;
     if (!this.profile.passesTrailers) return this.responseData(new Uint8Array(), true);
-    this.#upstreamDone();
-    this.#event(() => this.response.receiveTrailers(trailers));
+    this.#upstream.complete();
+    this.event(() => this.response.receiveTrailers(trailers));
   }
 
   /** A METADATA frame of the response arrives. */
   responseMetadata(entries: Metadata): void {
-    if (this.#upstreamOpen) this.#event(() => this.response.receiveMetadata(entries));
+    if (this.#upstream.isOpen) this.event(() => this.response.receiveMetadata(entries));
   }
 
   /** The host calls its filters on its own account. */
   foreignFunction(functionId: number, argument: Uint8Array): void {
     if (this.ended) return;
-    this.#event(() => {
+    this.event(() => {
       for (const filter of this.#filters) filter.foreignFunction?.(functionId, argument);
     });
   }
 
   /** The upstream fails: Envoy's own 503 when there is no response yet, a broken response otherwise. */
   upstreamReset(reason: UpstreamFailure): void {
-    if (!this.#upstreamOpen) return;
-    this.#closeUpstream();
+    if (!this.#upstream.isOpen) return;
+    this.#upstream.close();
     const [flag, transport] = upstreamFailures[reason];
     this.info.failUpstream(flag, transport);
-    this.#event(() => {
+    this.event(() => {
       const when = this.response.message ? "after" : "before";
       const reply =
         this.profile.localReplies === "nginx"
           ? nginxError(502, "Bad Gateway", "upstream_failed")
           : upstreamFailureReply(reason, when);
-      if (!this.#responseStarted) return this.sendLocalReply(reply);
+      if (!this.#downstream.isStarted) return this.sendLocalReply(reply);
       this.details = reply.details;
       this.reset(reply.details);
     });
   }
 
   /** Something arrives: what filters post meanwhile waits until it has been dealt with. */
-  #event(deal: () => void): void {
+  event(deal: () => void): void {
     const { dispatcher } = this.#options;
     dispatcher.begin();
     try {
@@ -305,10 +303,10 @@ export class HttpStream {
       this.request.aborted = true;
       this.#pendingReply = reply;
       if (!this.#requestCallbacks) this.#deliverReply();
-    } else if (!this.#responseStarted && this.profile.localReplies === "nginx") {
+    } else if (!this.#downstream.isStarted && this.profile.localReplies === "nginx") {
       this.#overrideResponse(reply);
-    } else if (!this.#responseStarted) {
-      this.#replaceResponse(reply);
+    } else if (!this.#downstream.isStarted) {
+      this.replaceResponse(reply);
     } else {
       this.details = reply.details;
       this.reset(reply.details);
@@ -319,20 +317,20 @@ export class HttpStream {
   reset(details: string): void {
     if (this.ended) return;
     this.details = this.#pendingReply?.details ?? this.details ?? details;
-    this.#resetUpstream("the stream was reset");
+    this.#upstream.reset("the stream was reset");
     this.#options.downstream.reset(details);
     this.#end();
   }
 
   /** Lets the request go on from this filter. */
   continueRequest(filter: StreamFilter): void {
-    if (this.#answeredWhileHeld && this.request.isHeldBy(filter.request)) {
+    if (this.#answeredWhileHeld && this.request.isHeldBy(filter)) {
       throw new EnvoyFault(
         "the request was answered with proxy_send_local_response while it was held, and continued thereafter: Envoy " +
           "1.40 answers it and sends it upstream as well. Do one or the other.",
       );
     }
-    if (!this.ended) this.request.continueFrom(filter.request);
+    if (!this.ended) this.request.continueFrom(filter);
   }
 
   /** Lets the response go on from this filter. */
@@ -344,7 +342,7 @@ export class HttpStream {
           "Continue the request, or wait for on_response_headers.",
       );
     }
-    this.response.continueFrom(filter.response);
+    this.response.continueFrom(filter);
   }
 
   #deliverReply(): void {
@@ -354,7 +352,7 @@ export class HttpStream {
     this.localReply = reply;
     this.details = reply.details;
     this.info.code = reply.status;
-    this.#resetUpstream("the proxy answered by itself");
+    this.#upstream.reset("the proxy answered by itself");
     const { headers, body } = this.#messageOf(reply);
     this.#receiveHead(headers, !body.length);
     if (this.#otherBody) this.#respondOtherwise(this.#otherBody);
@@ -381,172 +379,67 @@ export class HttpStream {
     const { headers, body } = this.#messageOf(this.#pendingReply);
     this.#pendingReply = undefined;
     this.response.message = headers;
-    for (const filter of this.#filters.toReversed()) filter.response.headers(headers, !body.length);
+    for (const filter of this.#filters.toReversed()) filter.headers("response", headers, !body.length);
   }
 
-  #replaceResponse(reply: LocalReply): void {
+  /** Sends a reply in place of a response of which nothing has gone out, past the filters. */
+  replaceResponse(reply: LocalReply): void {
     this.response.aborted = true;
     this.localReply = reply;
     this.details = reply.details;
-    this.#resetUpstream("the proxy answered by itself");
+    this.#upstream.reset("the proxy answered by itself");
     const { headers, body } = this.#messageOf(reply);
     this.response.message = headers;
-    const downstream = this.#toDownstream();
-    downstream.headers(headers, !body.length);
-    if (body.length) downstream.data(new Body(body), true);
+    this.#downstream.headers(headers, !body.length);
+    if (body.length) this.#downstream.data(new Body(body), true);
   }
 
-  #toUpstream(): Sink {
-    const { upstream, route } = this.#options;
-    const length = new MessageLength("request", this.profile);
-    let timeout = 0n;
-    const sink: Sink = {
-      headers: (headers, endOfStream) => {
-        const refusal = refuseRequest(headers, this.#hadForwardedProto);
-        if (refusal) {
-          this.info.routed = refusal.status !== 404;
-          this.info.flags |= this.info.routed ? ResponseFlag.DownstreamProtocolError : ResponseFlag.NoRouteFound;
-          return this.sendLocalReply(refusal);
-        }
-        this.#upstreamOpen = true;
-        timeout = this.profile.responseTimeoutMs ?? takeTimeout(headers, route);
-        length.head(headers);
-        this.info.sendRequest();
-        if (endOfStream) this.#awaitUpstream(timeout);
-        upstream.headers(headers, endOfStream);
-      },
-      data: (data, endOfStream) => {
-        length.data(data);
-        if (endOfStream) this.#awaitUpstream(timeout);
-        upstream.data(data, endOfStream);
-        if (endOfStream) length.end();
-      },
-      trailers: (trailers) => {
-        this.#awaitUpstream(timeout);
-        upstream.trailers(trailers);
-        length.end();
-      },
-      metadata: (entries) => upstream.metadata?.(entries),
-    };
-    return this.profile.readsWholeRequest ? wholeMessage(sink, () => this.request.aborted) : sink;
+  entered(which: Which): void {
+    if (which === "request") this.#requestCallbacks++;
   }
 
-  #toDownstream(): Sink {
-    const { downstream } = this.#options;
-    const length = new MessageLength("response", this.profile);
-    return {
-      headers: (headers, endOfStream) => {
-        const refusal = refuseResponse(headers);
-        if (refusal) return this.#replaceResponse(refusal);
-        this.#responseStarted = true;
-        length.head(headers);
-        this.info.code = Number(headers.get(":status"));
-        downstream.headers(headers, endOfStream);
-        if (endOfStream) this.#finishResponse();
-      },
-      data: (data, endOfStream) => {
-        length.data(data);
-        this.info.bytesSent += data.length;
-        downstream.data(data, endOfStream);
-        if (!endOfStream) return;
-        if (!this.answersHead) length.end();
-        this.#finishResponse();
-      },
-      trailers: (trailers) => {
-        downstream.trailers(trailers);
-        length.end();
-        this.#finishResponse();
-      },
-      metadata: (entries) => downstream.metadata?.(entries),
-    };
+  left(which: Which): void {
+    if (which === "request" && !--this.#requestCallbacks) this.#deliverReply();
   }
 
-  #requestEvents(): DirectionEvents {
-    return {
-      entered: () => this.#requestCallbacks++,
-      left: () => {
-        if (!--this.#requestCallbacks) this.#deliverReply();
-      },
-      overLimit: () => {
-        this.sendLocalReply(proxyReply(413, "Payload Too Large", "request_payload_too_large"));
-      },
-      watermark: (above) => this.#options.downstream.watermark?.(above),
-      continuedTwice: () => {
-        throw new EnvoyFault(
-          "on_request_headers continued the request with proxy_continue_stream and returned Continue: Envoy 1.40 " +
-            "sends the request upstream twice. Return Pause when the request is to be continued, or do not continue it.",
-        );
-      },
-      endedTwice: () => {
-        throw new EnvoyFault(
-          "the request went on although its trailers had: Envoy 1.40 sends them twice, and what is too much stands in " +
+  overLimit(which: Which): void {
+    this.sendLocalReply(
+      which === "request"
+        ? proxyReply(413, "Payload Too Large", "request_payload_too_large")
+        : proxyReply(500, "Internal Server Error", "response_payload_too_large"),
+    );
+  }
+
+  watermark(which: Which, above: boolean): void {
+    const sender = which === "request" ? this.#options.downstream : this.#options.upstream;
+    sender.watermark?.(above);
+  }
+
+  continuedTwice(which: Which): void {
+    const sent = which === "request" ? "the request upstream" : "the response's head";
+    throw new EnvoyFault(
+      `on_${which}_headers continued the ${which} with proxy_continue_stream and returned Continue: Envoy 1.40 sends ` +
+        `${sent} twice. Return Pause when the ${which} is to be continued, or do not continue it.`,
+    );
+  }
+
+  endedTwice(which: Which): void {
+    throw new EnvoyFault(
+      which === "request"
+        ? "the request went on although its trailers had: Envoy 1.40 sends them twice, and what is too much stands in " +
             "front of the connection's next request. Do not continue a request that is not held, and make trailers " +
-            "only when no part of the body was held.",
-        );
-      },
-    };
-  }
-
-  #responseEvents(): DirectionEvents {
-    return {
-      entered: () => {},
-      left: () => {},
-      overLimit: () => {
-        this.sendLocalReply(proxyReply(500, "Internal Server Error", "response_payload_too_large"));
-      },
-      watermark: (above) => this.#options.upstream.watermark?.(above),
-      continuedTwice: () => {
-        throw new EnvoyFault(
-          "on_response_headers continued the response with proxy_continue_stream and returned Continue: Envoy 1.40 " +
-            "sends the response's head twice. Return Pause when the response is to be continued, or do not continue it.",
-        );
-      },
-      endedTwice: () => {
-        throw new EnvoyFault(
-          "a response callback continued the response to its end with proxy_continue_stream and returned Continue: " +
+            "only when no part of the body was held."
+        : "a response callback continued the response to its end with proxy_continue_stream and returned Continue: " +
             "Envoy 1.40 crashes (SIGSEGV). Return Pause when the response is to be continued, or do not continue it.",
-        );
-      },
-    };
+    );
   }
 
-  /** The request is complete: its whole response has so many milliseconds, or all the time there is. */
-  #awaitUpstream(milliseconds: bigint): void {
-    if (!milliseconds) return;
-    this.#stopWaiting = this.#options.clock.after(Number(milliseconds), () => {
-      if (!this.#upstreamOpen) return;
-      this.info.flags |= ResponseFlag.UpstreamRequestTimeout;
-      this.#event(() => {
-        this.#resetUpstream("the upstream took too long");
-        const reply = proxyReply(504, "upstream request timeout", "response_timeout");
-        this.sendLocalReply(
-          this.profile.localReplies === "nginx" ? nginxError(504, "Gateway Time-out", "upstream_timed_out") : reply,
-        );
-      });
-    });
-  }
-
-  #closeUpstream(): void {
-    this.#upstreamOpen = false;
-    this.#stopWaiting?.();
-  }
-
-  #upstreamDone(): void {
-    this.#closeUpstream();
-    this.info.completeResponse();
-  }
-
-  #resetUpstream(reason: string): void {
-    if (!this.#upstreamOpen) return;
-    this.#closeUpstream();
-    this.#options.upstream.reset(reason);
-  }
-
-  #finishResponse(): void {
+  /** The whole response has gone out. */
+  finishResponse(): void {
     this.#responseFinished = true;
     // The rest of the request has nowhere to go any more.
-    if (this.request.message && !this.request.complete) this.#upstreamOpen = true;
-    this.#resetUpstream("the response is complete");
+    if (this.request.message && !this.request.complete) this.#upstream.isOpen = true;
+    this.#upstream.reset("the response is complete");
     this.#end();
   }
 
@@ -560,23 +453,6 @@ export class HttpStream {
     for (const filter of this.#filters) filter.destroy();
     this.#loseReply();
   }
-}
-
-/** Keeps the head of a message until its body is complete, and says there how long it is. */
-function wholeMessage(sink: Sink, isOver: () => boolean): Sink {
-  let head: HeaderMap | undefined;
-  return {
-    headers: (headers, endOfStream) => {
-      if (endOfStream) return sink.headers(headers, true);
-      head = headers;
-    },
-    data: (data, endOfStream) => {
-      head!.put("content-length", String(data.length));
-      sink.headers(head!, false);
-      if (!isOver()) sink.data(data, endOfStream);
-    },
-    trailers: (trailers) => sink.trailers(trailers),
-  };
 }
 
 /** How an upstream fails, in Envoy's words. */

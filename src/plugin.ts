@@ -222,20 +222,18 @@ function startText(trap: Trap): string {
 
 /** Stands in a stream for a filter that has failed before: the stream ends with this reply. */
 function failedFilter(stream: HttpStream, reply: LocalReply): StreamFilter {
-  const pass = {
-    headers: () => HeadersAction.Continue,
-    data: () => DataAction.Continue,
-    trailers: () => Action.Continue,
-    metadata: () => {},
-  };
-  const fail = {
-    ...pass,
-    headers: () => {
+  return {
+    headers: (which) => {
+      if (which === "response") return HeadersAction.Continue;
       stream.sendLocalReply(reply);
       return HeadersAction.StopAllIterationAndWatermark;
     },
+    data: () => DataAction.Continue,
+    trailers: () => Action.Continue,
+    metadata: () => {},
+    log: () => {},
+    destroy: () => {},
   };
-  return { request: fail, response: pass, log: () => {}, destroy: () => {} };
 }
 
 /** Stands in a connection for a filter that has failed before: the connection is closed. */

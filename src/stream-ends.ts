@@ -1,0 +1,190 @@
+// Where the messages of an HTTP stream leave it, behind the last filter of each direction: the request for the upstream,
+// as Envoy's router sends it, and the response for the client, as its connection manager does.
+
+import type { Body } from "./body.ts";
+import { finishResponse, requestHead, responseHead } from "./connection.ts";
+import type { Metadata, Sink } from "./direction.ts";
+import type { HeaderMap } from "./header-map.ts";
+import type { HttpStream, HttpStreamOptions, Peer } from "./http-stream.ts";
+import { nginxError, proxyReply } from "./local-reply.ts";
+import { MessageLength } from "./message-length.ts";
+import { refuseRequest, refuseResponse, takeTimeout } from "./router.ts";
+import { ResponseFlag } from "./stream-info.ts";
+
+/** Where the request goes. */
+export class UpstreamEnd implements Sink {
+  /** Whether the upstream has something of the request, and its response is not complete. */
+  isOpen = false;
+  /** Whether the request came with `x-forwarded-proto`, and so must have it still. */
+  wantsForwardedProto = false;
+
+  readonly #stream: HttpStream;
+  readonly #options: HttpStreamOptions;
+  readonly #peer: Peer;
+  readonly #length: MessageLength;
+  /** Milliseconds that the upstream has for its whole response; 0 is no limit. */
+  #timeout = 0n;
+  /** Calls off the end of the wait for the upstream. */
+  #stopWaiting: (() => void) | undefined;
+
+  constructor(stream: HttpStream, options: HttpStreamOptions) {
+    this.#stream = stream;
+    this.#options = options;
+    this.#peer = options.upstream;
+    this.#length = new MessageLength("request", options.profile);
+  }
+
+  headers(headers: HeaderMap, endOfStream: boolean): void {
+    const { info, profile } = this.#stream;
+    const refusal = refuseRequest(headers, this.wantsForwardedProto);
+    if (refusal) {
+      info.routed = refusal.status !== 404;
+      info.flags |= info.routed ? ResponseFlag.DownstreamProtocolError : ResponseFlag.NoRouteFound;
+      return this.#stream.sendLocalReply(refusal);
+    }
+    this.isOpen = true;
+    this.#timeout = profile.responseTimeoutMs ?? takeTimeout(headers, this.#options.route);
+    this.#length.head(headers);
+    info.sendRequest();
+    if (endOfStream) this.#awaitResponse();
+    this.#peer.headers(requestHead(headers, endOfStream), endOfStream);
+  }
+
+  data(data: Body, endOfStream: boolean): void {
+    this.#length.data(data);
+    if (endOfStream) this.#awaitResponse();
+    this.#peer.data(data, endOfStream);
+    if (endOfStream) this.#length.end();
+  }
+
+  trailers(trailers: HeaderMap): void {
+    this.#awaitResponse();
+    this.#peer.trailers(trailers);
+    this.#length.end();
+  }
+
+  metadata(entries: Metadata): void {
+    this.#peer.metadata?.(entries);
+  }
+
+  /** Nobody waits for the response any more. */
+  close(): void {
+    this.isOpen = false;
+    this.#stopWaiting?.();
+  }
+
+  /** The whole response has come in. */
+  complete(): void {
+    this.close();
+    this.#stream.info.completeResponse();
+  }
+
+  /** Breaks off, unless the response is complete. */
+  reset(reason: string): void {
+    if (!this.isOpen) return;
+    this.close();
+    this.#peer.reset(reason);
+  }
+
+  /** The request is complete: the time for the response begins. */
+  #awaitResponse(): void {
+    if (!this.#timeout) return;
+    this.#stopWaiting = this.#options.clock.after(Number(this.#timeout), () => this.#timedOut());
+  }
+
+  #timedOut(): void {
+    if (!this.isOpen) return;
+    const { info, profile } = this.#stream;
+    info.flags |= ResponseFlag.UpstreamRequestTimeout;
+    this.#stream.event(() => {
+      this.reset("the upstream took too long");
+      this.#stream.sendLocalReply(
+        profile.localReplies === "nginx"
+          ? nginxError(504, "Gateway Time-out", "upstream_timed_out")
+          : proxyReply(504, "upstream request timeout", "response_timeout"),
+      );
+    });
+  }
+}
+
+/** Where the response goes. */
+export class DownstreamEnd implements Sink {
+  /** Whether the head is on its way to the client. */
+  isStarted = false;
+
+  readonly #stream: HttpStream;
+  readonly #options: HttpStreamOptions;
+  readonly #peer: Peer;
+  readonly #length: MessageLength;
+
+  constructor(stream: HttpStream, options: HttpStreamOptions) {
+    this.#stream = stream;
+    this.#options = options;
+    this.#peer = options.downstream;
+    this.#length = new MessageLength("response", options.profile);
+  }
+
+  headers(headers: HeaderMap, endOfStream: boolean): void {
+    const refusal = refuseResponse(headers);
+    if (refusal) return this.#stream.replaceResponse(refusal);
+    this.isStarted = true;
+    this.#length.head(headers);
+    this.#stream.info.code = Number(headers.get(":status"));
+    this.#send(headers, endOfStream);
+    if (endOfStream) this.#stream.finishResponse();
+  }
+
+  #send(headers: HeaderMap, endOfStream: boolean): void {
+    const { request, profile, answersHead } = this.#stream;
+    const upgraded = headers.get(":status") === "101" && request.message?.get("upgrade") !== undefined;
+    const { server } = profile;
+    finishResponse(headers, this.#options.clock, { requestComplete: request.complete, upgraded, server });
+    this.#peer.headers(responseHead(headers, endOfStream, answersHead), endOfStream);
+  }
+
+  data(data: Body, endOfStream: boolean): void {
+    this.#length.data(data);
+    this.#stream.info.bytesSent += data.length;
+    this.#peer.data(data, endOfStream);
+    if (!endOfStream) return;
+    if (!this.#stream.answersHead) this.#length.end();
+    this.#stream.finishResponse();
+  }
+
+  trailers(trailers: HeaderMap): void {
+    this.#peer.trailers(trailers);
+    this.#length.end();
+    this.#stream.finishResponse();
+  }
+
+  metadata(entries: Metadata): void {
+    this.#peer.metadata?.(entries);
+  }
+}
+
+/** Keeps the head of a request until its body is complete, and says there how long it is. */
+export class WholeMessage implements Sink {
+  readonly #sink: Sink;
+  readonly #stream: HttpStream;
+  #head: HeaderMap | undefined;
+
+  constructor(sink: Sink, stream: HttpStream) {
+    this.#sink = sink;
+    this.#stream = stream;
+  }
+
+  headers(headers: HeaderMap, endOfStream: boolean): void {
+    if (endOfStream) this.#sink.headers(headers, true);
+    else this.#head = headers;
+  }
+
+  data(data: Body, endOfStream: boolean): void {
+    this.#head!.put("content-length", String(data.length));
+    this.#sink.headers(this.#head!, false);
+    if (!this.#stream.request.aborted) this.#sink.data(data, endOfStream);
+  }
+
+  trailers(trailers: HeaderMap): void {
+    this.#sink.trailers(trailers);
+  }
+}
