@@ -1,6 +1,7 @@
 // Bytes on their way through a stream: chunks that are moved, not copied, until a filter wants to see them as one.
 
 import { Status } from "../assembly/abi.ts";
+import { noBytes } from "./bytes.ts";
 import { Refusal } from "./error.ts";
 
 /** The most chunks that are kept apart: each takes a hundred bytes more than it holds. */
@@ -30,7 +31,8 @@ export class Body {
   /** Takes every byte of another buffer, which is empty afterwards. */
   moveFrom(other: Body): void {
     if (other === this) return;
-    this.#chunks.push(...other.#chunks);
+    if (this.#chunks.length) this.#chunks.push(...other.#chunks);
+    else this.#chunks = other.#chunks;
     this.#length += other.#length;
     if (this.#chunks.length > MOST_CHUNKS) this.bytes();
     other.clear();
@@ -53,12 +55,12 @@ export class Body {
       }
       this.#chunks = [whole];
     }
-    return this.#chunks[0] ?? empty;
+    return this.#chunks[0] ?? noBytes;
   }
 
   /** The bytes from `start`, at most `size` of them; none when `start` lies beyond the end. */
   slice(start: number, size: number): Uint8Array {
-    if (start >= this.#length) return empty;
+    if (start >= this.#length) return noBytes;
     return this.bytes().subarray(start, Math.min(start + size, this.#length));
   }
 
@@ -77,7 +79,7 @@ export class Body {
         `a change must begin at 0 or at the end (${this.#length}); this one begins at ${start}`,
       );
     }
-    const rest = size < this.#length ? this.bytes().subarray(size) : empty;
+    const rest = size < this.#length ? this.bytes().subarray(size) : noBytes;
     this.clear();
     this.append(bytes);
     this.append(rest);
@@ -98,5 +100,3 @@ export class Body {
     return undefined;
   }
 }
-
-const empty = new Uint8Array(0);

@@ -3,7 +3,7 @@
 // Source: Envoy source/extensions/common/wasm/context.cc, source/common/http/async_client_impl.cc; a running Envoy 1.40.
 
 import { Status } from "../assembly/abi.ts";
-import { decodeText, toBytes, toText } from "./bytes.ts";
+import { decodeText, noBytes, toBytes, toText } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
 import { responseHeaders } from "./connection.ts";
 import { Misuse, Refusal, StreamError } from "./error.ts";
@@ -211,7 +211,7 @@ export class Callout {
   #status(status: string): CalloutAnswer | undefined {
     if (this.#profile.calloutFailure === "answer") return undefined;
     const headers = new HeaderMap("response", [[":dispatch_status", status]]);
-    return { headers, body: new Uint8Array(), trailers: undefined, sizes: [0, 0, 0] };
+    return { headers, body: noBytes, trailers: undefined, sizes: [0, 0, 0] };
   }
 
   #receive(response: UpstreamResponse, body: Uint8Array): void {
@@ -224,7 +224,7 @@ export class Callout {
     const headers = responseHeaders(status, entries, this.#profile.addsEnvoyHeaders ? serviceTime : undefined);
     this.#answer({
       headers,
-      body: bodiless ? new Uint8Array() : body,
+      body: bodiless ? noBytes : body,
       trailers: trailers && toHeaderMap("trailers", trailers),
     });
   }

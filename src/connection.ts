@@ -3,7 +3,7 @@
 
 import { type ByteString, lowerCase, trimBlanks } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
-import { type HeaderEntry, HeaderMap } from "./header-map.ts";
+import { type HeaderEntry, headerKey, HeaderMap } from "./header-map.ts";
 import { type LocalReply, proxyReply } from "./local-reply.ts";
 import type { HostProfile } from "./profiles/profile.ts";
 
@@ -29,7 +29,7 @@ export function requestHeaders(head: RequestHead, requestId: string | undefined)
   const hops = hopByHop(head.headers);
   const asksUpgrade = upgradeOf(head.headers) !== undefined;
   for (const [name, value] of head.headers) {
-    const key = lowerCase(name);
+    const key = headerKey(name);
     // The proxy itself tells the client to go on.
     const isAnswered = key === "expect" && /^100-continue$/i.test(value);
     const isHop = hops.has(key) && !(asksUpgrade && /^(connection|upgrade)$/.test(key));
@@ -130,7 +130,7 @@ const hex: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toS
 
 // What a proxy in front says of the client's connection counts more than one's own.
 function schemeOf({ scheme, headers }: RequestHead): ByteString {
-  const forwarded = headers.find(([name]) => lowerCase(name) === "x-forwarded-proto")?.[1];
+  const forwarded = headers.find(([name]) => headerKey(name) === "x-forwarded-proto")?.[1];
   return forwarded !== undefined && /^https?$/i.test(forwarded) ? lowerCase(forwarded) : scheme;
 }
 
@@ -146,9 +146,9 @@ const internal: ReadonlySet<string> = new Set(
 
 /** The protocol that a request asks for. HTTP/2 without TLS does not count: Envoy answers as if nobody asked. */
 function upgradeOf(headers: readonly HeaderEntry[]): string | undefined {
-  if (!headers.some(([name]) => name.length === 7 && lowerCase(name) === "upgrade")) return undefined;
+  if (!headers.some(([name]) => name.length === 7 && headerKey(name) === "upgrade")) return undefined;
   const named = (wanted: string): ByteString[] =>
-    headers.flatMap(([name, value]) => (lowerCase(name) === wanted ? [lowerCase(trimBlanks(value))] : []));
+    headers.flatMap(([name, value]) => (headerKey(name) === wanted ? [lowerCase(trimBlanks(value))] : []));
   const upgrade = named("upgrade").find((value) => value !== "h2c");
   const isMeant = named("connection").some((value) => value.split(",").some((word) => trimBlanks(word) === "upgrade"));
   return isMeant ? upgrade : undefined;
@@ -164,10 +164,10 @@ const alwaysHopByHop: ReadonlySet<string> = new Set([
 
 // Headers that mean the connection, not the message: these, and those that `connection` names.
 function hopByHop(headers: readonly HeaderEntry[]): ReadonlySet<string> {
-  if (!headers.some(([name]) => lowerCase(name) === "connection")) return alwaysHopByHop;
+  if (!headers.some(([name]) => headerKey(name) === "connection")) return alwaysHopByHop;
   const names = new Set(alwaysHopByHop);
   for (const [name, value] of headers) {
-    if (lowerCase(name) === "connection") for (const hop of value.split(",")) names.add(lowerCase(trimBlanks(hop)));
+    if (headerKey(name) === "connection") for (const hop of value.split(",")) names.add(lowerCase(trimBlanks(hop)));
   }
   names.delete("te");
   return names;

@@ -4,7 +4,7 @@
 
 import { BufferType, MapType, Status } from "../assembly/abi.ts";
 import type { Body } from "./body.ts";
-import { type ByteString, decodeText } from "./bytes.ts";
+import { type ByteString, decodeText, noBytes } from "./bytes.ts";
 import { Gap, Misuse, Refusal } from "./error.ts";
 import type { ForeignCaller, PropertyDeclaration } from "./foreign.ts";
 import type { HeaderMap } from "./header-map.ts";
@@ -129,9 +129,9 @@ export abstract class HostContext implements ForeignCaller {
       case BufferType.HttpCallResponseBody:
         return this.#calloutBody() ?? absent(type, "it is there in on_http_call_response only");
       case BufferType.GrpcReceiveBuffer:
-        return this.root.inbox.buffer(type) ?? new Uint8Array();
+        return this.root.inbox.buffer(type) ?? noBytes;
       default:
-        return new Uint8Array();
+        return noBytes;
     }
   }
 
@@ -229,8 +229,6 @@ export abstract class HostContext implements ForeignCaller {
   }
 }
 
-// Nobody can write to it, and a new one takes longer than all else of a context.
-const noBytes = new Uint8Array();
 const noProperties = new Map<string, PropertyDeclaration>();
 
 /** The header map of this type that a stream leaves for its log. */

@@ -1,6 +1,6 @@
 // A whole exchange in one call: a request goes in, what the client would get comes out, and an upstream is a function.
 
-import { decodeText, encodeText, toBytes, toText } from "./bytes.ts";
+import { decodeText, encodeText, noBytes, toBytes, toText } from "./bytes.ts";
 import type { Callout } from "./callouts.ts";
 import { VirtualClock } from "./clock.ts";
 import { requestHeaders, requestId, responseHeaders } from "./connection.ts";
@@ -82,7 +82,7 @@ export class FilterResponse {
   /** @internal */
   constructor(client: Client, request: UpstreamRequest | null, stream: HttpStream, trace: Trace) {
     this.status = Number(client.head!.get(":status"));
-    this.headers = new HttpHeaders(withoutPseudo(client.head!));
+    this.headers = new HttpHeaders(client.head!.withoutPseudo());
     this.body = client.body();
     this.trailers = new HttpHeaders(client.trailing);
     this.complete = client.complete;
@@ -105,13 +105,6 @@ export class FilterResponse {
   json(): unknown {
     return JSON.parse(this.text());
   }
-}
-
-function withoutPseudo(headers: HeaderMap): HeaderMap {
-  return new HeaderMap(
-    "response",
-    headers.entries.filter(([name]) => !name.startsWith(":")),
-  );
 }
 
 /** Collects what arrives at one end of a stream. */
@@ -155,6 +148,7 @@ export class Client implements Peer {
 
   /** All bytes that arrived. */
   body(): Uint8Array {
+    if (!this.#chunks.length) return noBytes;
     const whole = new Uint8Array(this.#chunks.reduce((sum, chunk) => sum + chunk.length, 0));
     let at = 0;
     for (const chunk of this.#chunks) {
@@ -179,17 +173,17 @@ export async function exchange(
   const leftover = (): string => `the exchange ${method} ${path} is under way: await filter.request(…)`;
   leftovers.add(leftover);
   try {
-    const flow = (sender: Client) => () => awaitFlow(filter, stream, sender, trace);
+    const flow = (sender: Client) => () => (sender.above ? awaitFlow(filter, stream, sender, trace) : undefined);
     await sendRequest(filter, stream, request, flow(client));
-    await settle(filter, stream, () => server.complete);
+    await letPass(filter, () => server.complete || stream.ended);
     const seen =
       server.complete && !stream.ended && !stream.response.message
         ? describeRequest(server.head, server.body(), server.trailing)
         : null;
     if (seen) await sendResponse(stream, seen, upstream ?? noUpstream, request, flow(server));
-    await settle(filter, stream, () => false);
+    await letPass(filter, () => stream.ended);
     if (!stream.ended) throw stuck(stream, trace);
-    await letPass(filter, () => ![...trace.callouts, ...trace.grpcCalls].some((call) => call.willEnd));
+    await letPass(filter, () => !isUnderWay(trace.callouts) && !isUnderWay(trace.grpcCalls));
     if (!client.head) throw new StreamError(`the exchange ended without an answer: ${client.resetReason}\n${trace}`);
     return new FilterResponse(
       client,
@@ -204,6 +198,11 @@ export async function exchange(
   }
 }
 
+/** Whether one of these calls will have its answer by itself. */
+function isUnderWay(calls: readonly { readonly willEnd: boolean }[]): boolean {
+  return calls.some((call) => call.willEnd);
+}
+
 function noUpstream({ method, path }: UpstreamRequest): never {
   throw new StreamError(
     `the filter lets ${method} ${path} through, and no upstream was given: ` +
@@ -211,17 +210,12 @@ function noUpstream({ method, path }: UpstreamRequest): never {
   );
 }
 
-async function sendRequest(
-  filter: Filter,
-  stream: HttpStream,
-  request: RequestInit,
-  flow: () => Promise<void>,
-): Promise<void> {
-  const { body, trailers } = request;
+async function sendRequest(filter: Filter, stream: HttpStream, request: RequestInit, flow: Flow): Promise<void> {
+  const { trailers } = request;
+  const body = encodeBody(request.body);
+  const size = body instanceof Uint8Array ? body.length : undefined;
   const headers = headerEntries(request.headers);
-  const size = typeof body === "string" || body instanceof Uint8Array ? toBytes(body).length : undefined;
-  const framed = headers.some(([name]) => /^(content-length|transfer-encoding)$/i.test(name));
-  if (body !== undefined && !framed) {
+  if (body !== undefined && !isFramed(headers)) {
     headers.push(size === undefined || trailers ? ["transfer-encoding", "chunked"] : ["content-length", String(size)]);
   }
   const head = {
@@ -239,7 +233,7 @@ async function sendRequest(
   await sendBody(body, (bytes) => stream.requestData(bytes, false), flow);
   if (trailers) stream.requestTrailers(toHeaderMap("trailers", trailers));
   // HTTP/1 says by an empty chunk that a body is over.
-  else stream.requestData(new Uint8Array(), true);
+  else stream.requestData(noBytes, true);
 }
 
 async function sendResponse(
@@ -247,7 +241,7 @@ async function sendResponse(
   request: UpstreamRequest,
   upstream: Upstream,
   init: RequestInit,
-  flow: () => Promise<void>,
+  flow: Flow,
 ): Promise<void> {
   let response: UpstreamResponse;
   try {
@@ -256,12 +250,13 @@ async function sendResponse(
     if (!(error instanceof UpstreamError)) throw error;
     return stream.upstreamReset(error.reason);
   }
-  const { status = 200, body, trailers } = response;
+  const { status = 200, trailers } = response;
+  const body = encodeBody(response.body);
+  const size = body instanceof Uint8Array ? body.length : undefined;
   const headers = headerEntries(response.headers);
-  const size = typeof body === "string" || body instanceof Uint8Array ? toBytes(body).length : undefined;
   const bodiless = request.method === "HEAD" || init.method === "HEAD" || status === 204 || status === 304;
-  const framed = headers.some(([name]) => /^(content-length|transfer-encoding)$/i.test(name));
-  if (!framed && !bodiless && !trailers && (size !== undefined || body === undefined)) {
+  const isSized = !bodiless && !trailers && (size !== undefined || body === undefined);
+  if (isSized && !isFramed(headers)) {
     headers.push(["content-length", String(size ?? 0)]);
   }
   const empty = bodiless || ((body === undefined || size === 0) && !trailers);
@@ -274,17 +269,33 @@ async function sendResponse(
     return stream.upstreamReset(error.reason);
   }
   if (trailers) stream.responseTrailers(toHeaderMap("trailers", trailers));
-  else stream.responseData(new Uint8Array(), true);
+  else stream.responseData(noBytes, true);
 }
 
-/** Sends the pieces of a body; `flow` returns when more may come. */
+/** Whether a message says by itself where its body ends. */
+function isFramed(headers: readonly HeaderEntry[]): boolean {
+  return headers.some(([name]) => /^(content-length|transfer-encoding)$/i.test(name));
+}
+
+/** A body as bytes, where it comes in one piece. */
+function encodeBody(body: BodyInit | undefined): Exclude<BodyInit, string> | undefined {
+  return typeof body === "string" ? toBytes(body) : body;
+}
+
+/** Waits until more of a body may come; undefined when it may come now. */
+type Flow = () => Promise<void> | undefined;
+
+/** Sends the pieces of a body. */
 async function sendBody(
-  body: BodyInit | undefined,
+  body: Exclude<BodyInit, string> | undefined,
   send: (bytes: Uint8Array) => void,
-  flow: () => Promise<void>,
+  flow: Flow,
 ): Promise<void> {
-  const chunks = body === undefined || typeof body === "string" || body instanceof Uint8Array ? [body ?? ""] : body;
-  for await (const chunk of chunks) {
+  if (body === undefined || body instanceof Uint8Array) {
+    if (body?.length) send(body);
+    return flow();
+  }
+  for await (const chunk of body) {
     if (chunk.length) send(toBytes(chunk));
     await flow();
   }
@@ -292,7 +303,7 @@ async function sendBody(
 
 /** Lets time pass while a sender is to send nothing; a proxy that is never ready to read again is an error. */
 async function awaitFlow(filter: Filter, stream: HttpStream, sender: Client, trace: Trace): Promise<void> {
-  if (sender.above) await settle(filter, stream, () => !sender.above);
+  await letPass(filter, () => stream.ended || !sender.above);
   if (!sender.above || stream.ended) return;
   throw new StreamError(
     "the filter holds more of a body than the limit (limits.bufferBytes), so the proxy reads no more of it, and " +
@@ -302,11 +313,6 @@ async function awaitFlow(filter: Filter, stream: HttpStream, sender: Client, tra
 
 /** Milliseconds of virtual time that a held stream is given: Envoy's default idle timeout of a stream. */
 const PATIENCE_MS = 300_000;
-
-/** Lets time pass until the stream is over or done with, while something may still happen to it. */
-function settle(filter: Filter, stream: HttpStream, done: () => boolean): Promise<void> {
-  return letPass(filter, () => stream.ended || done());
-}
 
 /** Lets time pass until something is so, while it may still come to be. */
 export async function letPass(filter: Filter, isSo: () => boolean): Promise<void> {

@@ -53,6 +53,11 @@ interface Name {
 const knownNames = new Map<ByteString, Name>();
 const [MOST_NAMES, LONGEST_NAME] = [1000, 64];
 
+/** A name as maps have it. */
+export function headerKey(name: ByteString): ByteString {
+  return nameOf(name).key;
+}
+
 function nameOf(name: ByteString): Name {
   let known = knownNames.get(name);
   if (known) return known;
@@ -79,9 +84,9 @@ export class HeaderMap {
   #entries: HeaderEntry[] = [];
   #isPlain = true;
 
-  constructor(kind: HeaderMapKind, entries: Iterable<HeaderEntry> = []) {
+  constructor(kind: HeaderMapKind, entries?: Iterable<HeaderEntry>) {
     this.kind = kind;
-    for (const [name, value] of entries) this.append(name, value);
+    if (entries) for (const [name, value] of entries) this.append(name, value);
   }
 
   /** How many entries there are. */
@@ -106,9 +111,8 @@ export class HeaderMap {
 
   /** The first value of this name, or undefined. */
   get(name: ByteString): ByteString | undefined {
-    const key = this.#key(name);
-    for (const entry of this.#entries) if (entry[0] === key) return entry[1];
-    return undefined;
+    const at = this.#find(this.#key(name));
+    return at < 0 ? undefined : this.#entries[at]![1];
   }
 
   /** Every value of this name, in order. */
@@ -120,27 +124,23 @@ export class HeaderMap {
   /** Adds a value; those that Envoy keeps once are joined with a comma, in place. */
   add(name: ByteString, value: ByteString): void {
     const key = this.#key(name);
-    if (joined[this.kind].has(key)) {
-      const at = this.#entries.findIndex((entry) => entry[0] === key);
-      if (at >= 0) {
-        this.#entries[at] = [key, `${this.#entries[at]![1]},${value}`];
-        this.#isPlain &&= plainValue.test(value);
-        return;
-      }
-    }
-    this.append(key, value);
+    const at = joined[this.kind].has(key) ? this.#find(key) : -1;
+    if (at < 0) return this.append(key, value);
+    this.#entries[at] = [key, `${this.#entries[at]![1]},${value}`];
+    this.#isPlain &&= plainValue.test(value);
   }
 
   /** Removes every value of this name and adds one at the end; a pseudo header stays in front. */
   set(name: ByteString, value: ByteString): void {
-    this.delete(name);
-    this.append(this.#key(name), value);
+    const key = this.#key(name);
+    this.#delete(key);
+    this.append(key, value);
   }
 
   /** Puts a value in the place of the first of this name, or adds it at the end. */
   put(name: ByteString, value: ByteString): void {
     const key = this.#key(name);
-    const at = this.#entries.findIndex((entry) => entry[0] === key);
+    const at = this.#find(key);
     if (at < 0) return this.append(key, value);
     this.#entries[at] = [key, value];
     this.#isPlain &&= plainValue.test(value);
@@ -148,12 +148,7 @@ export class HeaderMap {
 
   /** Removes every value of this name. */
   delete(name: ByteString): void {
-    const key = this.#key(name);
-    for (const entry of this.#entries) {
-      if (entry[0] !== key) continue;
-      this.#entries = this.#entries.filter((other) => other[0] !== key);
-      return;
-    }
+    this.#delete(this.#key(name));
   }
 
   /** Puts these entries in place of all there are. */
@@ -184,7 +179,29 @@ export class HeaderMap {
 
   /** A map of its own with the same entries. */
   clone(): HeaderMap {
-    return new HeaderMap(this.kind, this.#entries);
+    return this.#with(this.#entries.slice());
+  }
+
+  /** The same without pseudo headers. */
+  withoutPseudo(): HeaderMap {
+    return this.#with(this.#entries.filter(([name]) => !name.startsWith(":")));
+  }
+
+  #with(entries: HeaderEntry[]): HeaderMap {
+    const map = new HeaderMap(this.kind);
+    map.#entries = entries;
+    map.#isPlain = this.#isPlain;
+    return map;
+  }
+
+  #find(key: ByteString): number {
+    const entries = this.#entries;
+    for (let at = 0; at < entries.length; at++) if (entries[at]![0] === key) return at;
+    return -1;
+  }
+
+  #delete(key: ByteString): void {
+    if (this.#find(key) >= 0) this.#entries = this.#entries.filter((entry) => entry[0] !== key);
   }
 
   // Envoy has one place for both: HTTP/1's `host` is HTTP/2's `:authority`.

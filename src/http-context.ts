@@ -3,7 +3,7 @@
 
 import { Action, BufferType, DataAction, HeadersAction, MapType, Status } from "../assembly/abi.ts";
 import { Body } from "./body.ts";
-import type { ByteString } from "./bytes.ts";
+import { type ByteString, noBytes } from "./bytes.ts";
 import { type Buffer, bufferNames, HostContext, loggedMap, mapNames } from "./context.ts";
 import type { Which } from "./direction.ts";
 import { EnvoyFault, Misuse, Refusal } from "./error.ts";
@@ -44,15 +44,15 @@ const mapRules: Partial<Record<MapType, { from: Phase; logged: boolean }>> = {
 };
 
 /** One direction of the stream as the filter sees it. */
-interface Side {
+class Side {
   /** The body of the running or last body callback; undefined when it has gone on. */
   body: Body | undefined;
   /** Whether the body was taken away when its callback held it without collecting it. */
-  taken: boolean;
+  taken = false;
   /** Whether the body is being collected in the stream's buffer. */
-  buffering: boolean;
+  buffering = false;
   /** Whether the filter was told that nothing more comes. */
-  endOfStream: boolean;
+  endOfStream = false;
 }
 
 /** A filter in the chain of a stream, played by a context of a VM. */
@@ -60,8 +60,9 @@ export class HttpContext extends HostContext implements StreamFilter {
   readonly root: RootContext;
   readonly trace: Trace;
   readonly #stream: HttpStream;
-  readonly #maps: Partial<Record<MapType, HeaderMap | undefined>> = {};
-  readonly #sides: { request: Side; response: Side } = { request: newSide(), response: newSide() };
+  /** The maps that it can reach now, by `MapType`. */
+  readonly #maps: (HeaderMap | undefined)[] = [undefined, undefined, undefined, undefined];
+  readonly #sides: Readonly<Record<Which, Side>> = { request: new Side(), response: new Side() };
   #created = false;
   #requestStarted = false;
   #failureSent = false;
@@ -368,7 +369,7 @@ export class HttpContext extends HostContext implements StreamFilter {
       );
     }
     // What was buffered and has gone on leaves Envoy an empty buffer behind: writing to it is Ok and goes nowhere.
-    return side.buffering ? (this.#stream[which].held ?? new Body()) : (side.body ?? new Uint8Array());
+    return side.buffering ? (this.#stream[which].held ?? new Body()) : (side.body ?? noBytes);
   }
 
   /** A body where nothing is held for the filter; a long request body lies in a file. */
@@ -478,8 +479,4 @@ export class HttpContext extends HostContext implements StreamFilter {
 /** How many headers there are without pseudo headers, where `:authority` stands for `host`. */
 function ownHeaders({ kind, entries }: HeaderMap): number {
   return entries.filter(([name]) => !name.startsWith(":") || (kind === "request" && name === ":authority")).length;
-}
-
-function newSide(): Side {
-  return { body: undefined, taken: false, buffering: false, endOfStream: false };
 }

@@ -3,6 +3,7 @@
 // what arrives and receives what goes out.
 
 import { Body } from "./body.ts";
+import { noBytes } from "./bytes.ts";
 import { refuseRequestHead } from "./connection.ts";
 import {
   Direction,
@@ -169,7 +170,7 @@ export class HttpStream implements DirectionEvents {
 
   /** The request's trailers arrive. */
   requestTrailers(trailers: HeaderMap): void {
-    if (!this.profile.passesTrailers) return this.requestData(new Uint8Array(), true);
+    if (!this.profile.passesTrailers) return this.requestData(noBytes, true);
     if (!this.ended) this.event(() => this.request.receiveTrailers(trailers));
   }
 
@@ -207,7 +208,7 @@ export class HttpStream implements DirectionEvents {
     if (this.#early) for (const [name, value] of this.#early.entries) headers.append(name, value);
     const hasEmptyBody = endOfStream && !this.profile.endsWithHeaders && this.#canHaveBody(headers);
     this.response.receiveHeaders(headers, endOfStream && !hasEmptyBody);
-    if (hasEmptyBody && !this.#otherBody) this.response.receiveData(new Uint8Array(), true);
+    if (hasEmptyBody && !this.#otherBody) this.response.receiveData(noBytes, true);
   }
 
   /** Whether a response can have a body: where headers callbacks do not hear the end, an empty one says it. */
@@ -231,7 +232,7 @@ export class HttpStream implements DirectionEvents {
   /** The response's trailers arrive. */
   responseTrailers(trailers: HeaderMap): void {
     if (!this.#upstream.isOpen) return;
-    if (!this.profile.passesTrailers) return this.responseData(new Uint8Array(), true);
+    if (!this.profile.passesTrailers) return this.responseData(noBytes, true);
     this.#upstream.complete();
     this.event(() => this.response.receiveTrailers(trailers));
   }

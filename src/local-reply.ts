@@ -1,7 +1,7 @@
 // The answer that a proxy gives by itself. Source: Envoy source/common/http/utility.cc, `Utility::prepareLocalReply`.
 
 import { GrpcStatus } from "../assembly/abi.ts";
-import { type ByteString, bytesOf } from "./bytes.ts";
+import { type ByteString, bytesOf, noBytes } from "./bytes.ts";
 import { type HeaderEntry, HeaderMap } from "./header-map.ts";
 import type { HostProfile } from "./profiles/profile.ts";
 
@@ -32,7 +32,7 @@ export function localReplyMessage(
     headers.set("grpc-status", String(reply.grpcStatus ?? grpcStatusOf(reply.status)));
     if (reply.body.length) headers.set("grpc-message", percentEncode(reply.body));
     headers.delete("content-length");
-    return { headers, body: new Uint8Array() };
+    return { headers, body: noBytes };
   }
   if (!reply.body.length) {
     headers.delete("content-length");
@@ -41,7 +41,7 @@ export function localReplyMessage(
   }
   headers.put("content-length", String(reply.body.length));
   if (headers.get("content-type") === undefined) headers.append("content-type", "text/plain");
-  return { headers, body: request?.get(":method") === "HEAD" ? new Uint8Array() : reply.body };
+  return { headers, body: request?.get(":method") === "HEAD" ? noBytes : reply.body };
 }
 
 /** The same, as nginx makes it: with a line feed behind the body, and every header once. */
@@ -53,7 +53,7 @@ export function nginxReplyMessage(
   for (const [name, value] of reply.headers) if (!name.startsWith(":")) headers.set(name, value);
   if (reply.body.length && headers.get("content-type") === undefined) headers.append("content-type", "text/plain");
   headers.put("content-length", String(reply.body.length));
-  return { headers, body: request?.get(":method") === "HEAD" ? new Uint8Array() : reply.body };
+  return { headers, body: request?.get(":method") === "HEAD" ? noBytes : reply.body };
 }
 
 /** What a stream gets whose filter has failed. */

@@ -1,7 +1,7 @@
 // The filter's memory, seen from outside. Only here are there addresses that mean something.
 
 import { Status } from "../assembly/abi.ts";
-import { type ByteString, bytesOf } from "./bytes.ts";
+import { type ByteString, byteString, bytesOf, noBytes } from "./bytes.ts";
 import { Misuse, Refusal } from "./error.ts";
 import type { HostProfile } from "./profiles/profile.ts";
 
@@ -10,8 +10,8 @@ export class GuestMemory {
   readonly #memory: WebAssembly.Memory;
   readonly #allocate: (size: number) => number;
   readonly #rules: Pick<HostProfile, "allocatesNothing" | "noRoom" | "trapsMisuse">;
-  // Growing detaches the buffer, so both views are made anew when it has changed.
-  #bytes = new Uint8Array();
+  // Growing detaches the buffer, which leaves both views empty: they are made anew then.
+  #bytes: Uint8Array = noBytes;
   #view = new DataView(new ArrayBuffer(0));
 
   /** `allocate` asks the filter for room and may give anything. */
@@ -27,7 +27,8 @@ export class GuestMemory {
 
   /** How many bytes it has. */
   get size(): number {
-    return this.#memory.buffer.byteLength;
+    this.#refresh();
+    return this.#bytes.length;
   }
 
   /** Whether `size` bytes at `at` lie inside. A strict host takes 0 for an address of nothing. */
@@ -39,7 +40,7 @@ export class GuestMemory {
   outside(what: string, at: number, size: number): Refusal {
     return new Misuse(
       Status.InvalidMemoryAccess,
-      `${what} (${size} bytes at ${at}) lies outside the filter's memory of ${this.#memory.buffer.byteLength} bytes`,
+      `${what} (${size} bytes at ${at}) lies outside the filter's memory of ${this.size} bytes`,
     );
   }
 
@@ -57,12 +58,10 @@ export class GuestMemory {
   /** The ByteString of `size` bytes at `at`; `has` must have said yes. */
   text(at: number, size: number): ByteString {
     this.#refresh();
-    const bytes = this.#bytes;
-    if (size > 64) return latin1(bytes.subarray(at, at + size));
-    // For few bytes this is faster than a TextDecoder.
-    const codes: number[] = [];
-    for (let i = at; i < at + size; i++) codes.push(bytes[i]!);
-    return String.fromCharCode(...codes);
+    if (size > FEW) return latin1(this.#bytes.subarray(at, at + size));
+    const codes = new Array<number>(size);
+    for (let i = 0; i < size; i++) codes[i] = this.#bytes[at + i]!;
+    return String.fromCharCode.apply(undefined, codes);
   }
 
   /** The 32-bit number at `at`; `has` must have said yes. */
@@ -129,24 +128,22 @@ export class GuestMemory {
   }
 
   #refresh(): void {
-    const buffer = this.#memory.buffer;
-    if (this.#bytes.buffer !== buffer) {
-      this.#bytes = new Uint8Array(buffer);
-      this.#view = new DataView(buffer);
-    }
+    if (this.#bytes.length) return;
+    const { buffer } = this.#memory;
+    this.#bytes = new Uint8Array(buffer);
+    this.#view = new DataView(buffer);
   }
 }
+
+/** So many bytes are decoded faster one by one than by a TextDecoder. */
+const FEW = 32;
 
 const decoder = new TextDecoder("latin1");
 
 // TextDecoder's "latin1" is windows-1252, which differs from ByteString between 0x80 and 0x9f.
 function latin1(bytes: Uint8Array): ByteString {
   for (const byte of bytes) {
-    if (byte >= 0x80 && byte < 0xa0) {
-      let text = "";
-      for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));
-      return text;
-    }
+    if (byte >= 0x80 && byte < 0xa0) return byteString(bytes);
   }
   return decoder.decode(bytes);
 }

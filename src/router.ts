@@ -53,7 +53,7 @@ export const plainRoute: Route = { timeoutMs: 15_000n, upgrades: new Set() };
 export function takeTimeout(headers: HeaderMap, { timeoutMs }: Route): bigint {
   const header = headers.get("x-envoy-upstream-rq-timeout-ms");
   const asked = header === undefined ? undefined : parseUnsigned(header, 64);
-  headers.delete("x-envoy-upstream-rq-timeout-ms");
+  if (header !== undefined) headers.delete("x-envoy-upstream-rq-timeout-ms");
   const timeout = asked ?? timeoutMs;
   if (timeout) headers.put("x-envoy-expected-rq-timeout-ms", String(timeout));
   return timeout;

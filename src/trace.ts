@@ -143,9 +143,11 @@ export class Trace {
 
   /** The lines that the filter logged. */
   get logs(): LogEntry[] {
-    return this.events.flatMap((event) =>
-      event.kind === "log" ? [{ level: event.level, message: event.message }] : [],
-    );
+    const logs: LogEntry[] = [];
+    for (const event of this.events) {
+      if (event.kind === "log") logs.push({ level: event.level, message: event.message });
+    }
+    return logs;
   }
 
   /** The events as indented lines. */

@@ -1,6 +1,6 @@
 // What an upstream is to whoever tests a filter: a function from a request to a response.
 
-import { toText } from "./bytes.ts";
+import { decodeText, toText } from "./bytes.ts";
 import type { HeaderMap } from "./header-map.ts";
 import { type HeadersInit, HttpHeaders } from "./http-headers.ts";
 import type { UpstreamFailure } from "./http-stream.ts";
@@ -61,12 +61,12 @@ export function describeRequest(
   body: Uint8Array,
   trailers: HeaderMap | undefined,
 ): UpstreamRequest {
-  const headers = new HttpHeaders(head);
+  const pseudo = (name: string): string => decodeText(head?.get(name) ?? "");
   return {
-    method: headers.get(":method") ?? "",
-    path: headers.get(":path") ?? "",
-    authority: headers.get(":authority") ?? "",
-    headers,
+    method: pseudo(":method"),
+    path: pseudo(":path"),
+    authority: pseudo(":authority"),
+    headers: new HttpHeaders(head),
     body,
     trailers: new HttpHeaders(trailers),
     text: () => toText(body),
