@@ -65,7 +65,7 @@ export function refuseRequestHead(headers: HeaderMap, upgrades: ReadonlySet<stri
   const path = headers.get(":path") || "/";
   if (!path.startsWith("/")) return proxyReply(404, "", "absolute_path_rejected");
   if (path.includes("#")) return proxyReply(400, "", "path_normalization_failed");
-  const upgrade = upgradeOf(headers.entries);
+  const upgrade = headers.get("upgrade") === undefined ? undefined : upgradeOf(headers.entries);
   return upgrade === undefined || upgrades.has(upgrade) ? undefined : proxyReply(403, "", "upgrade_failed");
 }
 
@@ -78,17 +78,22 @@ export function finishResponse(
   clock: Clock,
   { requestComplete, upgraded, server }: { requestComplete: boolean; upgraded: boolean } & Pick<HostProfile, "server">,
 ): void {
-  for (const name of ["proxy-connection", "transfer-encoding"]) headers.delete(name);
-  if (!upgraded) for (const name of ["connection", "upgrade"]) headers.delete(name);
+  headers.deleteAll(upgraded ? alwaysPerHop : perHop);
   if (headers.get("date") === undefined) headers.append("date", dateAt(clock.now()));
   headers.put("server", server);
   if (!requestComplete && !upgraded) headers.append("connection", "close");
 }
 
+const alwaysPerHop = ["proxy-connection", "transfer-encoding"];
+const perHop = [...alwaysPerHop, "connection", "upgrade"];
+
 /** The head of a request as HTTP/1.1 sends it. */
 export function requestHead(headers: HeaderMap, endOfStream: boolean): HeaderMap {
-  return framedHead(headers, endOfStream && !/^(GET|HEAD|DELETE|TRACE|CONNECT)$/.test(headers.get(":method") ?? ""));
+  return framedHead(headers, endOfStream && !bodiless.has(headers.get(":method") ?? ""));
 }
+
+/** Methods whose requests have no body by themselves. */
+const bodiless: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE", "TRACE", "CONNECT"]);
 
 /** The head of a response as HTTP/1.1 sends it. */
 export function responseHead(headers: HeaderMap, endOfStream: boolean, answersHead: boolean): HeaderMap {

@@ -9,7 +9,7 @@ import type { Metadata } from "./direction.ts";
 import { StreamError } from "./error.ts";
 import type { Filter } from "./filter.ts";
 import type { GrpcCallout } from "./grpc.ts";
-import { type HeaderEntry, HeaderMap } from "./header-map.ts";
+import type { HeaderEntry, HeaderMap } from "./header-map.ts";
 import { headerEntries, type HeadersInit, HttpHeaders, toHeaderMap } from "./http-headers.ts";
 import type { HttpStream, Peer } from "./http-stream.ts";
 import { leftovers } from "./leftovers.ts";
@@ -168,7 +168,7 @@ export async function exchange(
 ): Promise<FilterResponse> {
   const request = typeof init === "string" ? { path: init } : init;
   const [client, server, trace] = [new Client(), new Client(), filter.newTrace()];
-  const stream = filter.open({ downstream: client, upstream: server, trace, ...(properties && { properties }) });
+  const stream = filter.open({ downstream: client, upstream: server, trace, properties });
   const { method = "GET", path = "/" } = request;
   const leftover = (): string => `the exchange ${method} ${path} is under way: await filter.request(…)`;
   leftovers.add(leftover);

@@ -35,7 +35,7 @@ export class Faults {
 
   /** How this call fails, or undefined. */
   of(call: string): Refusal | undefined {
-    const fault = this.#faults.get(call);
+    const fault = this.#faults.size ? this.#faults.get(call) : undefined;
     if (fault === undefined) return undefined;
     const count = (this.#counts.get(call) ?? 0) + 1;
     this.#counts.set(call, count);

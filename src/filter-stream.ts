@@ -45,12 +45,7 @@ export class FilterStream {
   constructor(filter: Filter, properties?: PropertyOptions) {
     const trace = filter.newTrace();
     this.trace = trace;
-    this.#stream = filter.open({
-      downstream: this.#client,
-      upstream: this.#server,
-      trace,
-      ...(properties && { properties }),
-    });
+    this.#stream = filter.open({ downstream: this.#client, upstream: this.#server, trace, properties });
   }
 
   /** The request's headers arrive, pseudo headers included. */
@@ -178,7 +173,7 @@ export class FilterStream {
   #step(which: "request" | "response", run: () => void): Step {
     const before = this.trace.events.length;
     run();
-    return new Step(!this.#stream.ended && this.#stream[which].isHeld, this.trace.events.slice(before));
+    return new Step(this.#stream[which].isHeld && !this.#stream.ended, this.trace.events.slice(before));
   }
 }
 

@@ -145,16 +145,13 @@ export class Filter {
     downstream: Peer;
     upstream: Peer;
     trace?: Trace;
-    properties?: PropertyOptions;
+    properties?: PropertyOptions | undefined;
     route?: Route;
   }): HttpStream {
     const { downstream, upstream, trace = this.newTrace(), properties, route = plainRoute } = peers;
-    return new HttpStream((stream) => this.#newFilters(stream, trace), {
-      downstream,
-      upstream,
-      route,
-      ...this.#surroundings(properties),
-    });
+    const { bufferBytes, clock, dispatcher, profile, info, given } = this.#surroundings(properties);
+    const options = { downstream, upstream, route, bufferBytes, clock, dispatcher, profile, info, given };
+    return new HttpStream((stream) => this.#newFilters(stream, trace), options);
   }
 
   /** The filters of a new stream; one that has failed may be left out. */

@@ -78,7 +78,10 @@ const plainValue = /^[\t\x20-\x7e]*$/;
 /** One header. */
 export type HeaderEntry = readonly [name: ByteString, value: ByteString];
 
-/** A multi-valued header map of ByteStrings. Names given to it may have any case. */
+/**
+ * A multi-valued header map of ByteStrings. Names to be written may have any case; what is read is named by its key: in
+ * lower case, or what `key` makes of a name.
+ */
 export class HeaderMap {
   readonly kind: HeaderMapKind;
   #entries: HeaderEntry[] = [];
@@ -109,46 +112,53 @@ export class HeaderMap {
     return this.#entries;
   }
 
-  /** The first value of this name, or undefined. */
-  get(name: ByteString): ByteString | undefined {
-    const at = this.#find(this.#key(name));
+  /** The key of a name: in Envoy, HTTP/1's `host` is HTTP/2's `:authority`. */
+  key(name: ByteString): ByteString {
+    return this.#name(name).key;
+  }
+
+  /** The first value of this key, or undefined. */
+  get(key: ByteString): ByteString | undefined {
+    const at = this.#find(key);
     return at < 0 ? undefined : this.#entries[at]![1];
   }
 
-  /** Every value of this name, in order. */
-  getAll(name: ByteString): ByteString[] {
-    const key = this.#key(name);
+  /** Every value of this key, in order. */
+  getAll(key: ByteString): ByteString[] {
     return this.#entries.filter((entry) => entry[0] === key).map((entry) => entry[1]);
   }
 
   /** Adds a value; those that Envoy keeps once are joined with a comma, in place. */
   add(name: ByteString, value: ByteString): void {
-    const key = this.#key(name);
-    const at = joined[this.kind].has(key) ? this.#find(key) : -1;
-    if (at < 0) return this.append(key, value);
-    this.#entries[at] = [key, `${this.#entries[at]![1]},${value}`];
-    this.#isPlain &&= plainValue.test(value);
+    const known = this.#name(name);
+    const at = joined[this.kind].has(known.key) ? this.#find(known.key) : -1;
+    if (at < 0) this.#append(known, value, plainValue.test(value));
+    else this.#replace(at, `${this.#entries[at]![1]},${value}`);
   }
 
   /** Removes every value of this name and adds one at the end; a pseudo header stays in front. */
   set(name: ByteString, value: ByteString): void {
-    const key = this.#key(name);
-    this.#delete(key);
-    this.append(key, value);
+    const known = this.#name(name);
+    this.#delete(known.key);
+    this.#append(known, value, plainValue.test(value));
   }
 
   /** Puts a value in the place of the first of this name, or adds it at the end. */
   put(name: ByteString, value: ByteString): void {
-    const key = this.#key(name);
-    const at = this.#find(key);
-    if (at < 0) return this.append(key, value);
-    this.#entries[at] = [key, value];
-    this.#isPlain &&= plainValue.test(value);
+    const known = this.#name(name);
+    const at = this.#find(known.key);
+    if (at < 0) this.#append(known, value, plainValue.test(value));
+    else this.#replace(at, value);
   }
 
   /** Removes every value of this name. */
   delete(name: ByteString): void {
-    this.#delete(this.#key(name));
+    this.#delete(this.#name(name).key);
+  }
+
+  /** Removes every value of these keys. */
+  deleteAll(keys: readonly ByteString[]): void {
+    for (const key of keys) this.#delete(key);
   }
 
   /** Puts these entries in place of all there are. */
@@ -204,9 +214,13 @@ export class HeaderMap {
     if (this.#find(key) >= 0) this.#entries = this.#entries.filter((entry) => entry[0] !== key);
   }
 
-  // Envoy has one place for both: HTTP/1's `host` is HTTP/2's `:authority`.
-  #key(name: ByteString): ByteString {
-    const { key } = nameOf(name);
-    return key === "host" && this.kind === "request" ? ":authority" : key;
+  #replace(at: number, value: ByteString): void {
+    this.#entries[at] = [this.#entries[at]![0], value];
+    this.#isPlain &&= plainValue.test(value);
+  }
+
+  #name(name: ByteString): Name {
+    const known = nameOf(name);
+    return known.key === "host" && this.kind === "request" ? nameOf(":authority") : known;
   }
 }

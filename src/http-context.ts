@@ -35,6 +35,8 @@ const callbacks = {
   on_delete: "proxy_on_delete",
 };
 
+const bodyPhases = { request: "on_request_body", response: "on_response_body" } as const;
+
 /** When Envoy lets a filter reach each map. A map is dropped when its callback returns Continue. */
 const mapRules: Partial<Record<MapType, { from: Phase; logged: boolean }>> = {
   [MapType.HttpRequestHeaders]: { from: "on_request_headers", logged: true },
@@ -216,7 +218,7 @@ export class HttpContext extends HostContext implements StreamFilter {
     side.taken = false;
     side.endOfStream = endOfStream;
     const size = (side.buffering ? direction.held! : data).length;
-    const answer = this.#call(`on_${which}_body`, [this.id, size, endOfStream ? 1 : 0]);
+    const answer = this.#call(bodyPhases[which], [this.id, size, endOfStream ? 1 : 0]);
     side.buffering = false;
     side.taken = answer === "stopped" || (typeof answer === "number" && answer > DataAction.StopIterationAndBuffer);
     if (answer === "failed") return this.#failed(DataAction.Continue, DataAction.StopIterationNoBuffer);

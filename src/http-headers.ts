@@ -1,6 +1,6 @@
 // Headers as the library's users see them: text, with the bytes within reach.
 
-import { bytesOf, decodeText, encodeText } from "./bytes.ts";
+import { type ByteString, bytesOf, decodeText, encodeText } from "./bytes.ts";
 import { type HeaderEntry, HeaderMap, type HeaderMapKind } from "./header-map.ts";
 
 /** What can be given as headers: an object whose values are one or several, or a list of pairs. Text is sent as UTF-8. */
@@ -24,29 +24,35 @@ export class HttpHeaders implements Iterable<[name: string, value: string]> {
 
   /** The first value of this name as text, bytes that are no UTF-8 as U+FFFD; `null` when there is none. */
   get(name: string): string | null {
-    const value = this.#map?.get(encodeText(name));
+    const value = this.#get(name);
     return value === undefined ? null : decodeText(value);
   }
 
   /** The first value of this name, byte for byte; `null` when there is none. */
   getBytes(name: string): Uint8Array | null {
-    const value = this.#map?.get(encodeText(name));
+    const value = this.#get(name);
     return value === undefined ? null : bytesOf(value);
   }
 
   /** Every value of this name as text, in order. */
   getAll(name: string): string[] {
-    return (this.#map?.getAll(encodeText(name)) ?? []).map(decodeText);
+    const map = this.#map;
+    return map ? map.getAll(map.key(encodeText(name))).map(decodeText) : [];
   }
 
   /** Whether there is a value of this name, if only an empty one. */
   has(name: string): boolean {
-    return this.#map?.get(encodeText(name)) !== undefined;
+    return this.#get(name) !== undefined;
   }
 
   /** Every name and value as text, in order. */
   entries(): [name: string, value: string][] {
     return (this.#map?.entries ?? []).map(([name, value]) => [decodeText(name), decodeText(value)]);
+  }
+
+  #get(name: string): ByteString | undefined {
+    const map = this.#map;
+    return map?.get(map.key(encodeText(name)));
   }
 
   /** The entries, one by one. */

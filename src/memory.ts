@@ -59,8 +59,8 @@ export class GuestMemory {
   text(at: number, size: number): ByteString {
     this.#refresh();
     if (size > FEW) return latin1(this.#bytes.subarray(at, at + size));
-    const codes = new Array<number>(size);
-    for (let i = 0; i < size; i++) codes[i] = this.#bytes[at + i]!;
+    const codes: number[] = [];
+    for (let i = at; i < at + size; i++) codes.push(this.#bytes[i]!);
     return String.fromCharCode.apply(undefined, codes);
   }
 

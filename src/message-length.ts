@@ -1,27 +1,24 @@
 // Whether a body is as long as its head says. Envoy's HTTP/1 codec does not look.
 
 import type { Body } from "./body.ts";
+import type { Which } from "./direction.ts";
 import { EnvoyFault, HostFault } from "./error.ts";
 import type { HeaderMap } from "./header-map.ts";
 import type { HostProfile } from "./profiles/profile.ts";
 
 /** Counts the bytes of a message on its way out. */
 export class MessageLength {
-  readonly #what: "request" | "response";
+  readonly #what: Which;
   readonly #profile: HostProfile;
-  #announced: number | undefined;
+  readonly #announced: number | undefined;
   #sent = 0;
 
-  constructor(what: "request" | "response", profile: HostProfile) {
+  /** The head goes out, with a body to follow. */
+  constructor(what: Which, headers: HeaderMap, profile: HostProfile) {
     this.#what = what;
     this.#profile = profile;
-  }
-
-  /** The head goes out, with a body to follow. */
-  head(headers: HeaderMap): void {
     const length = headers.get("content-length");
     this.#announced = length === undefined ? undefined : Number(length);
-    this.#sent = 0;
   }
 
   /** A piece of the body goes out. */

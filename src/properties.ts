@@ -172,7 +172,7 @@ function xds(given: GivenProperties, stream: StreamSources | undefined): Propert
 /** A header map as a property: names as they are compared, the values of one joined with a comma. */
 function headersOf(headers: HeaderMap | undefined): PropertyMap {
   const get = (name: ByteString): ByteString | undefined => {
-    const values = headers?.getAll(name) ?? [];
+    const values = headers?.getAll(headers.key(name)) ?? [];
     return values.length ? values.join(",") : undefined;
   };
   return {

@@ -21,7 +21,7 @@ export class UpstreamEnd implements Sink {
   readonly #stream: HttpStream;
   readonly #options: HttpStreamOptions;
   readonly #peer: Peer;
-  readonly #length: MessageLength;
+  #length: MessageLength | undefined;
   /** Milliseconds that the upstream has for its whole response; 0 is no limit. */
   #timeout = 0n;
   /** Calls off the end of the wait for the upstream. */
@@ -31,7 +31,6 @@ export class UpstreamEnd implements Sink {
     this.#stream = stream;
     this.#options = options;
     this.#peer = options.upstream;
-    this.#length = new MessageLength("request", options.profile);
   }
 
   headers(headers: HeaderMap, endOfStream: boolean): void {
@@ -44,23 +43,23 @@ export class UpstreamEnd implements Sink {
     }
     this.isOpen = true;
     this.#timeout = profile.responseTimeoutMs ?? takeTimeout(headers, this.#options.route);
-    this.#length.head(headers);
+    if (!endOfStream) this.#length = new MessageLength("request", headers, profile);
     info.sendRequest();
     if (endOfStream) this.#awaitResponse();
     this.#peer.headers(requestHead(headers, endOfStream), endOfStream);
   }
 
   data(data: Body, endOfStream: boolean): void {
-    this.#length.data(data);
+    this.#length?.data(data);
     if (endOfStream) this.#awaitResponse();
     this.#peer.data(data, endOfStream);
-    if (endOfStream) this.#length.end();
+    if (endOfStream) this.#length?.end();
   }
 
   trailers(trailers: HeaderMap): void {
     this.#awaitResponse();
     this.#peer.trailers(trailers);
-    this.#length.end();
+    this.#length?.end();
   }
 
   metadata(entries: Metadata): void {
@@ -115,45 +114,41 @@ export class DownstreamEnd implements Sink {
   readonly #stream: HttpStream;
   readonly #options: HttpStreamOptions;
   readonly #peer: Peer;
-  readonly #length: MessageLength;
+  #length: MessageLength | undefined;
 
   constructor(stream: HttpStream, options: HttpStreamOptions) {
     this.#stream = stream;
     this.#options = options;
     this.#peer = options.downstream;
-    this.#length = new MessageLength("response", options.profile);
   }
 
   headers(headers: HeaderMap, endOfStream: boolean): void {
     const refusal = refuseResponse(headers);
     if (refusal) return this.#stream.replaceResponse(refusal);
     this.isStarted = true;
-    this.#length.head(headers);
-    this.#stream.info.code = Number(headers.get(":status"));
-    this.#send(headers, endOfStream);
+    const { info, request, profile, answersHead } = this.#stream;
+    const { server } = profile;
+    if (!endOfStream) this.#length = new MessageLength("response", headers, profile);
+    const status = headers.get(":status");
+    info.code = Number(status);
+    const upgraded = status === "101" && request.message?.get("upgrade") !== undefined;
+    finishResponse(headers, this.#options.clock, { requestComplete: request.complete, upgraded, server });
+    this.#peer.headers(responseHead(headers, endOfStream, answersHead), endOfStream);
     if (endOfStream) this.#stream.finishResponse();
   }
 
-  #send(headers: HeaderMap, endOfStream: boolean): void {
-    const { request, profile, answersHead } = this.#stream;
-    const upgraded = headers.get(":status") === "101" && request.message?.get("upgrade") !== undefined;
-    const { server } = profile;
-    finishResponse(headers, this.#options.clock, { requestComplete: request.complete, upgraded, server });
-    this.#peer.headers(responseHead(headers, endOfStream, answersHead), endOfStream);
-  }
-
   data(data: Body, endOfStream: boolean): void {
-    this.#length.data(data);
+    this.#length?.data(data);
     this.#stream.info.bytesSent += data.length;
     this.#peer.data(data, endOfStream);
     if (!endOfStream) return;
-    if (!this.#stream.answersHead) this.#length.end();
+    if (!this.#stream.answersHead) this.#length?.end();
     this.#stream.finishResponse();
   }
 
   trailers(trailers: HeaderMap): void {
     this.#peer.trailers(trailers);
-    this.#length.end();
+    this.#length?.end();
     this.#stream.finishResponse();
   }
 

@@ -23,6 +23,8 @@ export interface VmContext {
 /** Makes the imports of an instance. */
 export type ImportFactory<Context extends VmContext> = (vm: Vm<Context>) => WebAssembly.Imports;
 
+type Exported = (...args: number[]) => unknown;
+
 /** An instance of a module. */
 export class Vm<Context extends VmContext> {
   readonly memory: GuestMemory;
@@ -41,7 +43,7 @@ export class Vm<Context extends VmContext> {
   /** Whether the callback that ran last did. */
   lastStopped = false;
 
-  readonly #functions: ReadonlyMap<string, (...args: number[]) => unknown>;
+  readonly #functions: ReadonlyMap<string, Exported>;
   readonly #timeLimit: TimeLimit | undefined;
   readonly #dispatcher: Dispatcher;
   readonly #profile: HostProfile;
@@ -76,7 +78,7 @@ export class Vm<Context extends VmContext> {
     const given = imports(this);
     const provided = provide(given);
     const exports = Object.entries(instantiate(module, given)).filter(([name]) => !neverCalled.includes(name));
-    this.#functions = new Map(exports.filter((item): item is [string, () => unknown] => typeof item[1] === "function"));
+    this.#functions = new Map(exports.filter((item): item is [string, Exported] => typeof item[1] === "function"));
     this.globals = new Map(
       exports.filter((item): item is [string, WebAssembly.Global] => item[1] instanceof WebAssembly.Global),
     );
@@ -142,9 +144,10 @@ export class Vm<Context extends VmContext> {
     this.restricted = "start";
     try {
       for (const name of names) {
-        if (!this.exports(name)) continue;
+        const run = this.#functions.get(name);
+        if (!run) continue;
         try {
-          this.#run(name, name === "main" ? [0, 0] : []);
+          this.#run(name, run, name === "main" ? [0, 0] : []);
         } catch (error) {
           throw new LoadError(`the module's start function ${name} failed: ${messageOf(error)}`, { cause: error });
         }
@@ -160,10 +163,11 @@ export class Vm<Context extends VmContext> {
    */
   call(name: string, context: Context, args: number[]): number | undefined {
     this.lastStopped = false;
-    if (this.failed || this.#closed || !this.exports(name)) return undefined;
+    const callback = this.#functions.get(name);
+    if (!callback || this.failed || this.#closed) return undefined;
     this.#dispatcher.begin();
     try {
-      return this.#callNow(name, context, args);
+      return this.#callNow(name, callback, context, args);
     } finally {
       this.#dispatcher.end();
     }
@@ -174,8 +178,9 @@ export class Vm<Context extends VmContext> {
     this.#closed = true;
   }
 
-  #callNow(name: string, context: Context, args: number[]): number | undefined {
-    const [current, effective] = [this.#current, this.#effective];
+  #callNow(name: string, callback: Exported, context: Context, args: number[]): number | undefined {
+    const current = this.#current;
+    const effective = this.#effective;
     this.#current = context;
     this.#effective = undefined;
     const event: TraceEvent = { kind: "callback", name, args };
@@ -183,7 +188,7 @@ export class Vm<Context extends VmContext> {
     this.#depth++;
     let result: number | undefined;
     try {
-      result = this.#run(name, args);
+      result = this.#run(name, callback, args);
       event.result = result;
     } catch (error) {
       this.#fail(error, name, context);
@@ -196,13 +201,12 @@ export class Vm<Context extends VmContext> {
     // Cleared before what was put off: the callbacks of the local reply itself must not find themselves stopped.
     const stopped = this.stopped;
     this.stopped = false;
-    if (!this.#depth) this.#drain();
+    if (!this.#depth && this.#afterCall.length) this.#drain();
     this.lastStopped = stopped;
     return this.failed ? undefined : result;
   }
 
-  #run(name: string, args: number[]): number | undefined {
-    const call = this.#functions.get(name)!;
+  #run(name: string, call: Exported, args: number[]): number | undefined {
     // What the filter's own callbacks call again runs within their time.
     const outermost = this.#depth <= 1 && this.restricted !== "malloc";
     const result: unknown = this.#timeLimit && outermost ? this.#runLimited(name, call, args) : call(...args);
@@ -210,7 +214,7 @@ export class Vm<Context extends VmContext> {
   }
 
   /** What is interrupted runs no `finally`: what was begun within it is ended here. */
-  #runLimited(name: string, call: (...args: number[]) => unknown, args: number[]): unknown {
+  #runLimited(name: string, call: Exported, args: number[]): unknown {
     const [depth, restricted, events] = [this.#depth, this.restricted, this.#dispatcher.depth];
     try {
       return this.#timeLimit!(() => call(...args), name);
@@ -253,7 +257,8 @@ export class Vm<Context extends VmContext> {
     const outer = this.restricted;
     this.restricted = "malloc";
     try {
-      return this.#run(this.exports("malloc") ? "malloc" : "proxy_on_memory_allocate", [size]) ?? 0;
+      const name = this.exports("malloc") ? "malloc" : "proxy_on_memory_allocate";
+      return this.#run(name, this.#functions.get(name)!, [size]) ?? 0;
     } catch (error) {
       this.#allocatorError = error instanceof Error ? error : new Error(String(error));
       return 0;

@@ -54,7 +54,7 @@ export const headerCalls: Family = (surroundings) => {
       if (wrong) return wrong;
       const map = vm.context!.headerMap(type, false);
       const name = vm.memory.text(key, keySize);
-      const value = isRefusal(map) ? map : (map.get(name) ?? none(type, name));
+      const value = isRefusal(map) ? map : (map.get(map.key(name)) ?? none(type, name));
       if (!isRefusal(value)) return vm.memory.give(value, returnValue, returnValueSize);
       if (isRefusal(map) && missingMapValue !== undefined) return new Refusal(missingMapValue, map.reason);
       // ABI 0.1.0 knows no missing header, only an empty one.
