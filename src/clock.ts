@@ -11,7 +11,7 @@ export interface Clock {
 /** A clock that stands still until it is advanced. */
 export class VirtualClock implements Clock {
   #now: bigint;
-  readonly #timers: { due: bigint; callback: () => void }[] = [];
+  #timers: { due: bigint; callback: () => void }[] = [];
 
   /** Starts at this instant. */
   constructor(start: Date = new Date("2026-01-01T00:00:00Z")) {
@@ -26,8 +26,7 @@ export class VirtualClock implements Clock {
     const timer = { due: this.#now + BigInt(Math.round(milliseconds * 1e6)), callback };
     this.#timers.push(timer);
     return () => {
-      const at = this.#timers.indexOf(timer);
-      if (at >= 0) this.#timers.splice(at, 1);
+      this.#timers = this.#timers.filter((other) => other !== timer);
     };
   }
 
@@ -47,7 +46,7 @@ export class VirtualClock implements Clock {
         undefined,
       );
       if (!next) break;
-      this.#timers.splice(this.#timers.indexOf(next), 1);
+      this.#timers = this.#timers.filter((other) => other !== next);
       this.#now = next.due;
       next.callback();
     }

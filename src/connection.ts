@@ -19,17 +19,16 @@ export interface RequestHead {
 
 /** The headers of a request as the first filter sees them. Without an id Envoy's own headers are left out. */
 export function requestHeaders(head: RequestHead, requestId: string | undefined): HeaderMap {
-  const [, authority = head.authority, path = head.path] = /^https?:\/\/([^/?#]+)(.*)$/is.exec(head.path) ?? [];
-  const map = new HeaderMap("request", [
-    [":authority", authority],
-    [":path", path || "/"],
-    [":method", head.method],
-    [":scheme", schemeOf(head)],
-  ]);
-  const hops = hopByHop(head.headers);
-  const asksUpgrade = upgradeOf(head.headers) !== undefined;
-  for (const [name, value] of head.headers) {
-    const key = headerKey(name);
+  const { authority, path } = targetOf(head);
+  const given = head.headers.map(([name, value]): HeaderEntry => [headerKey(name), value]);
+  const map = new HeaderMap("request");
+  map.append(":authority", authority);
+  map.append(":path", path || "/");
+  map.append(":method", head.method);
+  map.append(":scheme", schemeOf(head.scheme, given));
+  const hops = hopByHop(given);
+  const asksUpgrade = upgradeOf(given) !== undefined;
+  for (const [key, value] of given) {
     // The proxy itself tells the client to go on.
     const isAnswered = key === "expect" && /^100-continue$/i.test(value);
     const isHop = hops.has(key) && !(asksUpgrade && /^(connection|upgrade)$/.test(key));
@@ -52,7 +51,9 @@ export function responseHeaders(
   headers: readonly HeaderEntry[],
   serviceTimeMs: number | undefined,
 ): HeaderMap {
-  const map = new HeaderMap("response", [[":status", String(status)], ...headers]);
+  const map = new HeaderMap("response");
+  map.append(":status", String(status));
+  for (const [name, value] of headers) map.append(name, value);
   if (serviceTimeMs !== undefined) map.set("x-envoy-upstream-service-time", String(serviceTimeMs));
   return map;
 }
@@ -65,7 +66,7 @@ export function refuseRequestHead(headers: HeaderMap, upgrades: ReadonlySet<stri
   const path = headers.get(":path") || "/";
   if (!path.startsWith("/")) return proxyReply(404, "", "absolute_path_rejected");
   if (path.includes("#")) return proxyReply(400, "", "path_normalization_failed");
-  const upgrade = headers.get("upgrade") === undefined ? undefined : upgradeOf(headers.entries);
+  const upgrade = upgradeOf(headers.entries);
   return upgrade === undefined || upgrades.has(upgrade) ? undefined : proxyReply(403, "", "upgrade_failed");
 }
 
@@ -87,23 +88,22 @@ export function finishResponse(
 const alwaysPerHop = ["proxy-connection", "transfer-encoding"];
 const perHop = [...alwaysPerHop, "connection", "upgrade"];
 
-/** The head of a request as HTTP/1.1 sends it. */
+/** The head of a request as HTTP/1.1 sends it: where there could be a body and is none, the codec says so. */
 export function requestHead(headers: HeaderMap, endOfStream: boolean): HeaderMap {
-  return framedHead(headers, endOfStream && !bodiless.has(headers.get(":method") ?? ""));
+  const isSaid = !endOfStream || headers.get("content-length") !== undefined;
+  return isSaid || bodilessMethods.has(headers.get(":method") ?? "") ? headers : withoutBody(headers);
 }
 
-/** Methods whose requests have no body by themselves. */
-const bodiless: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE", "TRACE", "CONNECT"]);
-
-/** The head of a response as HTTP/1.1 sends it. */
+/** The head of a response as HTTP/1.1 sends it, likewise. */
 export function responseHead(headers: HeaderMap, endOfStream: boolean, answersHead: boolean): HeaderMap {
-  return framedHead(headers, endOfStream && !answersHead && !/^(1..|204|304)$/.test(headers.get(":status") ?? ""));
+  const isSaid = !endOfStream || answersHead || headers.get("content-length") !== undefined;
+  return isSaid || /^(1..|204|304)$/.test(headers.get(":status") ?? "") ? headers : withoutBody(headers);
 }
 
-/** Where there could be a body and is none, the codec says so. */
-function framedHead(headers: HeaderMap, isEmpty: boolean): HeaderMap {
-  if (!isEmpty || headers.get("content-length") !== undefined) return headers;
-  // The filters, which see the message once more in on_log, do not see this.
+const bodilessMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE", "TRACE", "CONNECT"]);
+
+// The filters, which see the message once more in on_log, do not see this.
+function withoutBody(headers: HeaderMap): HeaderMap {
   const framed = headers.clone();
   framed.append("content-length", "0");
   return framed;
@@ -122,20 +122,34 @@ function dateAt(now: bigint): string {
 
 /** An id as Envoy makes it: a UUID of version 4. */
 export function requestId(random: (bytes: Uint8Array) => void): string {
-  const bytes = new Uint8Array(16);
-  random(bytes);
-  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
-  let id = "";
-  for (let i = 0; i < bytes.length; i++) id += (i === 4 || i === 6 || i === 8 || i === 10 ? "-" : "") + hex[bytes[i]!]!;
-  return id;
+  random(idBytes);
+  idBytes[6] = (idBytes[6]! & 0x0f) | 0x40;
+  idBytes[8] = (idBytes[8]! & 0x3f) | 0x80;
+  let at = 0;
+  for (const byte of idBytes) {
+    if (idCodes[at] === hyphen) at++;
+    idCodes[at++] = digits[byte >> 4]!;
+    idCodes[at++] = digits[byte & 0x0f]!;
+  }
+  return String.fromCharCode(...idCodes);
 }
 
-const hex: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+const codesOf = (text: string): number[] => Array.from(text, (character) => character.charCodeAt(0));
+const digits = codesOf("0123456789abcdef");
+const hyphen = 0x2d;
+// Written over for each id.
+const idBytes = new Uint8Array(16);
+const idCodes = codesOf("00000000-0000-0000-0000-000000000000");
+
+/** A request to a proxy has its authority in its path. */
+function targetOf({ authority, path }: RequestHead): Pick<RequestHead, "authority" | "path"> {
+  const absolute = path.startsWith("/") ? undefined : /^https?:\/\/([^/?#]+)(.*)$/is.exec(path);
+  return absolute ? { authority: absolute[1]!, path: absolute[2]! } : { authority, path };
+}
 
 // What a proxy in front says of the client's connection counts more than one's own.
-function schemeOf({ scheme, headers }: RequestHead): ByteString {
-  const forwarded = headers.find(([name]) => headerKey(name) === "x-forwarded-proto")?.[1];
+function schemeOf(scheme: ByteString, headers: readonly HeaderEntry[]): ByteString {
+  const forwarded = headers.find(([key]) => key === "x-forwarded-proto")?.[1];
   return forwarded !== undefined && /^https?$/i.test(forwarded) ? lowerCase(forwarded) : scheme;
 }
 
@@ -151,12 +165,19 @@ const internal: ReadonlySet<string> = new Set(
 
 /** The protocol that a request asks for. HTTP/2 without TLS does not count: Envoy answers as if nobody asked. */
 function upgradeOf(headers: readonly HeaderEntry[]): string | undefined {
-  if (!headers.some(([name]) => name.length === 7 && headerKey(name) === "upgrade")) return undefined;
-  const named = (wanted: string): ByteString[] =>
-    headers.flatMap(([name, value]) => (headerKey(name) === wanted ? [lowerCase(trimBlanks(value))] : []));
-  const upgrade = named("upgrade").find((value) => value !== "h2c");
-  const isMeant = named("connection").some((value) => value.split(",").some((word) => trimBlanks(word) === "upgrade"));
-  return isMeant ? upgrade : undefined;
+  if (!hasKey(headers, "upgrade")) return undefined;
+  const upgrade = valuesOf(headers, "upgrade").find((value) => value !== "h2c");
+  const connection = valuesOf(headers, "connection").flatMap((value) => value.split(","));
+  return connection.some((word) => trimBlanks(word) === "upgrade") ? upgrade : undefined;
+}
+
+function hasKey(headers: readonly HeaderEntry[], key: ByteString): boolean {
+  for (const header of headers) if (header[0] === key) return true;
+  return false;
+}
+
+function valuesOf(headers: readonly HeaderEntry[], key: ByteString): ByteString[] {
+  return headers.filter((header) => header[0] === key).map((header) => lowerCase(trimBlanks(header[1])));
 }
 
 const alwaysHopByHop: ReadonlySet<string> = new Set([
@@ -169,10 +190,10 @@ const alwaysHopByHop: ReadonlySet<string> = new Set([
 
 // Headers that mean the connection, not the message: these, and those that `connection` names.
 function hopByHop(headers: readonly HeaderEntry[]): ReadonlySet<string> {
-  if (!headers.some(([name]) => headerKey(name) === "connection")) return alwaysHopByHop;
+  if (!hasKey(headers, "connection")) return alwaysHopByHop;
   const names = new Set(alwaysHopByHop);
-  for (const [name, value] of headers) {
-    if (headerKey(name) === "connection") for (const hop of value.split(",")) names.add(lowerCase(trimBlanks(hop)));
+  for (const [key, value] of headers) {
+    if (key === "connection") for (const hop of value.split(",")) names.add(lowerCase(trimBlanks(hop)));
   }
   names.delete("te");
   return names;

@@ -134,7 +134,8 @@ export class Direction {
 
   /** Whether any filter holds the message back. */
   get isHeld(): boolean {
-    return this.#entries.some((entry) => entry.iteration !== "continue");
+    for (const entry of this.#entries) if (entry.iteration !== "continue") return true;
+    return false;
   }
 
   /** Adds bytes to what is held. `streaming`, unless it stays as it was, says what happens at the limit. */

@@ -1,16 +1,17 @@
 // A whole exchange in one call: a request goes in, what the client would get comes out, and an upstream is a function.
 
+import type { Body } from "./body.ts";
 import { decodeText, encodeText, noBytes, toBytes, toText } from "./bytes.ts";
 import type { Callout } from "./callouts.ts";
 import { VirtualClock } from "./clock.ts";
 import { requestHeaders, requestId, responseHeaders } from "./connection.ts";
 import type { LoggedStream } from "./context.ts";
-import type { Metadata } from "./direction.ts";
+import type { Metadata, Which } from "./direction.ts";
 import { StreamError } from "./error.ts";
 import type { Filter } from "./filter.ts";
 import type { GrpcCallout } from "./grpc.ts";
-import type { HeaderEntry, HeaderMap } from "./header-map.ts";
-import { headerEntries, type HeadersInit, HttpHeaders, toHeaderMap } from "./http-headers.ts";
+import type { HeaderMap } from "./header-map.ts";
+import { type HeadersInit, HttpHeaders, toHeaderMap } from "./http-headers.ts";
 import type { HttpStream, Peer } from "./http-stream.ts";
 import { leftovers } from "./leftovers.ts";
 import type { LocalReply } from "./local-reply.ts";
@@ -80,9 +81,9 @@ export class FilterResponse {
   readonly finished: LoggedStream;
 
   /** @internal */
-  constructor(client: Client, request: UpstreamRequest | null, stream: HttpStream, trace: Trace) {
-    this.status = Number(client.head!.get(":status"));
-    this.headers = new HttpHeaders(client.head!.withoutPseudo());
+  constructor(head: HeaderMap, client: Client, request: UpstreamRequest | null, stream: HttpStream, trace: Trace) {
+    this.status = Number(head.get(":status"));
+    this.headers = new HttpHeaders(head.withoutPseudo());
     this.body = client.body();
     this.trailers = new HttpHeaders(client.trailing);
     this.complete = client.complete;
@@ -124,8 +125,8 @@ export class Client implements Peer {
     this.complete = endOfStream;
   }
 
-  data(data: { bytes(): Uint8Array }, endOfStream: boolean): void {
-    this.#chunks.push(data.bytes());
+  data(data: Body, endOfStream: boolean): void {
+    if (data.length) this.#chunks.push(data.bytes());
     this.complete = endOfStream;
   }
 
@@ -148,7 +149,9 @@ export class Client implements Peer {
 
   /** All bytes that arrived. */
   body(): Uint8Array {
-    if (!this.#chunks.length) return noBytes;
+    const [first] = this.#chunks;
+    if (!first) return noBytes;
+    if (this.#chunks.length === 1) return new Uint8Array(first);
     const whole = new Uint8Array(this.#chunks.reduce((sum, chunk) => sum + chunk.length, 0));
     let at = 0;
     for (const chunk of this.#chunks) {
@@ -159,48 +162,187 @@ export class Client implements Peer {
   }
 }
 
-/** Passes a request through a filter. */
-export async function exchange(
-  filter: Filter,
-  init: string | RequestInit,
-  upstream: Upstream | undefined,
-  properties?: PropertyOptions,
-): Promise<FilterResponse> {
-  const request = typeof init === "string" ? { path: init } : init;
-  const [client, server, trace] = [new Client(), new Client(), filter.newTrace()];
-  const stream = filter.open({ downstream: client, upstream: server, trace, properties });
-  const { method = "GET", path = "/" } = request;
-  const leftover = (): string => `the exchange ${method} ${path} is under way: await filter.request(…)`;
-  leftovers.add(leftover);
-  try {
-    const flow = (sender: Client) => () => (sender.above ? awaitFlow(filter, stream, sender, trace) : undefined);
-    await sendRequest(filter, stream, request, flow(client));
-    await letPass(filter, () => server.complete || stream.ended);
-    const seen =
-      server.complete && !stream.ended && !stream.response.message
-        ? describeRequest(server.head, server.body(), server.trailing)
-        : null;
-    if (seen) await sendResponse(stream, seen, upstream ?? noUpstream, request, flow(server));
-    await letPass(filter, () => stream.ended);
-    if (!stream.ended) throw stuck(stream, trace);
-    await letPass(filter, () => !isUnderWay(trace.callouts) && !isUnderWay(trace.grpcCalls));
-    if (!client.head) throw new StreamError(`the exchange ended without an answer: ${client.resetReason}\n${trace}`);
-    return new FilterResponse(
-      client,
-      seen ?? (server.complete ? describeRequest(server.head, server.body(), server.trailing) : null),
-      stream,
-      trace,
-    );
-  } finally {
-    leftovers.delete(leftover);
-    // When something went wrong, the filter shall not keep the stream.
-    if (!stream.ended) stream.requestReset();
-  }
-}
+/** A request between a client and an upstream. What can go on at once is not waited for. */
+export class Exchange {
+  readonly #filter: Filter;
+  readonly #request: RequestInit;
+  readonly #client = new Client();
+  readonly #server = new Client();
+  readonly #trace: Trace;
+  readonly #stream: HttpStream;
 
-/** Whether one of these calls will have its answer by itself. */
-function isUnderWay(calls: readonly { readonly willEnd: boolean }[]): boolean {
-  return calls.some((call) => call.willEnd);
+  private constructor(filter: Filter, request: RequestInit, properties: PropertyOptions | undefined) {
+    this.#filter = filter;
+    this.#request = request;
+    this.#trace = filter.newTrace();
+    const [downstream, upstream, trace] = [this.#client, this.#server, this.#trace];
+    this.#stream = filter.open({ downstream, upstream, trace, properties });
+  }
+
+  readonly #leftover = (): string => {
+    const { method = "GET", path = "/" } = this.#request;
+    return `the exchange ${method} ${path} is under way: await filter.request(…)`;
+  };
+
+  /** Passes a request through a filter. */
+  static async run(
+    filter: Filter,
+    request: RequestInit,
+    upstream: Upstream | undefined,
+    properties: PropertyOptions | undefined,
+  ): Promise<FilterResponse> {
+    const exchange = new Exchange(filter, request, properties);
+    const stream = exchange.#stream;
+    leftovers.add(exchange.#leftover);
+    try {
+      const sending = exchange.#sendRequest();
+      if (sending) await sending;
+      if (!exchange.#isSent) await letPass(filter, () => exchange.#isSent);
+      const asked = exchange.#isAsking ? exchange.#describeRequest() : null;
+      if (asked) await exchange.#respond(asked, upstream ?? noUpstream);
+      if (!stream.ended) await letPass(filter, () => stream.ended);
+      if (stream.ended && exchange.#isUnderWay) await letPass(filter, () => !exchange.#isUnderWay);
+      return exchange.#result(asked);
+    } finally {
+      leftovers.delete(exchange.#leftover);
+      // When something went wrong, the filter shall not keep the stream.
+      if (!stream.ended) stream.requestReset();
+    }
+  }
+
+  /** Whether the upstream has the whole request, or will never have it. */
+  get #isSent(): boolean {
+    return this.#server.complete || this.#stream.ended;
+  }
+
+  /** Whether it is for the upstream to answer. */
+  get #isAsking(): boolean {
+    return this.#server.complete && !this.#stream.ended && !this.#stream.response.message;
+  }
+
+  /** Whether a callout will have its answer by itself. */
+  get #isUnderWay(): boolean {
+    const { callouts, grpcCalls } = this.#trace;
+    return callouts.some((call) => call.willEnd) || grpcCalls.some((call) => call.willEnd);
+  }
+
+  #describeRequest(): UpstreamRequest {
+    return describeRequest(this.#server.head, this.#server.body(), this.#server.trailing);
+  }
+
+  /** What has come of it; `asked` is the request that the upstream was asked with. */
+  #result(asked: UpstreamRequest | null): FilterResponse {
+    const [stream, trace] = [this.#stream, this.#trace];
+    if (!stream.ended) throw stuck(stream, trace);
+    const { head, resetReason } = this.#client;
+    if (!head) throw new StreamError(`the exchange ended without an answer: ${resetReason}\n${trace}`);
+    const seen = asked ?? (this.#server.complete ? this.#describeRequest() : null);
+    return new FilterResponse(head, this.#client, seen, stream, trace);
+  }
+
+  /** Sends the request; undefined when that is done. */
+  #sendRequest(): Promise<void> | undefined {
+    const request = this.#request;
+    const { trailers } = request;
+    const body = encodeBody(request.body);
+    const size = body instanceof Uint8Array ? body.length : undefined;
+    const headers = toHeaderMap("request", request.headers);
+    if (body !== undefined && !isFramed(headers)) {
+      if (size === undefined || trailers) headers.append("transfer-encoding", "chunked");
+      else headers.append("content-length", String(size));
+    }
+    const head = {
+      method: encodeText(request.method ?? (body === undefined ? "GET" : "POST")),
+      path: encodeText(request.path ?? "/"),
+      authority: request.authority === undefined ? (headers.get("host") ?? "localhost") : encodeText(request.authority),
+      scheme: encodeText(request.scheme ?? "http"),
+      headers: headers.entries,
+    };
+    const { random, proxy } = this.#filter;
+    const map = requestHeaders(head, proxy.profile.addsEnvoyHeaders ? requestId(random) : undefined);
+    const isEmpty = (body === undefined || size === 0) && !trailers;
+    this.#stream.requestHeaders(map, isEmpty);
+    return isEmpty ? undefined : this.#sendBody("request", body, trailers);
+  }
+
+  /** Asks the upstream, and sends its response. */
+  async #respond(request: UpstreamRequest, upstream: Upstream): Promise<void> {
+    try {
+      const response = await upstream(request);
+      const sending = this.#sendResponse(response, request.method === "HEAD" || this.#request.method === "HEAD");
+      if (sending) await sending;
+    } catch (error) {
+      if (!(error instanceof UpstreamError)) throw error;
+      this.#stream.upstreamReset(error.reason);
+    }
+  }
+
+  /** Sends a response; undefined when that is done. */
+  #sendResponse(response: UpstreamResponse, answersHead: boolean): Promise<void> | undefined {
+    const { status = 200, trailers } = response;
+    const body = encodeBody(response.body);
+    const size = body instanceof Uint8Array ? body.length : undefined;
+    const headers = toHeaderMap("response", response.headers);
+    const isBodiless = answersHead || status === 204 || status === 304;
+    const isSized = !isBodiless && !trailers && (size !== undefined || body === undefined);
+    if (isSized && !isFramed(headers)) headers.append("content-length", String(size ?? 0));
+    const isEmpty = isBodiless || ((body === undefined || size === 0) && !trailers);
+    const serviceTime = this.#stream.profile.addsEnvoyHeaders ? 0 : undefined;
+    this.#stream.responseHeaders(responseHeaders(status, headers.entries, serviceTime), isEmpty);
+    return isEmpty ? undefined : this.#sendBody("response", body, trailers);
+  }
+
+  /** Sends the pieces of a body, and what follows them; undefined when that is done. */
+  #sendBody(
+    which: Which,
+    body: Uint8Array | Pieces | undefined,
+    trailers: HeadersInit | undefined,
+  ): Promise<void> | undefined {
+    if (body !== undefined && !(body instanceof Uint8Array)) return this.#sendPieces(which, body, trailers);
+    if (body?.length) this.#sendData(which, body, false);
+    if (this.#senderOf(which).above) return this.#sendPieces(which, [], trailers);
+    this.#endMessage(which, trailers);
+    return undefined;
+  }
+
+  /** Sends pieces as fast as the stream takes them. */
+  async #sendPieces(which: Which, pieces: Pieces, trailers: HeadersInit | undefined): Promise<void> {
+    await this.#ready(which);
+    for await (const piece of pieces) {
+      if (piece.length) this.#sendData(which, toBytes(piece), false);
+      await this.#ready(which);
+    }
+    this.#endMessage(which, trailers);
+  }
+
+  #sendData(which: Which, bytes: Uint8Array, endOfStream: boolean): void {
+    if (which === "request") this.#stream.requestData(bytes, endOfStream);
+    else this.#stream.responseData(bytes, endOfStream);
+  }
+
+  #endMessage(which: Which, trailers: HeadersInit | undefined): void {
+    // HTTP/1 says by an empty chunk that a body is over.
+    if (!trailers) return this.#sendData(which, noBytes, true);
+    const map = toHeaderMap("trailers", trailers);
+    if (which === "request") this.#stream.requestTrailers(map);
+    else this.#stream.responseTrailers(map);
+  }
+
+  #senderOf(which: Which): Client {
+    return which === "request" ? this.#client : this.#server;
+  }
+
+  /** Lets time pass while a sender is to send nothing; a proxy that is never ready to read again is an error. */
+  async #ready(which: Which): Promise<void> {
+    const sender = this.#senderOf(which);
+    const isReady = (): boolean => this.#stream.ended || !sender.above;
+    if (!isReady()) await letPass(this.#filter, isReady);
+    if (isReady()) return;
+    throw new StreamError(
+      "the filter holds more of a body than the limit (limits.bufferBytes), so the proxy reads no more of it, and " +
+        `nothing is under way that could continue it. Let the body go on, or hold less.\n${this.#trace}`,
+    );
+  }
 }
 
 function noUpstream({ method, path }: UpstreamRequest): never {
@@ -210,105 +352,16 @@ function noUpstream({ method, path }: UpstreamRequest): never {
   );
 }
 
-async function sendRequest(filter: Filter, stream: HttpStream, request: RequestInit, flow: Flow): Promise<void> {
-  const { trailers } = request;
-  const body = encodeBody(request.body);
-  const size = body instanceof Uint8Array ? body.length : undefined;
-  const headers = headerEntries(request.headers);
-  if (body !== undefined && !isFramed(headers)) {
-    headers.push(size === undefined || trailers ? ["transfer-encoding", "chunked"] : ["content-length", String(size)]);
-  }
-  const head = {
-    method: encodeText(request.method ?? (body === undefined ? "GET" : "POST")),
-    path: encodeText(request.path ?? "/"),
-    authority: encodeText(request.authority ?? authorityIn(headers) ?? "localhost"),
-    scheme: encodeText(request.scheme ?? "http"),
-    headers,
-  };
-  const id = filter.proxy.profile.addsEnvoyHeaders ? requestId(filter.random) : undefined;
-  const map = requestHeaders(head, id);
-  const empty = (body === undefined || size === 0) && !trailers;
-  stream.requestHeaders(map, empty);
-  if (empty) return;
-  await sendBody(body, (bytes) => stream.requestData(bytes, false), flow);
-  if (trailers) stream.requestTrailers(toHeaderMap("trailers", trailers));
-  // HTTP/1 says by an empty chunk that a body is over.
-  else stream.requestData(noBytes, true);
-}
-
-async function sendResponse(
-  stream: HttpStream,
-  request: UpstreamRequest,
-  upstream: Upstream,
-  init: RequestInit,
-  flow: Flow,
-): Promise<void> {
-  let response: UpstreamResponse;
-  try {
-    response = await upstream(request);
-  } catch (error) {
-    if (!(error instanceof UpstreamError)) throw error;
-    return stream.upstreamReset(error.reason);
-  }
-  const { status = 200, trailers } = response;
-  const body = encodeBody(response.body);
-  const size = body instanceof Uint8Array ? body.length : undefined;
-  const headers = headerEntries(response.headers);
-  const bodiless = request.method === "HEAD" || init.method === "HEAD" || status === 204 || status === 304;
-  const isSized = !bodiless && !trailers && (size !== undefined || body === undefined);
-  if (isSized && !isFramed(headers)) {
-    headers.push(["content-length", String(size ?? 0)]);
-  }
-  const empty = bodiless || ((body === undefined || size === 0) && !trailers);
-  stream.responseHeaders(responseHeaders(status, headers, stream.profile.addsEnvoyHeaders ? 0 : undefined), empty);
-  if (empty) return;
-  try {
-    await sendBody(body, (bytes) => stream.responseData(bytes, false), flow);
-  } catch (error) {
-    if (!(error instanceof UpstreamError)) throw error;
-    return stream.upstreamReset(error.reason);
-  }
-  if (trailers) stream.responseTrailers(toHeaderMap("trailers", trailers));
-  else stream.responseData(noBytes, true);
-}
-
 /** Whether a message says by itself where its body ends. */
-function isFramed(headers: readonly HeaderEntry[]): boolean {
-  return headers.some(([name]) => /^(content-length|transfer-encoding)$/i.test(name));
+function isFramed(headers: HeaderMap): boolean {
+  return headers.get("content-length") !== undefined || headers.get("transfer-encoding") !== undefined;
 }
 
-/** A body as bytes, where it comes in one piece. */
-function encodeBody(body: BodyInit | undefined): Exclude<BodyInit, string> | undefined {
+/** A body that comes piece by piece. */
+type Pieces = Exclude<BodyInit, string | Uint8Array>;
+
+function encodeBody(body: BodyInit | undefined): Uint8Array | Pieces | undefined {
   return typeof body === "string" ? toBytes(body) : body;
-}
-
-/** Waits until more of a body may come; undefined when it may come now. */
-type Flow = () => Promise<void> | undefined;
-
-/** Sends the pieces of a body. */
-async function sendBody(
-  body: Exclude<BodyInit, string> | undefined,
-  send: (bytes: Uint8Array) => void,
-  flow: Flow,
-): Promise<void> {
-  if (body === undefined || body instanceof Uint8Array) {
-    if (body?.length) send(body);
-    return flow();
-  }
-  for await (const chunk of body) {
-    if (chunk.length) send(toBytes(chunk));
-    await flow();
-  }
-}
-
-/** Lets time pass while a sender is to send nothing; a proxy that is never ready to read again is an error. */
-async function awaitFlow(filter: Filter, stream: HttpStream, sender: Client, trace: Trace): Promise<void> {
-  await letPass(filter, () => stream.ended || !sender.above);
-  if (!sender.above || stream.ended) return;
-  throw new StreamError(
-    "the filter holds more of a body than the limit (limits.bufferBytes), so the proxy reads no more of it, and " +
-      `nothing is under way that could continue it. Let the body go on, or hold less.\n${trace}`,
-  );
 }
 
 /** Milliseconds of virtual time that a held stream is given: Envoy's default idle timeout of a stream. */
@@ -337,11 +390,6 @@ function stuck(stream: HttpStream, trace: Trace): StreamError {
     `the ${what} is held for ever: the last callback was ${last ? last.name.replace("proxy_", "") : "none"}, and nothing ` +
       `is under way that could continue it. Continue it, answer it, or return Action.Continue.\n${trace}`,
   );
-}
-
-function authorityIn(headers: readonly HeaderEntry[]): string | undefined {
-  const host = headers.find(([name]) => name.toLowerCase() === "host");
-  return host && decodeText(host[1]);
 }
 
 function describeReply(reply: LocalReply): { status: number; details: string; body: string } {

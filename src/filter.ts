@@ -10,7 +10,7 @@ import { cover, type CoveredModule, isCovered } from "./coverage.ts";
 import { isDebugged, withSourceMap } from "./debugger.ts";
 import { type Refusal, StreamError, type Trap } from "./error.ts";
 import { type Fault, Faults } from "./faults.ts";
-import { exchange, type FilterResponse, letPass, type RequestInit } from "./exchange.ts";
+import { Exchange, type FilterResponse, letPass, type RequestInit } from "./exchange.ts";
 import type { ForeignFunction } from "./foreign.ts";
 import { FilterStream } from "./filter-stream.ts";
 import type { GrpcCallout } from "./grpc.ts";
@@ -129,7 +129,8 @@ export class Filter {
     request: string | RequestInit,
     options: { upstream?: Upstream; properties?: PropertyOptions } = {},
   ): Promise<FilterResponse> {
-    return exchange(this, request, options.upstream, options.properties);
+    const init = typeof request === "string" ? { path: request } : request;
+    return Exchange.run(this, init, options.upstream, options.properties);
   }
 
   /** Opens a stream to drive one callback at a time. */

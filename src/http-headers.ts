@@ -82,11 +82,14 @@ export function toHeaderMap(kind: HeaderMapKind, init: HeadersInit | undefined):
   return map;
 }
 
-function eachHeader(init: HeadersInit = [], add: (name: string, value: string | Uint8Array) => void): void {
-  const pairs: Iterable<readonly [string, string | Uint8Array | readonly (string | Uint8Array)[]]> =
-    Symbol.iterator in init ? init : Object.entries(init);
-  for (const [name, value] of pairs) {
-    if (typeof value === "string" || value instanceof Uint8Array) add(name, value);
-    else for (const one of value) add(name, one);
-  }
+type Value = string | Uint8Array;
+
+function eachHeader(init: HeadersInit = [], add: (name: string, value: Value) => void): void {
+  if (Symbol.iterator in init) for (const [name, value] of init) eachValue(name, value, add);
+  else for (const name of Object.keys(init)) eachValue(name, init[name]!, add);
+}
+
+function eachValue(name: string, value: Value | readonly Value[], add: (name: string, value: Value) => void): void {
+  if (typeof value === "string" || value instanceof Uint8Array) add(name, value);
+  else for (const one of value) add(name, one);
 }
