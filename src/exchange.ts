@@ -199,7 +199,16 @@ export class Exchange {
       if (sending) await sending;
       if (!exchange.#isSent) await letPass(filter, () => exchange.#isSent);
       const asked = exchange.#isAsking ? exchange.#describeRequest() : null;
-      if (asked) await exchange.#respond(asked, upstream ?? noUpstream);
+      if (asked) {
+        try {
+          const response = await (upstream ?? noUpstream)(asked);
+          const responding = exchange.#sendResponse(response, asked.method === "HEAD" || request.method === "HEAD");
+          if (responding) await responding;
+        } catch (error) {
+          if (!(error instanceof UpstreamError)) throw error;
+          stream.upstreamReset(error.reason);
+        }
+      }
       if (!stream.ended) await letPass(filter, () => stream.ended);
       if (stream.ended && exchange.#isUnderWay) await letPass(filter, () => !exchange.#isUnderWay);
       return exchange.#result(asked);
@@ -223,7 +232,7 @@ export class Exchange {
   /** Whether a callout will have its answer by itself. */
   get #isUnderWay(): boolean {
     const { callouts, grpcCalls } = this.#trace;
-    return callouts.some((call) => call.willEnd) || grpcCalls.some((call) => call.willEnd);
+    return callouts.some(willEnd) || grpcCalls.some(willEnd);
   }
 
   #describeRequest(): UpstreamRequest {
@@ -251,11 +260,12 @@ export class Exchange {
       if (size === undefined || trailers) headers.append("transfer-encoding", "chunked");
       else headers.append("content-length", String(size));
     }
+    const { method, path, authority, scheme } = request;
     const head = {
-      method: encodeText(request.method ?? (body === undefined ? "GET" : "POST")),
-      path: encodeText(request.path ?? "/"),
-      authority: request.authority === undefined ? (headers.get("host") ?? "localhost") : encodeText(request.authority),
-      scheme: encodeText(request.scheme ?? "http"),
+      method: method === undefined ? (body === undefined ? "GET" : "POST") : encodeText(method),
+      path: path === undefined ? "/" : encodeText(path),
+      authority: authority === undefined ? (headers.get("host") ?? "localhost") : encodeText(authority),
+      scheme: scheme === undefined ? "http" : encodeText(scheme),
       headers: headers.entries,
     };
     const { random, proxy } = this.#filter;
@@ -263,18 +273,6 @@ export class Exchange {
     const isEmpty = (body === undefined || size === 0) && !trailers;
     this.#stream.requestHeaders(map, isEmpty);
     return isEmpty ? undefined : this.#sendBody("request", body, trailers);
-  }
-
-  /** Asks the upstream, and sends its response. */
-  async #respond(request: UpstreamRequest, upstream: Upstream): Promise<void> {
-    try {
-      const response = await upstream(request);
-      const sending = this.#sendResponse(response, request.method === "HEAD" || this.#request.method === "HEAD");
-      if (sending) await sending;
-    } catch (error) {
-      if (!(error instanceof UpstreamError)) throw error;
-      this.#stream.upstreamReset(error.reason);
-    }
   }
 
   /** Sends a response; undefined when that is done. */
@@ -343,6 +341,10 @@ export class Exchange {
         `nothing is under way that could continue it. Let the body go on, or hold less.\n${this.#trace}`,
     );
   }
+}
+
+function willEnd(call: { readonly willEnd: boolean }): boolean {
+  return call.willEnd;
 }
 
 function noUpstream({ method, path }: UpstreamRequest): never {

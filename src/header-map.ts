@@ -62,7 +62,7 @@ function nameOf(name: ByteString): Name {
   let known = knownNames.get(name);
   if (known) return known;
   const key = lowerCase(name);
-  known = { key, isPseudo: key.startsWith(":"), isToken: /^:?[!#$%&'*+\-.^_`|~0-9a-z]*$/.test(key) };
+  known = { key, isPseudo: isPseudoKey(key), isToken: /^:?[!#$%&'*+\-.^_`|~0-9a-z]*$/.test(key) };
   if (knownNames.size < MOST_NAMES && name.length <= LONGEST_NAME) knownNames.set(name, known);
   return known;
 }
@@ -71,6 +71,10 @@ function nameOf(name: ByteString): Name {
 function nameOfText(text: string): Name {
   const known = knownNames.get(text);
   return known?.isToken ? known : nameOf(encodeText(text));
+}
+
+function isPseudoKey(key: ByteString): boolean {
+  return key.charCodeAt(0) === 0x3a;
 }
 
 const plainValue = /^[\t\x20-\x7e]*$/;
@@ -182,7 +186,7 @@ export class HeaderMap {
   #append({ key, isPseudo, isToken }: Name, value: ByteString, isPlain: boolean): void {
     if (!isToken || !isPlain) this.#isPlain = false;
     let at = this.#entries.length;
-    if (isPseudo) while (at > 0 && !this.#entries[at - 1]![0].startsWith(":")) at--;
+    if (isPseudo) while (at > 0 && !isPseudoKey(this.#entries[at - 1]![0])) at--;
     if (at === this.#entries.length) this.#entries.push([key, value]);
     else this.#entries.splice(at, 0, [key, value]);
   }
@@ -194,7 +198,8 @@ export class HeaderMap {
 
   /** The same without pseudo headers. */
   withoutPseudo(): HeaderMap {
-    return this.#with(this.#entries.filter(([name]) => !name.startsWith(":")));
+    const first = this.#entries.findIndex((entry) => !isPseudoKey(entry[0]));
+    return this.#with(first < 0 ? [] : this.#entries.slice(first));
   }
 
   #with(entries: HeaderEntry[]): HeaderMap {

@@ -61,14 +61,18 @@ export function describeRequest(
   body: Uint8Array,
   trailers: HeaderMap | undefined,
 ): UpstreamRequest {
-  const pseudo = (name: string): string => decodeText(head?.get(name) ?? "");
   return {
-    method: pseudo(":method"),
-    path: pseudo(":path"),
-    authority: pseudo(":authority"),
+    method: textOf(head, ":method"),
+    path: textOf(head, ":path"),
+    authority: textOf(head, ":authority"),
     headers: new HttpHeaders(head),
     body,
     trailers: new HttpHeaders(trailers),
     text: () => toText(body),
   };
+}
+
+function textOf(headers: HeaderMap | undefined, key: string): string {
+  const value = headers?.get(key) ?? "";
+  return headers?.isPlain ? value : decodeText(value);
 }
