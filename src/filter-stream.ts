@@ -4,6 +4,7 @@ import { toBytes } from "./bytes.ts";
 import type { Callout } from "./callouts.ts";
 import { pendingCallout, pendingGrpcCall } from "./clusters.ts";
 import type { LoggedStream } from "./context.ts";
+import type { Which } from "./direction.ts";
 import { Client } from "./exchange.ts";
 import type { Filter } from "./filter.ts";
 import type { GrpcCallout } from "./grpc.ts";
@@ -170,7 +171,7 @@ export class FilterStream {
     return this.trace.logs;
   }
 
-  #step(which: "request" | "response", run: () => void): Step {
+  #step(which: Which, run: () => void): Step {
     const before = this.trace.events.length;
     run();
     return new Step(this.#stream[which].isHeld && !this.#stream.ended, this.trace.events.slice(before));

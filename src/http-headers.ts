@@ -84,7 +84,8 @@ export function toHeaderMap(kind: HeaderMapKind, init: HeadersInit | undefined):
 
 type Value = string | Uint8Array;
 
-function eachHeader(init: HeadersInit = [], add: (name: string, value: Value) => void): void {
+function eachHeader(init: HeadersInit | undefined, add: (name: string, value: Value) => void): void {
+  if (!init) return;
   if (Symbol.iterator in init) for (const [name, value] of init) eachValue(name, value, add);
   else for (const name of Object.keys(init)) eachValue(name, init[name]!, add);
 }
