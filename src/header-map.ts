@@ -136,8 +136,9 @@ export class HeaderMap {
   add(name: ByteString, value: ByteString): void {
     const known = this.#name(name);
     const at = joined[this.kind].has(known.key) ? this.#find(known.key) : -1;
-    if (at < 0) this.#append(known, value, plainValue.test(value));
-    else this.#replace(at, `${this.#entries[at]![1]},${value}`);
+    const isPlain = plainValue.test(value);
+    if (at < 0) this.#append(known, value, isPlain);
+    else this.#replace(at, `${this.#entries[at]![1]},${value}`, isPlain);
   }
 
   /** Removes every value of this name and adds one at the end; a pseudo header stays in front. */
@@ -151,8 +152,9 @@ export class HeaderMap {
   put(name: ByteString, value: ByteString): void {
     const known = this.#name(name);
     const at = this.#find(known.key);
-    if (at < 0) this.#append(known, value, plainValue.test(value));
-    else this.#replace(at, value);
+    const isPlain = plainValue.test(value);
+    if (at < 0) this.#append(known, value, isPlain);
+    else this.#replace(at, value, isPlain);
   }
 
   /** Removes every value of this name. */
@@ -219,9 +221,9 @@ export class HeaderMap {
     if (this.#find(key) >= 0) this.#entries = this.#entries.filter((entry) => entry[0] !== key);
   }
 
-  #replace(at: number, value: ByteString): void {
+  #replace(at: number, value: ByteString, isPlain: boolean): void {
+    if (!isPlain) this.#isPlain = false;
     this.#entries[at] = [this.#entries[at]![0], value];
-    this.#isPlain &&= plainValue.test(value);
   }
 
   #name(name: ByteString): Name {
