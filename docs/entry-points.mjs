@@ -11,7 +11,7 @@ export const sides = [
     name: "proxy-wasm/assembly",
     tsconfig: "assembly/tsconfig.json",
     folder: "assembly",
-    entryPoints: ["index", "envoy", "json", "rules", "struct"],
+    entryPoints: ["index", "envoy", "json", "protobuf", "rules", "struct"],
   },
   {
     name: "proxy-wasm",
