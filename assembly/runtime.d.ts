@@ -12,10 +12,6 @@ declare function __collect(): void;
 declare function __visit_globals(cookie: u32): void;
 /** Calls `__visit` for every reference in an object. */
 declare function __visit_members(object: usize, cookie: u32): void;
-/** The first address behind static data and shadow stack. */
-declare const __heap_base: usize;
-/** Where the shadow stack ends; it grows down from `__heap_base`. */
-declare let __stack_pointer: usize;
 /** The version of the ABI; see version.ts. */
 declare const PROXY_WASM_ABI: i32;
 /** How hard the runtime `proxy-wasm` tests those who use it; see heap.ts. */
