@@ -1,7 +1,7 @@
-// The first command of the README, from a fresh clone in an empty folder.
+// The commands of the README that make something of a fresh clone in an empty folder.
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
@@ -29,6 +29,14 @@ test("npm ci && npm start serves the first example until Ctrl-C", async () => {
     process.kill(-child.pid!, "SIGINT");
   }
   await new Promise((done) => child.once("exit", done));
+});
+
+test("npm pack builds what it packs", () => {
+  rmSync(join(folder, "dist"), { recursive: true });
+  const output = execFileSync("npm", ["pack", "--json"], { cwd: folder, encoding: "utf8", stdio: "pipe" });
+  const [packed] = JSON.parse(output) as [{ filename: string; files: { path: string }[] }];
+  expect(packed.files.map(({ path }) => path)).toContain("dist/src/cli/main.js");
+  expect(existsSync(join(folder, packed.filename))).toBe(true);
 });
 
 function serving(child: ChildProcess): Promise<string> {
