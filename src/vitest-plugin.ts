@@ -49,7 +49,9 @@ async function compileEntry(entry: string, target: string, cache: string): Promi
   const { entries = [] } = JSON.parse(await readFile(config, "utf8")) as { entries?: string[] };
   if (entries.length !== 1 || resolve(folder, entries[0]!) !== entry) {
     const found = entries.length ? entries.join(", ") : "none";
-    throw new Error(`${entry} must be the only entry in ${config}; found: ${found}`);
+    throw new Error(
+      `${entry} must be the only entry in ${config}; found: ${found}. A second filter needs a folder and an ${CONFIG} of its own`,
+    );
   }
   const outFile = join(cache, `${basename(folder)}-${target}.wasm`);
   const { module, error, messages, sources } = await compile({ folder, target, outFile });

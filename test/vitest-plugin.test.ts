@@ -59,7 +59,7 @@ describe("the plugin for vitest", () => {
     await using vitest = await startVitest("run", { ...files, "asconfig.json": asconfig });
     expect(await vitest.ended).toBe(1);
     expect(vitest.output()).toMatch(
-      /assembly\/index\.ts must be the only entry in .*asconfig\.json; found: assembly\/other\.ts/,
+      /assembly\/index\.ts must be the only entry in .*asconfig\.json; found: assembly\/other\.ts\. A second filter needs a folder and an asconfig\.json of its own/,
     );
   }, 60_000);
 });
