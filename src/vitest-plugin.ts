@@ -5,6 +5,7 @@
 //
 // In watch mode a change of any file that the filter is made of compiles it again and runs the tests that import it.
 
+import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 
@@ -53,7 +54,9 @@ async function compileEntry(entry: string, target: string, cache: string): Promi
       `${entry} must be the only entry in ${config}; found: ${found}. A second filter needs a folder and an ${CONFIG} of its own`,
     );
   }
-  const outFile = join(cache, `${basename(folder)}-${target}.wasm`);
+  // Folders of the same name are told apart by a hash of their paths.
+  const hash = createHash("sha256").update(folder).digest("hex").slice(0, 8);
+  const outFile = join(cache, `${basename(folder)}-${hash}-${target}.wasm`);
   const { module, error, messages, sources } = await compile({ folder, target, outFile });
   if (module === undefined) throw new Error(`${entry} does not compile: ${error}\n${messages}`);
   return { module, error, messages, sources };

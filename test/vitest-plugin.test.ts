@@ -54,6 +54,38 @@ describe("the plugin for vitest", () => {
     expect(vitest.output()).toMatch(/Cannot find name 'nothing'[\s\S]*assembly\/add-header\.ts\(1,/);
   }, 60_000);
 
+  test("keeps filters apart whose folders have one name", async () => {
+    const filter = (name: string) => ({
+      [`${name}/filter/asconfig.json`]: JSON.stringify({ extends: "proxy-wasm/asconfig.json", entries: ["index.ts"] }),
+      [`${name}/filter/index.ts`]: `
+        import { Action, HttpContext, registerHttpContext } from "proxy-wasm/assembly";
+        class Reply extends HttpContext {
+          override onRequestHeaders(_count: u32, _endOfStream: bool): Action {
+            this.sendLocalResponse(200, "${name}");
+            return Action.Pause;
+          }
+        }
+        registerHttpContext(() => new Reply());`,
+    });
+    await using vitest = await startVitest("run", {
+      "vitest.config.ts": files["vitest.config.ts"],
+      ...filter("one"),
+      ...filter("two"),
+      "both.test.ts": `
+        import { expect, test } from "vitest";
+        import { loadFilter } from "proxy-wasm";
+        import "proxy-wasm/vitest";
+        import one from "./one/filter/index.ts?filter";
+        import two from "./two/filter/index.ts?filter";
+        test("are two", async () => {
+          expect(await (await loadFilter(one)).request("/")).toHaveBody("one");
+          expect(await (await loadFilter(two)).request("/")).toHaveBody("two");
+        });`,
+    });
+    await vitest.ended;
+    expect(vitest.output()).toMatch(/Tests +1 passed/);
+  }, 60_000);
+
   test("says when the file is no entry", async () => {
     const asconfig = JSON.stringify({ extends: "proxy-wasm/asconfig.json", entries: ["assembly/other.ts"] });
     await using vitest = await startVitest("run", { ...files, "asconfig.json": asconfig });
