@@ -1,7 +1,7 @@
 // Takes out of a filter the callbacks that no class of it overrides, so that the proxy never crosses the boundary for
-// them, and warns about a context that overrides nothing, and about libraries that need another runtime. asc runs it after
-// compilation, before optimization, which then drops what only the removed exports reached. A compiler that is built
-// differently keeps every export: the filter works all the same.
+// them, and warns about a filter that registers nothing, a context that overrides nothing, and libraries that need another
+// runtime. asc runs it after compilation, before optimization, which then drops what only the removed exports reached. A
+// compiler that is built differently keeps every export: the filter works all the same.
 
 import { createRequire } from "node:module";
 
@@ -139,6 +139,12 @@ export default class PruneExports {
       this.stderr.write(
         `WARNING: object headers (rt/common) are read in ${readers.join(", ")}. The runtime "proxy-wasm" lays them out ` +
           `otherwise than asc's own ones, so this may go wrong without a word; "runtime": "incremental" fits.\n`,
+      );
+    }
+    if (!instances.has(`${SDK}registry/use`)) {
+      this.stderr.write(
+        "WARNING: nothing is registered, so the filter does nothing. Call registerHttpContext, registerStreamContext " +
+          "or registerRootContext at the top level of the entry file.\n",
       );
     }
     for (const idle of idleContexts(instances)) {

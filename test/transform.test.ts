@@ -192,6 +192,15 @@ describe("the compiler warns", () => {
     expect(compiled.stderr).toContain("class Misspelt overrides no callback");
   });
 
+  test("of a filter that registers nothing", async () => {
+    const compiled = await compileSource(`${imports}
+      class Forgotten extends HttpContext { ${onRequestHeaders} }`);
+    expect(compiled.stderr).toBe(
+      "WARNING: nothing is registered, so the filter does nothing. Call registerHttpContext, registerStreamContext or " +
+        "registerRootContext at the top level of the entry file.\n",
+    );
+  });
+
   test("of each class that overrides none, generic ones and root contexts too, whatever else there is", async () => {
     const compiled = await compileSource(`${imports}
       class Idle<T> extends HttpContext { value: T = 0; }
