@@ -171,7 +171,7 @@ describe.skipIf(!envoy)("a real Envoy", () => {
   );
 
   test("cannot be started without a place for its configuration", async () => {
-    const env = { ENVOY_PATH: envoy!, TMPDIR: "/nowhere" };
+    const env = { ENVOY_PATH: envoy!, TMPDIR: join(folder, "nowhere") };
     const { ended, stderr } = startCommand(["envoy", join(folder, "none.wasm"), "--port", "0"], { env });
     expect(await ended).toBe(1);
     expect(stderr()).toMatch(/^error: Envoy does not start: ENOENT: .*\/nowhere\/.*\n$/);
