@@ -19,7 +19,7 @@ import * as texts from "proxy-wasm/assembly/join";
 @global @unsafe function __realloc(block: usize, size: usize): usize { return heap.rehold(block, size); }
 @global @unsafe function __free(block: usize): void { heap.release(block); }
 @global @unsafe function __has_room(size: usize): bool { return heap.hasRoom(size); }
-@global function __join(a: string, b: string, c: string, d: string): string { return texts.join(a, b, c, d); }
+@global function __proxy_wasm_join(a: string, b: string, c: string, d: string): string { return texts.join(a, b, c, d); }
 @global @unsafe function __begin_callback(): void { heap.beginCallback(); }
 @global @unsafe function __end_callback(): void { heap.endCallback(); }
 `;

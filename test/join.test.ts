@@ -47,13 +47,16 @@ test("numbers are added up before a text comes", async () => {
   ).toEqual(["6!1"]);
 });
 
-test("a class with a + of its own keeps it", async () => {
-  const path = `class Path {
+test.each(['@operator("+")', "@operator.binary('+')", '@operator(/* of paths */ "+")'])(
+  "a class with %s keeps it",
+  async (own) => {
+    const path = `class Path {
     constructor(readonly text: string) {}
-    @operator("+") static join(left: Path, right: string): Path { return new Path(left.text + "/" + right); }
+    ${own} static join(left: Path, right: string): Path { return new Path(left.text + "/" + right); }
   }`;
-  expect(await logged(filter(`logInfo((new Path("a") + "b" + "c" + "d").text);`, path))).toEqual(["a/b/c/d"]);
-});
+    expect(await logged(filter(`logInfo((new Path("a") + "b" + "c" + "d").text);`, path))).toEqual(["a/b/c/d"]);
+  },
+);
 
 test("what is no text is refused where it stands", async () => {
   await expect(logged(filter(`logInfo("a" + next() + 1 + "b");`))).rejects.toThrow(

@@ -1,19 +1,43 @@
 // Joins the parts of a longer text at once. asc makes a new string for every `+` in `"host " + host + " path " + path`,
 // each with a copy of the one before.
 
-import { BinaryExpression, Node, SourceKind, StringLiteralExpression, Token } from "assemblyscript";
+import {
+  BinaryExpression,
+  DecoratorKind,
+  DecoratorNode,
+  Node,
+  SourceKind,
+  StringLiteralExpression,
+  Token,
+} from "assemblyscript";
+import { libraryFiles } from "assemblyscript/asc";
 
 /** The runtime that has what joins four texts; see library.mjs. */
 const RUNTIME = "~lib/rt/index-proxy-wasm";
-const JOIN = "__join";
+const JOIN = "__proxy_wasm_join";
 const MOST = 4;
 
 /** Rewrites the author's sources. Where a class has a `+` of its own everything stays as it is. */
 export function joinTexts(sources) {
   if (!sources.some(({ internalPath }) => internalPath === RUNTIME)) return;
   const own = sources.filter(({ sourceKind }) => sourceKind === SourceKind.User || sourceKind === SourceKind.UserEntry);
-  if (own.some(({ text }) => /@operator\(\s*["'`]\+["'`]/.test(text))) return;
+  const written = sources.filter(({ internalPath }) => !Object.hasOwn(libraryFiles, internalPath.replace("~lib/", "")));
+  if (written.some(({ statements }) => definesPlus(statements))) return;
   for (const { statements } of own) rewrite(statements);
+}
+
+/** Whether a node or a list of nodes holds a class that says what `+` is. */
+function definesPlus(parent) {
+  return Object.values(parent).some((child) => {
+    if (!(child instanceof Node)) return Array.isArray(child) && definesPlus(child);
+    return isPlus(child) || definesPlus(child);
+  });
+}
+
+function isPlus(node) {
+  if (!(node instanceof DecoratorNode)) return false;
+  const { decoratorKind: kind, args } = node;
+  return (kind === DecoratorKind.Operator || kind === DecoratorKind.OperatorBinary) && args?.[0]?.value === "+";
 }
 
 /** Rewrites what there is in a node or in a list of nodes. */
