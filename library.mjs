@@ -77,7 +77,8 @@ export class process {
 `;
 
 // asc's own one keeps elements where the collector does not look while it calls the comparator, which may collect. A copy
-// keeps them all, and the array is kept as well, in case that the comparator enlarges it.
+// keeps them all, and the array is kept as well, in case that the comparator enlarges it; `--runtime minimal` frees its
+// old place all the same.
 const sort = "export function SORT<T>(";
 const keepingSort = `${sort}ptr: usize, len: i32, comparator: Comparator<T>): void {
   if (!isManaged<T>() || len < 2) return sortUnkept<T>(ptr, len, comparator);

@@ -118,6 +118,7 @@ export class PendingCalls {
   private forget(contextId: u32): void {
     for (let call: PendingCall | null = this.newest(contextId); call !== null; call = call!.next) {
       call.isOver = true;
+      call.isKnown = false;
       this.byId.delete(call.id);
       call.handler.onForgotten(call.id);
     }

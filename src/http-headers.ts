@@ -62,9 +62,12 @@ export class HttpHeaders implements Iterable<[name: string, value: string]> {
 
   /** The entries as an object; repeated names are joined with a comma. */
   toJSON(): Record<string, string> {
-    const object: Record<string, string> = {};
-    for (const [name, value] of this.entries()) object[name] = name in object ? `${object[name]}, ${value}` : value;
-    return object;
+    const joined = new Map<string, string>();
+    for (const [name, value] of this.entries()) {
+      const before = joined.get(name);
+      joined.set(name, before === undefined ? value : `${before}, ${value}`);
+    }
+    return Object.fromEntries(joined);
   }
 }
 

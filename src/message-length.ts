@@ -10,15 +10,14 @@ import type { HostProfile } from "./profiles/profile.ts";
 export class MessageLength {
   readonly #what: Which;
   readonly #profile: HostProfile;
-  readonly #announced: number | undefined;
+  readonly #announced: string | undefined;
   #sent = 0;
 
   /** The head goes out, with a body to follow. */
   constructor(what: Which, headers: HeaderMap, profile: HostProfile) {
     this.#what = what;
     this.#profile = profile;
-    const length = headers.get("content-length");
-    this.#announced = length === undefined ? undefined : Number(length);
+    this.#announced = headers.get("content-length");
   }
 
   /** A piece of the body goes out. */
@@ -28,7 +27,7 @@ export class MessageLength {
 
   /** The message ends; an `EnvoyFault` when it does so too early or too late. */
   end(): void {
-    if (this.#announced === undefined || this.#announced === this.#sent) return;
+    if (this.#announced === undefined || Number(this.#announced) === this.#sent) return;
     const { title, server } = this.#profile;
     const Fault = server === "envoy" ? EnvoyFault : HostFault;
     throw new Fault(

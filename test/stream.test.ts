@@ -330,3 +330,13 @@ describe("an upstream that fails", () => {
     await expect(filter.request("/x")).rejects.toThrow(/lets GET \/x through, and no upstream was given/);
   });
 });
+
+test("headers with the names of an object's members are headers like others", async () => {
+  const filter = await load("");
+  const headers: [string, string][] = [
+    ["constructor", "a"],
+    ["__proto__", "b"],
+  ];
+  const response = await filter.request("/", { upstream: () => ({ headers }) });
+  expect(Object.entries(response.headers.toJSON())).toEqual(expect.arrayContaining(headers));
+});
