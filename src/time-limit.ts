@@ -25,7 +25,8 @@ export class Watchdog {
   readonly #most: number;
   readonly #interrupt: Interrupt;
   #left: number;
-  #thread: WatchingThread | undefined;
+  /** Null where there can be none. */
+  #thread: WatchingThread | null | undefined;
 
   private constructor(milliseconds: number, most: number, interrupt: Interrupt) {
     this.#milliseconds = milliseconds;
@@ -36,7 +37,7 @@ export class Watchdog {
 
   /**
    * One that interrupts what runs longer than so many milliseconds. So many callbacks until it is renewed end with an
-   * error then; those after them are stopped, which only `stopped` tells. Undefined outside of Node.
+   * error then; those after them are stopped by a thread where there can be one, which only `stopped` tells. Undefined outside of Node.
    */
   static of(milliseconds: number, most: number): Watchdog | undefined {
     const interrupt = interrupter(milliseconds);
@@ -58,10 +59,11 @@ export class Watchdog {
   readonly limit: TimeLimit = (run, name) => {
     if (this.#left > 0) {
       this.#left--;
-      return this.#interrupt(run, () => this.#tooLong(name));
+    } else {
+      if (this.#thread === undefined) this.#thread = WatchingThread.start(this.#milliseconds) ?? null;
+      if (this.#thread) return this.#thread.watch(run, name);
     }
-    this.#thread ??= WatchingThread.start(this.#milliseconds);
-    return this.#thread ? this.#thread.watch(run, name) : run();
+    return this.#interrupt(run, () => this.#tooLong(name));
   };
 
   #tooLong(name: string): EnvoyFault {

@@ -31,17 +31,21 @@ const tests = `
   });
 `;
 
-test("vitest does not hang, and names the callback", { timeout: 120_000 }, async () => {
-  await using vitest = await startVitest("run", {
-    "filter.wasm": filter,
-    "filter.test.js": tests,
-    "vitest.config.js": "export default {};",
-  });
-  expect(await vitest.ended).toBe(1);
-  const output = vitest.output();
-  expect(output).toMatch(/Tests +2 failed \| 1 passed \(3\)/);
-  // vitest prints an error once that several tests have.
-  expect(output).toMatch(
-    /FAIL.*loops in an exchange\s+FAIL.*loops in a stream\s+EnvoyFault: proxy_on_request_headers ran for/,
-  );
-});
+test.each(["forks", "threads"])(
+  "vitest does not hang, and names the callback: %s",
+  { timeout: 120_000 },
+  async (pool) => {
+    await using vitest = await startVitest("run", {
+      "filter.wasm": filter,
+      "filter.test.js": tests,
+      "vitest.config.js": `export default { test: { pool: "${pool}" } };`,
+    });
+    expect(await vitest.ended).toBe(1);
+    const output = vitest.output();
+    expect(output).toMatch(/Tests +2 failed \| 1 passed \(3\)/);
+    // vitest prints an error once that several tests have.
+    expect(output).toMatch(
+      /FAIL.*loops in an exchange\s+FAIL.*loops in a stream\s+EnvoyFault: proxy_on_request_headers ran for/,
+    );
+  },
+);
