@@ -1,4 +1,4 @@
-// The package as a stranger gets it: packed, installed in an empty folder, and used as the README says.
+// The package as a stranger gets it: packed in a fresh clone, installed in an empty folder, and used as the README says.
 
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -10,19 +10,26 @@ import { afterAll, expect, test } from "vitest";
 import { codeBlocks } from "../support/blocks.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "proxy-wasm-stranger-"));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const clone = mkdtempSync(join(tmpdir(), "proxy-wasm-packed-"));
+afterAll(() => {
+  for (const path of [folder, clone]) rmSync(path, { recursive: true, force: true });
+});
 
 const root = resolve(import.meta.dirname, "../..");
 const npm = (args: string[], cwd: string): string =>
   execFileSync("npm", args, { cwd, encoding: "utf8", stdio: "pipe" });
 
 test("the README's filter and test build and pass with the packed package", async () => {
-  const [packed] = JSON.parse(npm(["pack", "--json", "--pack-destination", folder], root)) as {
+  // A clone has no dist/: packing has to make it.
+  execFileSync("git", ["clone", "--quiet", root, clone]);
+  npm(["ci", "--no-audit", "--no-fund"], clone);
+  const [packed] = JSON.parse(npm(["pack", "--json", "--pack-destination", folder], clone)) as {
     filename: string;
     files: { path: string }[];
   }[];
   const paths = packed!.files.map((file) => file.path);
   expect(paths).toContain("dist/src/index.js");
+  expect(paths).toContain("dist/src/cli/main.js");
   expect(paths).toContain("dist/assembly/abi.js");
   expect(paths).toContain("assembly/index.ts");
   // The tests of the templates are their projects' own; `gaps` prints what stands among those of the host.
