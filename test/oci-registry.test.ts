@@ -41,6 +41,8 @@ beforeEach(() => {
     "https_proxy",
     "HTTP_PROXY",
     "HTTPS_PROXY",
+    "no_proxy",
+    "NO_PROXY",
   ]) {
     vi.stubEnv(name, undefined);
   }
@@ -522,6 +524,83 @@ describe("proxies", () => {
     const count = proxy.tunnels.length;
     expect((await push(registry, "--no-plain-http", "--insecure")).code).toBe(0);
     expect(proxy.tunnels).toHaveLength(count);
+  });
+
+  test("get nothing that is meant for this machine, by whatever name", async () => {
+    const registry = await start({ login: { challenge: 'Basic realm="x"', accepts: (value) => value === BASIC } });
+    const proxy = await start();
+    const port = registry.host.split(":")[1];
+    vi.stubEnv("HTTP_PROXY", `http://${proxy.host}`);
+    for (const host of ["127.0.0.2", "[::ffff:127.0.0.1]", "f.localhost"]) {
+      login(`${host}:${port}`);
+      // Whether somebody answers there differs from machine to machine.
+      await command(["push", `${host}:${port}/acme/f:1`, "--image", image, "--plain-http", "--timeout", "2"]);
+    }
+    expect(proxy.requests).toEqual([]);
+  });
+
+  test.each([
+    ["*", false],
+    ["other.example, *", false],
+    ["example", false],
+    [".registry.example:80", false],
+    ["registry.example:81", true],
+    ["try.example", true],
+    ["", true],
+  ])(
+    "are left out as NO_PROXY=%s says",
+    async (list, isProxied) => {
+      const proxy = await start();
+      vi.stubEnv("HTTP_PROXY", `http://${proxy.host}`);
+      vi.stubEnv("NO_PROXY", list);
+      const { stderr } = await command(["push", "registry.example:80/acme/f:1", "--image", image, "--plain-http"]);
+      expect(proxy.requests.length > 0).toBe(isProxied);
+      if (!isProxied) expect(stderr).toMatch(/there is no host registry\.example|the connection to registry\.example/);
+    },
+    20_000,
+  );
+
+  test.each([
+    "http://bob:p#w0rd@proxy:3128",
+    "http://bob:1#w0rd@proxy:3128",
+    "http://bob:1/w0rd@proxy:3128",
+    "http://bob:w0rd@",
+    "http://bob:w0rd%zz@proxy:3128",
+    "socks5://bob:w0rd@proxy:3128",
+    "bob:w0rd@proxy:3128",
+  ])("are refused when their URL is none, without what is in it: %s", async (url) => {
+    for (const name of ["HTTP_PROXY", "HTTPS_PROXY"]) {
+      vi.stubEnv(name, url);
+      const { code, stderr } = await command(["push", "registry.example/acme/f:1", "--image", image]);
+      expect(code).toBe(1);
+      expect(stderr).toMatch(new RegExp(`^error: ${name} is no URL such as http://proxy.example:3128; [^\n]+\n$`));
+      expect(stderr).not.toMatch(/w0rd|bob/);
+      vi.stubEnv(name, undefined);
+    }
+  });
+
+  test("are named when it is they who do not answer", async () => {
+    const gone = await start();
+    await gone.stop();
+    running = [];
+    vi.stubEnv("HTTP_PROXY", `http://me:${SECRET}@${gone.host}`);
+    const pushed = (): Promise<{ stderr: string }> =>
+      command(["push", "registry.example:80/acme/f:1", "--image", image, "--plain-http", "--timeout", "0.5"]);
+    expect((await pushed()).stderr).toBe(`error: nothing listens on the proxy ${gone.host}\n`);
+    vi.stubEnv("HTTP_PROXY", `http://${(await start({ instead: () => true })).host}`);
+    expect((await pushed()).stderr).toMatch(/^error: the proxy localhost:\d+ took longer than 0\.5 s to answer/);
+    const closed = (_request: Arrived, response: ServerResponse): true => (response.writeHead(407).end(), true);
+    vi.stubEnv("HTTP_PROXY", `http://${(await start({ instead: closed })).host}`);
+    expect((await pushed()).stderr).toMatch(
+      /^error: the proxy localhost:\d+ answered 407 in place of registry\.example: it wants another login than its URL has\n$/,
+    );
+    const refusing = createServer().on("connect", (_request, socket) => socket.end("HTTP/1.1 502 Bad\r\n\r\n"));
+    await new Promise<void>((done) => refusing.listen(0, "127.0.0.1", done));
+    onTestFinished(() => void refusing.close());
+    vi.stubEnv("HTTPS_PROXY", `http://127.0.0.1:${(refusing.address() as AddressInfo).port}`);
+    expect((await command(["push", "registry.example/acme/f:1", "--image", image])).stderr).toMatch(
+      /^error: the proxy 127\.0\.0\.1:\d+ answered 502 in place of registry\.example: NO_PROXY names/,
+    );
   });
 });
 

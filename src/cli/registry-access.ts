@@ -8,7 +8,7 @@ import type { Credential } from "../oci/authentication.ts";
 import { findCredential } from "../oci/credentials.ts";
 import { isLoopback } from "../oci/hosts.ts";
 import { openLayout } from "../oci/layout.ts";
-import { networkFetch } from "../oci/network.ts";
+import { openNetwork } from "../oci/network.ts";
 import { parseReference, type Reference } from "../oci/reference.ts";
 import { Repository } from "../oci/registry.ts";
 import type { ImageSource } from "../oci/source.ts";
@@ -69,7 +69,7 @@ export async function openRepository(
   const plainHttp = flags.plainHttp ?? isLoopback(registry.replace(/:\d+$/, ""));
   return new Repository(reference, {
     http: {
-      fetch: await networkFetch(process.env, { insecure: flags.insecure ?? false }),
+      ...(await openNetwork(process.env, { insecure: flags.insecure ?? false })),
       timeoutMs: flags.timeout * 1000,
       signal: streams.signal,
       secrets: new Set(),

@@ -10,6 +10,8 @@ export type Fetch = typeof fetch;
 /** How servers are talked to. */
 export interface HttpOptions {
   readonly fetch: Fetch;
+  /** The proxy that a request to a server goes through, when there is one; without it, there is none for any. */
+  readonly proxyFor?: (url: URL) => URL | undefined;
   /** Milliseconds until an answer must be there; what it carries may take longer, in proportion to its size. */
   readonly timeoutMs: number;
   /** Ends everything. */
@@ -103,7 +105,7 @@ async function exchangeOnce(request: HttpRequest, options: HttpOptions): Promise
     return answer;
   } catch (error) {
     if (error instanceof ImageError) throw error;
-    throw interrupted(options.signal) ?? explain(error, request, timeout.aborted ? allowance : undefined);
+    throw interrupted(options.signal) ?? explain(error, url, options, timeout.aborted ? allowance : undefined);
   }
 }
 
@@ -175,11 +177,12 @@ function redact(text: string, secrets: ReadonlySet<string>): string {
 }
 
 /** What `fetch` throws, as a sentence that names the remedy. */
-function explain(error: unknown, request: HttpRequest, timedOutMs: number | undefined): ImageError {
-  const { url } = request;
+function explain(error: unknown, url: URL, options: HttpOptions, timedOutMs: number | undefined): ImageError {
+  const proxy = options.proxyFor?.(url);
+  const peer = proxy ? `the proxy ${proxy.host}` : url.host;
   if (timedOutMs !== undefined) {
     const seconds = Math.round(timedOutMs / 100) / 10;
-    return new ImageError(`${url.host} took longer than ${seconds} s to answer; --timeout gives it more`);
+    return new ImageError(`${peer} took longer than ${seconds} s to answer; --timeout gives it more`);
   }
   const cause = (error as Error).cause as (NodeJS.ErrnoException & { errors?: NodeJS.ErrnoException[] }) | undefined;
   const code = cause?.code ?? cause?.errors?.[0]?.code ?? "";
@@ -187,8 +190,14 @@ function explain(error: unknown, request: HttpRequest, timedOutMs: number | unde
   if (reason === "bad port") {
     return new ImageError(`${url.host} has a port that is no web server's by the Fetch standard; choose another`);
   }
-  if (code === "ECONNREFUSED") return new ImageError(`nothing listens on ${url.host}`, { cause: error });
-  if (code === "ENOTFOUND") return new ImageError(`there is no host ${url.hostname}`, { cause: error });
+  const refused = proxy && proxyStatus(error);
+  if (refused) return new ImageError(proxyRefusal(proxy, url, refused), { cause: error });
+  if (code === "ECONNREFUSED") return new ImageError(`nothing listens on ${peer}`, { cause: error });
+  if (code === "ENOTFOUND") {
+    return new ImageError(`there is no host ${proxy ? `${proxy.hostname}, the proxy` : url.hostname}`, {
+      cause: error,
+    });
+  }
   if (/CERT|SELF_SIGNED|LEAF_SIGNATURE|ALTNAME/.test(code)) {
     const remedy = "name its authority's file in NODE_EXTRA_CA_CERTS, or give --insecure";
     return new ImageError(`the certificate of ${url.host} is not trusted (${reason}): ${remedy}`, { cause: error });
@@ -201,5 +210,18 @@ function explain(error: unknown, request: HttpRequest, timedOutMs: number | unde
   if (/HPE_|UND_ERR_(INVALID|HEADERS_OVERFLOW|REQ_CONTENT)/.test(code)) {
     return new ImageError(`${url.host} does not speak HTTP as a registry does (${reason})`, { cause: error });
   }
-  return new Passing(`the connection to ${url.host} broke (${reason})`, undefined, error);
+  return new Passing(`the connection to ${peer} broke (${reason})`, undefined, error);
+}
+
+/** What a proxy answered that did not let us through; undici says so in one of the causes. */
+function proxyStatus(error: unknown): number | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const said = /^Proxy (?:response|Authentication Required) \((\d+)\)/.exec(error.message);
+  return said ? Number(said[1]) : proxyStatus(error.cause);
+}
+
+/** Says that it is the proxy that lets nothing through. */
+function proxyRefusal(proxy: URL, url: URL, status: number): string {
+  const why = status === 407 ? "it wants another login than its URL has" : "NO_PROXY names what is reached without it";
+  return `the proxy ${proxy.host} answered ${status} in place of ${url.host}: ${why}`;
 }
