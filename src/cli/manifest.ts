@@ -1,13 +1,13 @@
 // `proxy-wasm manifest`: what a proxy or a control plane reads to run the filter.
 
-import { readFile } from "node:fs/promises";
-
 import { Argument, Command } from "commander";
 
 import { readFacts } from "../check/facts.ts";
 import { judge } from "../check/judge.ts";
 import { loadFilter } from "../manifest/load.ts";
 import { targets } from "../manifest/targets.ts";
+import { MAX_MODULE_BYTES } from "../oci/descriptor.ts";
+import { readLimited } from "../oci/files.ts";
 import { chooseTargets, refusalText } from "./check.ts";
 import { knowing } from "./completion/words.ts";
 import { CommandError, UsageError } from "./errors.ts";
@@ -73,12 +73,9 @@ async function run(name: string, flags: ManifestFlags, { stdout, stderr }: Strea
 
 /** Refuses a module that no version of a proxy would take, when there is one; gives what to know of it otherwise. */
 async function judgeModule(module: string, proxy: string): Promise<string[]> {
-  const bytes = await readFile(module).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw new CommandError(`cannot read ${module}: ${error.message}`, { cause: error });
-  });
+  const bytes = await readLimited(module, MAX_MODULE_BYTES);
   if (!bytes) return [];
-  const { facts } = await readFacts(Uint8Array.from(bytes), module);
+  const { facts } = await readFacts(bytes, module);
   const verdicts = chooseTargets([proxy]).map((target) => judge(facts, target));
   const refusing = verdicts.filter(({ verdict }) => verdict === "refused");
   if (refusing.length === verdicts.length) throw new CommandError(refusalText(module, refusing));

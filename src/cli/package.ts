@@ -13,7 +13,7 @@ import type { Layout } from "../oci/image.ts";
 import { packageModule, pathsOf, writePackage } from "../oci/packaging.ts";
 import { readBytes } from "../read-file.ts";
 import { chooseTargets, refusalText } from "./check.ts";
-import { CommandError } from "./errors.ts";
+import { CommandError, UsageError } from "./errors.ts";
 import type { Streams } from "./streams.ts";
 
 interface PackageFlags {
@@ -52,6 +52,8 @@ Examples:
   proxy-wasm package --layout artifact --json`;
 
 async function run(file: string, flags: PackageFlags, streams: Streams): Promise<void> {
+  const folder = flags.out.replace(/(?<=[^/\\])[/\\]+$/, "");
+  if (!/[^/\\]/.test(folder)) throw new UsageError(`--out names no folder to make: ${JSON.stringify(flags.out)}`);
   const module = await readBytes(file);
   const { abi, producers } = await check(module, file, streams);
   const made = await packageModule({
@@ -63,7 +65,7 @@ async function run(file: string, flags: PackageFlags, streams: Streams): Promise
     environment: process.env,
     packager: await packageVersion(),
   });
-  const paths = pathsOf(flags.out.replace(/[/\\]+$/, ""));
+  const paths = pathsOf(folder);
   await writePackage(paths, made, flags.force ?? false);
   const report = {
     ...paths,

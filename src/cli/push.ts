@@ -1,9 +1,9 @@
 // `proxy-wasm push`: a packaged filter to a registry.
 
-import { readFile } from "node:fs/promises";
-
 import { Command, InvalidArgumentError, Option } from "commander";
 
+import { MAX_MODULE_BYTES } from "../oci/descriptor.ts";
+import { readLimited } from "../oci/files.ts";
 import { openPackaged } from "../oci/packaged.ts";
 import { push } from "../oci/push.ts";
 import { CommandError, UsageError } from "./errors.ts";
@@ -79,7 +79,7 @@ async function run(text: string, flags: PushFlags, streams: Streams): Promise<vo
 /** A module that was compiled again and not packaged is easily forgotten. */
 async function warnOfAnother(module: Uint8Array, image: string, { stderr }: Streams): Promise<void> {
   if (image !== IMAGE) return;
-  const compiled = await readFile(MODULE).catch(() => undefined);
+  const compiled = await readLimited(MODULE, MAX_MODULE_BYTES).catch(() => undefined);
   if (!compiled || Buffer.compare(compiled, module) === 0) return;
   stderr.write(`warning: ${IMAGE} holds another module than ${MODULE}; proxy-wasm package takes the newer one\n`);
 }

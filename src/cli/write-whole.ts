@@ -1,10 +1,11 @@
 // Files that are written whole or not at all.
 
 import { randomBytes } from "node:crypto";
-import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
-import { CommandError } from "./errors.ts";
+import { makeFolders } from "../oci/files.ts";
+import { CommandError, UsageError } from "./errors.ts";
 
 /** Whether a file may be replaced, and the flag that names another one. */
 export interface Place {
@@ -14,6 +15,7 @@ export interface Place {
 
 /** Refuses a place where something is that is not to be replaced. */
 export async function checkFree(file: string, { force, flag }: Place): Promise<void> {
+  if (!file) throw new UsageError(`${flag} names no file`);
   const found = await stat(file).catch(() => undefined);
   if (found?.isDirectory()) throw new CommandError(`${file} is a folder; ${flag} names a file`);
   if (found && !force) throw new CommandError(`${file} exists; --force replaces it, ${flag} names another file`);
@@ -24,7 +26,7 @@ export async function writeWhole(file: string, content: string | Uint8Array, pla
   await checkFree(file, place);
   const temporary = `${file}.${randomBytes(6).toString("hex")}.tmp`;
   try {
-    await mkdir(dirname(file), { recursive: true });
+    await makeFolders(dirname(file));
     await writeFile(temporary, content);
     await rename(temporary, file);
   } catch (error) {

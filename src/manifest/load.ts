@@ -1,9 +1,9 @@
 // What a manifest is written from, out of a project's folder: proxy-wasm.json, and what it names.
 
-import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 
-import { type Digest, digestOf, hexOf } from "../oci/descriptor.ts";
+import { type Digest, digestOf, hexOf, MAX_MODULE_BYTES } from "../oci/descriptor.ts";
+import { readLimited } from "../oci/files.ts";
 import { openPackaged } from "../oci/packaged.ts";
 import { formatReference, parseReference } from "../oci/reference.ts";
 import { isModule } from "../oci/source.ts";
@@ -13,6 +13,9 @@ import { ManifestError } from "./error.ts";
 import type { Filter, FilterDownload, FilterImage, Places } from "./filter.ts";
 import { isObject, type JsonObject } from "./json.ts";
 import type { Target } from "./targets.ts";
+
+/** More than a file that people write has. */
+const MAX_TEXT_BYTES = 64 << 20;
 
 /** What is not in proxy-wasm.json. */
 export interface LoadOptions {
@@ -77,9 +80,9 @@ async function downloadOf(project: ProjectFile, file: string): Promise<FilterDow
   const { url, module = "build/release.wasm" } = project;
   if (url === undefined) return undefined;
   const path = resolve(dirname(file), module);
-  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+  const bytes = await read(path, MAX_MODULE_BYTES).catch((error: Error) => {
     throw new ManifestError(
-      `the digest of what lies at ${url} is not known: ${cannotRead(path, error)}; proxy-wasm build makes it`,
+      `the digest of what lies at ${url} is not known: ${error.message}; proxy-wasm build makes it`,
       { cause: error },
     );
   });
@@ -98,13 +101,14 @@ async function schemaOf(project: ProjectFile, file: string): Promise<JsonObject 
 
 async function readText(path: string, why: string): Promise<string> {
   try {
-    return await readFile(path, "utf8");
+    return new TextDecoder().decode(await read(path, MAX_TEXT_BYTES));
   } catch (error) {
-    throw new ManifestError(`${cannotRead(path, error as NodeJS.ErrnoException)}${why}`, { cause: error });
+    throw new ManifestError(`${(error as Error).message}${why}`, { cause: error });
   }
 }
 
-function cannotRead(path: string, { code, message }: NodeJS.ErrnoException): string {
-  const reasons: Readonly<Record<string, string>> = { ENOENT: "there is no such file", EISDIR: "it is a folder" };
-  return `cannot read ${path}: ${reasons[code ?? ""] ?? message}`;
+async function read(path: string, limit: number): Promise<Uint8Array> {
+  const bytes = await readLimited(path, limit);
+  if (bytes) return bytes;
+  throw new ManifestError(`cannot read ${path}: there is no such file`);
 }

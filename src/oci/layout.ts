@@ -1,7 +1,7 @@
 // Images on disk: the OCI's image layout, as a folder and as one tar file.
 // Source: OCI image specification 1.1, image-layout.md.
 
-import { type FileHandle, mkdir, open, stat, writeFile } from "node:fs/promises";
+import { stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import {
@@ -16,6 +16,7 @@ import {
   mediaTypes,
 } from "./descriptor.ts";
 import { ImageError } from "./error.ts";
+import { makeFolders, readLimited } from "./files.ts";
 import type { Image } from "./image.ts";
 import { checkBytes, checkDescriptor, type ImageSource, isModule, parseIndex } from "./source.ts";
 import { readTar, TarError, type TarFile, writeTar } from "./tar.ts";
@@ -36,7 +37,7 @@ export const layoutNames: readonly string[] = ["blobs", "index.json", "oci-layou
 
 /** Writes an image into a folder, which must not exist. */
 export async function writeLayout(folder: string, image: Image): Promise<void> {
-  await mkdir(join(folder, "blobs/sha256"), { recursive: true });
+  await makeFolders(join(folder, "blobs/sha256"));
   for (const { name, bytes } of layoutFiles(image)) await writeFile(join(folder, name), bytes);
 }
 
@@ -47,8 +48,7 @@ export function layoutTar(image: Image): Uint8Array {
 
 /** Opens the layout in a folder or a tar file; an `ImageError` says what is wrong with it. */
 export async function openLayout(path: string): Promise<ImageSource> {
-  const isFolder = (await stat(path)).isDirectory();
-  const files = isFolder ? folderFiles(path) : await tarFiles(path);
+  const files = (await isFolder(path)) ? folderFiles(path) : await tarFiles(path);
   if (!(await files.read("oci-layout", 1024))) {
     throw new ImageError(`${path} is no OCI image layout: it has no file oci-layout; proxy-wasm package makes one`);
   }
@@ -96,6 +96,17 @@ function theImage(manifests: readonly Descriptor[], path: string): Descriptor {
   return image;
 }
 
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== "ENOENT" && code !== "ENOTDIR")
+      throw new ImageError(`cannot read ${path}: ${message}`, { cause: error });
+    throw new ImageError(`there is no image ${path}; proxy-wasm package makes it`, { cause: error });
+  }
+}
+
 /** Files by name; undefined when there is none. */
 interface Files {
   read(name: string, limit: number): Promise<Uint8Array | undefined>;
@@ -116,21 +127,4 @@ async function tarFiles(path: string): Promise<Files> {
     throw new ImageError(`${path} is neither a folder nor a tar file with an OCI image layout`, { cause: error });
   }
   return { read: async (name) => files.get(name) };
-}
-
-async function readLimited(path: string, limit: number): Promise<Uint8Array | undefined> {
-  let file: FileHandle;
-  try {
-    file = await open(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw new ImageError(`cannot read ${path}: ${(error as Error).message}`, { cause: error });
-  }
-  try {
-    const { size } = await file.stat();
-    if (size > limit) throw new ImageError(`${path} has ${size} bytes; at most ${limit} were expected`);
-    return await file.readFile();
-  } finally {
-    await file.close();
-  }
 }

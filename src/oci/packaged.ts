@@ -19,10 +19,7 @@ export interface Packaged {
 
 /** Opens a layout for pushing. */
 export async function openPackaged(path: string): Promise<Packaged> {
-  const source = await openLayout(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "ENOENT") throw error;
-    throw new ImageError(`there is no image ${path}; proxy-wasm package makes it`, { cause: error });
-  });
+  const source = await openLayout(path);
   const { manifest, module, verdicts, indexDigest } = await examine(source);
   if (indexDigest !== undefined) {
     throw new ImageError(`${path} holds an index, whose digest nobody can pin; push a single image`);

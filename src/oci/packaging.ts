@@ -1,13 +1,14 @@
 // What `package` makes of a module and its project, and where it lies on disk.
 
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
 import type { Producer } from "../module-parts.ts";
 import type { Environment } from "./credentials.ts";
 import { type Digest, digestOf, encodeJson, hexOf, type Manifest } from "./descriptor.ts";
 import { ImageError } from "./error.ts";
+import { makeFolders, readLimited } from "./files.ts";
 import { buildImage, type Image, type Layout, moduleAnnotations } from "./image.ts";
 import { layoutNames, layoutTar, openLayout, writeLayout } from "./layout.ts";
 import { readProject } from "./project.ts";
@@ -80,7 +81,7 @@ export async function writePackage(paths: PackagePaths, made: Package, force: bo
   ];
   const replaced: string[] = [];
   try {
-    await mkdir(dirname(paths.layout), { recursive: true });
+    await makeFolders(dirname(paths.layout));
     for (const [path, write] of files) await write(fresh(path));
     for (const [path] of files) {
       // A folder is not replaced by a rename, and what was there must be able to come back.
@@ -138,6 +139,8 @@ function pretty(document: object): string {
   return `${JSON.stringify(document, undefined, 2)}\n`;
 }
 
+const MAX_STATEMENT_BYTES = 64 << 20;
+
 /** Something said of an image, as it is stored. */
 export interface Statement {
   readonly kind: "sbom" | "provenance";
@@ -149,10 +152,7 @@ export async function readStatements(layout: string, digest: Digest, module: Uin
   const statements: Statement[] = [];
   for (const kind of ["sbom", "provenance"] as const) {
     const path = pathsOf(layout)[kind];
-    const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return undefined;
-      throw new ImageError(`cannot read ${path}: ${error.message}`, { cause: error });
-    });
+    const bytes = await readLimited(path, MAX_STATEMENT_BYTES);
     if (!bytes) continue;
     const about = kind === "sbom" ? hexOf(digestOf(module)) : hexOf(digest);
     if (!new TextDecoder().decode(encodeJson(parseObject(bytes, path))).includes(about)) {
