@@ -300,6 +300,39 @@ describe("a login", () => {
   });
 });
 
+describe.skipIf(process.platform === "win32")("a signal", () => {
+  const main = resolve(import.meta.dirname, "../dist/src/cli/main.js");
+
+  test.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)("%s ends it with %i while it waits for a password", async (signal, code) => {
+    const registry = await start();
+    const args = ["push", `${registry.host}/acme/f:1`, "--image", image, "--username", "me", "--password-stdin"];
+    const child = spawn(process.execPath, [main, ...args], { stdio: ["pipe", "ignore", "ignore"] });
+    onTestFinished(() => void child.kill("SIGKILL"));
+    // More than a pipe holds: it has gone when it is read.
+    await new Promise((done) => child.stdin.write("x".repeat(1 << 20), done));
+    child.kill(signal);
+    expect(await new Promise((done) => child.on("exit", (...end) => done(end)))).toEqual([code, null]);
+    expect(registry.requests).toEqual([]);
+  });
+
+  test("ends it with 130 and a sentence while a registry does not answer", async () => {
+    let arrived = (): void => {};
+    const waiting = new Promise<void>((done) => (arrived = done));
+    const registry = await start({ instead: () => (arrived(), true) });
+    const child = spawn(process.execPath, [main, "push", `${registry.host}/acme/f:1`, "--image", image]);
+    onTestFinished(() => void child.kill("SIGKILL"));
+    let stderr = "";
+    child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+    await waiting;
+    child.kill("SIGINT");
+    expect(await new Promise((done) => child.on("close", (...end) => done(end)))).toEqual([130, null]);
+    expect(stderr).toBe("error: interrupted\n");
+  });
+});
+
 /** A proxy whose tunnels all lead to this registry, and where they were meant to lead. */
 async function tunnelTo(registry: FakeRegistry): Promise<{ url: string; tunnels: string[] }> {
   const tunnels: string[] = [];

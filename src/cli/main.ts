@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 // The program: the process' own arguments, outputs and signals around `run`.
 
+import { getEventListeners } from "node:events";
+import { constants } from "node:os";
+
 import { run } from "./run.ts";
 
 /** Milliseconds in which a signal that comes twice counts once: npm passes on what the terminal sends to all. */
@@ -8,11 +11,14 @@ const TWICE_MS = 500;
 
 const canAsk = process.stdin.isTTY && process.stdout.isTTY && !process.env["CI"];
 const interrupt = new AbortController();
-let interruptedAt = Number.POSITIVE_INFINITY;
+let interrupted: { readonly at: number; readonly code: number } | undefined;
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => {
-    if (Date.now() - interruptedAt > TWICE_MS) process.exit(130);
-    interruptedAt = Math.min(interruptedAt, Date.now());
+    // The exit code that shells have for it.
+    const code = 128 + constants.signals[signal];
+    const isAwaited = getEventListeners(interrupt.signal, "abort").length > 0;
+    if (interrupted ? Date.now() - interrupted.at > TWICE_MS : !isAwaited) process.exit(code);
+    interrupted ??= { at: Date.now(), code };
     interrupt.abort();
   });
 }
@@ -26,7 +32,7 @@ for (const stream of [process.stdout, process.stderr]) {
 
 const isPlain = Boolean(process.env["NO_COLOR"]) || process.env["TERM"] === "dumb";
 const isColored = ({ isTTY }: { isTTY?: boolean }): boolean => isTTY === true && !isPlain;
-process.exitCode = await run(process.argv.slice(2), {
+const code = await run(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
   signal: interrupt.signal,
@@ -34,3 +40,5 @@ process.exitCode = await run(process.argv.slice(2), {
   isTerminal: process.stdout.isTTY === true,
   color: { stdout: isColored(process.stdout), stderr: isColored(process.stderr) },
 });
+// What runs until it is interrupted has done its work then.
+process.exitCode = code && interrupted ? interrupted.code : code;

@@ -13,7 +13,8 @@ import { printableLines } from "./printable.ts";
 import type { Streams } from "./streams.ts";
 
 const exitCodes = `
-Exit codes: 0 done; 1 it failed, or a proxy would refuse the module; 2 the command was used wrongly.`;
+Exit codes: 0 done; 1 it failed, or a proxy would refuse the module; 2 the command was used wrongly;
+130 Ctrl-C, 143 SIGTERM came before it was done.`;
 
 /** Runs a command line; `args` are the words behind the program's name. Gives 0, 1 (failed) or 2 (used wrongly). */
 export async function run(args: readonly string[], streams: Streams): Promise<number> {

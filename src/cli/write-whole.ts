@@ -1,10 +1,10 @@
 // Files that are written whole or not at all.
 
 import { randomBytes } from "node:crypto";
-import { rename, rm, stat, writeFile } from "node:fs/promises";
+import { rename, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
-import { makeFolders } from "../oci/files.ts";
+import { makeFolders, orUndo, remove } from "../oci/files.ts";
 import { CommandError, UsageError } from "./errors.ts";
 
 /** Whether a file may be replaced, and the flag that names another one. */
@@ -25,12 +25,12 @@ export async function checkFree(file: string, { force, flag }: Place): Promise<v
 export async function writeWhole(file: string, content: string | Uint8Array, place: Place): Promise<void> {
   await checkFree(file, place);
   const temporary = `${file}.${randomBytes(6).toString("hex")}.tmp`;
-  try {
+  const write = async (): Promise<void> => {
     await makeFolders(dirname(file));
     await writeFile(temporary, content);
     await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true }).catch(() => {});
-    throw new CommandError(`cannot write ${file}: ${(error as Error).message}`, { cause: error });
-  }
+  };
+  await orUndo(write, () => remove(temporary)).catch((error: Error) => {
+    throw new CommandError(`cannot write ${file}: ${error.message}`, { cause: error });
+  });
 }

@@ -1,6 +1,6 @@
 // Files on this disk that may be anything: read within bounds, and the folders for those that are written.
 
-import { constants } from "node:fs";
+import { constants, rmSync } from "node:fs";
 import { type FileHandle, mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
 
@@ -64,5 +64,27 @@ export async function makeFolders(folder: string): Promise<void> {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT" || dirname(folder) === folder) throw error;
     await makeFolders(dirname(folder));
     await mkdir(folder).catch(unlessThere);
+  }
+}
+
+/** Does something; `undo` follows when it fails, and when the process ends meanwhile. */
+export async function orUndo<T>(action: () => Promise<T>, undo: () => void): Promise<T> {
+  process.once("exit", undo);
+  try {
+    return await action();
+  } catch (error) {
+    undo();
+    throw error;
+  } finally {
+    process.off("exit", undo);
+  }
+}
+
+/** Removes a file or a folder, if it is there and can be removed. */
+export function remove(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {
+    // It stays.
   }
 }

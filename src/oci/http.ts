@@ -87,8 +87,13 @@ async function exchangeOnce(request: HttpRequest, options: HttpOptions): Promise
   const bytes = (request.body?.length ?? 0) + (request.size ?? 0);
   const allowance = Math.ceil(options.timeoutMs + (bytes / SLOWEST_BYTES) * 1000);
   const timeout = AbortSignal.timeout(allowance);
-  const signal = AbortSignal.any([options.signal, timeout]);
+  const stop = new AbortController();
+  const signal = AbortSignal.any([stop.signal, timeout]);
+  // Not `any` of this one too: it would be nobody's who listens, and the process would end without a word.
+  const onAbort = (): void => stop.abort();
+  options.signal.addEventListener("abort", onAbort);
   try {
+    if (options.signal.aborted) onAbort();
     const response = await options.fetch(url, {
       method: request.method,
       redirect: "manual",
@@ -106,6 +111,8 @@ async function exchangeOnce(request: HttpRequest, options: HttpOptions): Promise
   } catch (error) {
     if (error instanceof ImageError) throw error;
     throw interrupted(options.signal) ?? explain(error, url, options, timeout.aborted ? allowance : undefined);
+  } finally {
+    options.signal.removeEventListener("abort", onAbort);
   }
 }
 

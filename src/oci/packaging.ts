@@ -1,14 +1,15 @@
 // What `package` makes of a module and its project, and where it lies on disk.
 
 import { randomBytes } from "node:crypto";
-import { readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { existsSync, renameSync } from "node:fs";
+import { readdir, rename, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
 import type { Producer } from "../module-parts.ts";
 import type { Environment } from "./credentials.ts";
 import { type Digest, digestOf, encodeJson, hexOf, type Manifest } from "./descriptor.ts";
 import { ImageError } from "./error.ts";
-import { makeFolders, readLimited } from "./files.ts";
+import { makeFolders, orUndo, readLimited, remove } from "./files.ts";
 import { buildImage, type Image, type Layout, moduleAnnotations } from "./image.ts";
 import { layoutNames, layoutTar, openLayout, writeLayout } from "./layout.ts";
 import { readProject } from "./project.ts";
@@ -80,32 +81,32 @@ export async function writePackage(paths: PackagePaths, made: Package, force: bo
     [paths.provenance, (path) => writeFile(path, pretty(made.provenance))],
   ];
   const replaced: string[] = [];
-  try {
+  const write = async (): Promise<void> => {
     await makeFolders(dirname(paths.layout));
-    for (const [path, write] of files) await write(fresh(path));
+    for (const [path, writeTo] of files) await writeTo(fresh(path));
     for (const [path] of files) {
+      replaced.push(path);
       // A folder is not replaced by a rename, and what was there must be able to come back.
       await rename(path, old(path)).catch(unlessMissing);
-      replaced.push(path);
       await rename(fresh(path), path);
     }
-  } catch (error) {
+  };
+  const undo = (): void => {
     for (const path of replaced) {
-      await remove(path);
-      await rename(old(path), path).catch(() => {});
+      if (!existsSync(old(path)) && existsSync(fresh(path))) continue;
+      remove(path);
+      if (existsSync(old(path))) renameSync(old(path), path);
     }
-    for (const [path] of files) await remove(fresh(path));
-    throw new ImageError(`cannot write ${paths.layout}: ${(error as Error).message}`, { cause: error });
-  }
-  for (const path of replaced) await remove(old(path));
+    for (const [path] of files) remove(fresh(path));
+  };
+  await orUndo(write, undo).catch((error: Error) => {
+    throw new ImageError(`cannot write ${paths.layout}: ${error.message}`, { cause: error });
+  });
+  for (const path of replaced) remove(old(path));
 }
 
 function unlessMissing(error: NodeJS.ErrnoException): void {
   if (error.code !== "ENOENT") throw error;
-}
-
-async function remove(path: string): Promise<void> {
-  await rm(path, { recursive: true, force: true }).catch(() => {});
 }
 
 /** Throws when something else is where a package goes. The layout of a package marks the files beside it as its own. */

@@ -1,6 +1,7 @@
 // An Envoy that runs: started with a configuration, its log read line by line, ended by a signal.
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { rmSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -55,7 +56,16 @@ export async function startEnvoy(
       if (line.component !== "main" || /^(error|critical)$/.test(line.level)) hear(line);
     });
   }
-  const ended = endOf(child).then(() => rm(folder, { recursive: true, force: true }));
+  // Whatever ends this process ends Envoy.
+  const leave = (): void => {
+    child.kill();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  process.once("exit", leave);
+  const ended = endOf(child).then(() => {
+    process.off("exit", leave);
+    return rm(folder, { recursive: true, force: true });
+  });
   const started = Promise.race([serving, ended.then(() => complaints.join("\n") || lastWords)]);
   return { started, ended, stop: () => stop(child, ended) };
 }
