@@ -11,7 +11,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Descriptor, describe as describeBytes, digestOf, mediaTypes } from "../src/oci/descriptor.ts";
 import { writeTar } from "../src/oci/tar.ts";
 import { command } from "./support/command.ts";
-import { anyImages, assembleAny, smallModule, writeAnyLayout, writeImage } from "./support/images.ts";
+import { filterWat, hostCall } from "./support/compile.ts";
+import { anyImages, archive, assembleAny, smallModule, writeAnyLayout, writeImage } from "./support/images.ts";
 
 let folder: string;
 beforeAll(() => {
@@ -157,6 +158,33 @@ describe("verify", () => {
       /^manifest .*\nIstio {10}refuses it: could not fetch Wasm binary: [^]*must be 2 but got 1\n$/,
     );
     expect(bad.stderr).toBe(`error: ${path} would not load in Istio; an image that proxy-wasm package makes would\n`);
+  });
+
+  test.each<[string, Uint8Array, RegExp]>([
+    ["nothing but its magic", smallModule.slice(0, 8), /it exports none of .*proxy_abi_version_0_2_1/],
+    [
+      "garbage behind its magic",
+      Buffer.concat([smallModule.subarray(0, 8), Buffer.from("garbage")]),
+      /the module of .* is no valid WebAssembly module/,
+    ],
+    ["an import that no proxy has", filterWat({ imports: hostCall("nothing", 1) }), /env\.proxy_nothing .* is missing/],
+  ])("says that Envoy refuses a module with %s, which is not pushed", async (what, module, why) => {
+    const path = writeImage(join(folder, what), { layers: [[mediaTypes.layer, archive(["plugin.wasm", module])]] });
+    const { code, stdout, stderr } = await command(["verify", path]);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(
+      /^Istio {10}fetches it, Envoy refuses it: (.*)\nEnvoy Gateway {2}fetches it.*\nHigress {8}fet/m,
+    );
+    expect(stdout).toMatch(why);
+    expect(stderr).toMatch(/would not load in Istio, Envoy Gateway, Higress; the image is as it should be, the module/);
+    const { report } = await verify(path, "--for", "istio");
+    expect(report.verdicts).toEqual([{ consumer: "Istio", loads: false, moduleError: expect.stringMatching(why) }]);
+    const pushed = await command(["push", "localhost:9/acme/f:1", "--image", path]);
+    expect(pushed.code).toBe(1);
+    expect(pushed.stderr).toMatch(
+      /^error: .* is not pushed: Istio would fetch it, and Envoy would refuse it: [^\n]*\n$/,
+    );
+    expect(pushed.stderr).toMatch(why);
   });
 
   test("opens a file that grows without end no further than consumers do", async () => {

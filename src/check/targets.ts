@@ -117,6 +117,7 @@ function gateway(id: string, name: string, envoy: string): Target {
 
 /** The Envoy in each release. Source: istio.io "Supported Envoy Versions", which go up one by one. */
 const istios = [
+  gateway("istio-1.31", "Istio 1.31", "envoy-1.39"),
   gateway("istio-1.30", "Istio 1.30", "envoy-1.38"),
   gateway("istio-1.29", "Istio 1.29", "envoy-1.37"),
   gateway("istio-1.28", "Istio 1.28", "envoy-1.36"),

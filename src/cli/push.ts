@@ -7,6 +7,7 @@ import { readLimited } from "../oci/files.ts";
 import { openPackaged } from "../oci/packaged.ts";
 import { push } from "../oci/push.ts";
 import { CommandError, UsageError } from "./errors.ts";
+import { judgeModule } from "./judge-image.ts";
 import { type AccessFlags, addAccessOptions, openRepository, readReference } from "./registry-access.ts";
 import type { Streams } from "./streams.ts";
 
@@ -59,6 +60,17 @@ async function run(text: string, flags: PushFlags, streams: Streams): Promise<vo
   const refusal = packaged.verdicts.find(({ error }) => error !== undefined);
   if (refusal)
     throw new CommandError(`${flags.image} is not pushed: ${refusal.consumer} would refuse it: ${refusal.error}`);
+  const judged = await judgeModule(Uint8Array.from(packaged.module), `the module of ${flags.image}`);
+  const [first] = judged;
+  if (first && judged.every(({ error }) => error !== undefined)) {
+    throw new CommandError(
+      `${flags.image} is not pushed: ${first.consumer} would fetch it, and Envoy would refuse it: ${first.error}`,
+    );
+  }
+  for (const { consumer, error, warning } of judged) {
+    const text = warning ?? (error && `${consumer} would fetch ${flags.image}, and Envoy would refuse it: ${error}`);
+    if (text !== undefined) stderr.write(`warning: ${text}\n`);
+  }
   await warnOfAnother(packaged.module, flags.image, streams);
   const repository = await openRepository(reference, "pull,push", flags, streams);
   await push(repository, {

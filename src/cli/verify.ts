@@ -5,6 +5,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { type Consumer, examine, type Examination, type Verdict } from "../oci/acceptance.ts";
 import { digestOf, hexOf } from "../oci/descriptor.ts";
 import { CommandError } from "./errors.ts";
+import { judgeModule, type ModuleVerdict } from "./judge-image.ts";
 import { printableJson, printableLines } from "./printable.ts";
 import { type AccessFlags, addAccessOptions, openSource } from "./registry-access.ts";
 import type { Streams } from "./streams.ts";
@@ -50,41 +51,64 @@ async function run(image: string, flags: VerifyFlags, streams: Streams): Promise
     registryProblem: () => repository?.istioProblem,
   });
   const wanted: Consumer | undefined = flags.for && consumers[flags.for];
-  const verdicts = found.verdicts.filter(({ consumer }) => wanted === undefined || consumer === wanted);
-  const moduleSha256 = found.module && hexOf(digestOf(found.module));
+  const module = found.module && { bytes: found.module, sha256: hexOf(digestOf(found.module)) };
+  const judged = module ? await judgeModule(Uint8Array.from(module.bytes), `the module of ${source.name}`) : [];
+  const verdicts = found.verdicts
+    .filter(({ consumer }) => wanted === undefined || consumer === wanted)
+    .map((verdict) => ({ ...verdict, module: judged.find(({ consumer }) => consumer === verdict.consumer) }));
   const report = {
     image: source.name,
     manifestDigest: found.digest,
     ...(found.indexDigest !== undefined && { indexDigest: found.indexDigest }),
-    ...(found.module && { moduleSha256, moduleBytes: found.module.length }),
-    verdicts: verdicts.map(({ consumer, error }) => ({ consumer, loads: error === undefined, error })),
+    ...(module && { moduleSha256: module.sha256, moduleBytes: module.bytes.length }),
+    verdicts: verdicts.map((verdict) => ({
+      consumer: verdict.consumer,
+      loads: loads(verdict),
+      error: verdict.error,
+      moduleError: verdict.module?.error,
+    })),
   };
-  const refusing = verdicts.filter(({ error }) => error !== undefined).map(({ consumer }) => consumer);
-  if (flags.json) streams.stdout.write(`${printableJson(report)}\n`);
-  else if (!flags.quiet || refusing.length) streams.stdout.write(reportText(found, verdicts, moduleSha256));
-  if (refusing.length) {
-    throw new CommandError(
-      `${source.name} would not load in ${refusing.join(", ")}${remedy(found, flags, moduleSha256)}`,
-    );
+  const refusing = verdicts.filter((verdict) => !loads(verdict));
+  for (const { error, module } of verdicts) {
+    if (error === undefined && module?.warning !== undefined) streams.stderr.write(`warning: ${module.warning}\n`);
   }
+  if (flags.json) streams.stdout.write(`${printableJson(report)}\n`);
+  else if (!flags.quiet || refusing.length) streams.stdout.write(reportText(found, verdicts, module?.sha256));
+  if (!refusing.length) return;
+  const names = refusing.map(({ consumer }) => consumer).join(", ");
+  const remedies = refusing.some(({ error }) => error !== undefined)
+    ? remedy(found, flags, module?.sha256)
+    : "; the image is as it should be, the module in it is not: proxy-wasm pull gets it out, proxy-wasm check says more";
+  throw new CommandError(`${source.name} would not load in ${names}${remedies}`);
+}
+
+/** What a consumer makes of the image, and its Envoy of the module in it. */
+interface FullVerdict extends Verdict {
+  readonly module: ModuleVerdict | undefined;
+}
+
+function loads({ error, module }: FullVerdict): boolean {
+  return error === undefined && module?.error === undefined;
 }
 
 function reportText(
   { digest, indexDigest, module }: Examination,
-  verdicts: readonly Verdict[],
+  verdicts: readonly FullVerdict[],
   moduleSha256: string | undefined,
 ): string {
   const lines = [
     `manifest       ${digest}`,
     ...(indexDigest === undefined ? [] : [`index          ${indexDigest}, which cannot be pinned`]),
     ...(module ? [`module         ${moduleSha256}, ${module.length} bytes`] : []),
-    ...verdicts.map(({ consumer, error }) => {
-      const says =
-        error === undefined ? "loads it" : `refuses it: ${printableLines(error.trimEnd()).replaceAll("\n", "\n    ")}`;
-      return `${consumer.padEnd(13)}  ${says}`;
-    }),
+    ...verdicts.map((verdict) => `${verdict.consumer.padEnd(13)}  ${says(verdict)}`),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+function says({ error, module }: FullVerdict): string {
+  if (error === undefined && module?.error === undefined) return "loads it";
+  const why = printableLines((error ?? module!.error!).trimEnd()).replaceAll("\n", "\n    ");
+  return error === undefined ? `fetches it, Envoy refuses it: ${why}` : `refuses it: ${why}`;
 }
 
 /** What to do about it. */

@@ -1,0 +1,44 @@
+// What the proxies behind those who fetch images do with the module in one.
+
+import { readFacts } from "../check/facts.ts";
+import { judge } from "../check/judge.ts";
+import { LoadError } from "../error.ts";
+import type { Consumer } from "../oci/acceptance.ts";
+import { chooseTargets, refusalText } from "./check.ts";
+import { printable } from "./printable.ts";
+
+const families: Readonly<Record<Consumer, string>> = {
+  Istio: "istio",
+  "Envoy Gateway": "envoy-gateway",
+  Higress: "higress",
+};
+
+/** What a consumer's Envoy does with a module that was fetched. */
+export interface ModuleVerdict {
+  readonly consumer: Consumer;
+  /** Why every version refuses it; undefined when one takes it. */
+  readonly error: string | undefined;
+  /** Which versions refuse it, when others take it. */
+  readonly warning: string | undefined;
+}
+
+/** Judges the module of an image; `name` stands in what is said of it. */
+export async function judgeModule(module: Uint8Array<ArrayBuffer>, name: string): Promise<ModuleVerdict[]> {
+  const consumers = Object.keys(families) as Consumer[];
+  try {
+    const { facts } = await readFacts(module, name);
+    return consumers.map((consumer) => {
+      const verdicts = chooseTargets([families[consumer]]).map((target) => judge(facts, target));
+      const refusing = verdicts.filter(({ verdict }) => verdict === "refused");
+      const isRefused = refusing.length === verdicts.length;
+      return {
+        consumer,
+        error: isRefused ? refusing[0]!.problems.map(({ message }) => printable(message)).join("; ") : undefined,
+        warning: refusing.length && !isRefused ? refusalText(name, refusing) : undefined,
+      };
+    });
+  } catch (error) {
+    if (!(error instanceof LoadError)) throw error;
+    return consumers.map((consumer) => ({ consumer, error: error.message, warning: undefined }));
+  }
+}
