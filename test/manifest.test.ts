@@ -259,6 +259,33 @@ describe("what is written", () => {
     );
   });
 
+  test("holds nothing that readers take for a line's end or refuse", async () => {
+    const odd = ["\u007f", "\u0085", "\u009f", "\u2028", "\u2029", "\ufeff", "\ufffe", "\uffff"];
+    const configuration = Object.fromEntries(
+      odd.map((character) => [`a${character}b`, `${character} "'\\${character}`]),
+    );
+    for (const target of ["istio", "kong", "apisix", "envoy"]) {
+      const written = await project.manifest({ ...plain, configuration }, target);
+      expect(written).not.toMatch(/[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]/);
+    }
+    const read = parse(await project.manifest({ ...plain, configuration }, "istio"));
+    expect(read.spec.pluginConfig).toEqual(configuration);
+  });
+
+  test("holds characters, not halves of them", async () => {
+    const whole = { "a😀": "😀" };
+    expect(parse(await project.manifest({ ...plain, configuration: whole }, "istio")).spec.pluginConfig).toEqual(whole);
+    for (const [configuration, place] of [
+      [{ list: ["a", { b: "x\ud83d" }] }, "/configuration/list/1/b"],
+      [{ "\ude00": 1 }, "/configuration/\ufffd"],
+    ] as const) {
+      const text = await project.refusal({ ...plain, configuration }, "istio");
+      expect(Buffer.from(text).toString()).toBe(
+        `error: proxy-wasm.json: ${place} has one half of a surrogate pair, such as \\ud83d, which is no character; write both, or none\n`,
+      );
+    }
+  });
+
   test("says in comments what may be changed", async () => {
     const text = await project.manifest(plain, "istio");
     expect(text).toMatch(/^# Written by: proxy-wasm manifest istio\n# Change proxy-wasm\.json/);
@@ -401,7 +428,7 @@ describe("the module", () => {
   test("is refused when no version of the proxy takes it", async () => {
     project.put("build/no.wasm", Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
     expect(await project.refusal({ ...plain, module: "build/no.wasm" }, "istio")).toMatch(
-      /^error: build\/no\.wasm would be refused by Istio 1\.28 to 1\.30: it exports none of proxy_abi_version/,
+      /^error: build\/no\.wasm would be refused by Istio 1\.28 to 1\.31: it exports none of proxy_abi_version/,
     );
     project.put("build/start.wasm", moduleWith('(func (export "_initialize"))'));
     expect(await project.refusal({ ...plain, module: "build/start.wasm" }, "apisix")).toMatch(
@@ -464,6 +491,43 @@ describe("the configuration", () => {
     );
   });
 
+  test("is not shown when its name is one of a credential, and in part when it is long", async () => {
+    const secret = "hunter2-is-my-password";
+    const properties = Object.fromEntries(
+      ["password", "api_key", "apiKey", "clientSecret", "tokens"].map((name) => [name, { type: ["number", "array"] }]),
+    );
+    properties["tokens"] = { items: { pattern: "^x" } } as never;
+    properties["text"] = { maxLength: 3 } as never;
+    const content = { ...plain, configurationSchema: { properties } };
+    for (const name of Object.keys(properties).slice(0, 4)) {
+      expect(await project.refusal({ ...content, configuration: { [name]: secret } }, "envoy")).toMatch(
+        new RegExp(
+          `^error: proxy-wasm\\.json: /configuration/${name} must be [a-z,]+, and is a text, which is not shown\n$`,
+        ),
+      );
+    }
+    expect(await project.refusal({ ...content, configuration: { tokens: [secret] } }, "envoy")).not.toContain(secret);
+    expect(await project.refusal({ ...content, configuration: { password: { a: secret } } }, "envoy")).toMatch(
+      /and is an object\n$/,
+    );
+    expect(await project.refusal({ ...content, configuration: { text: "x".repeat(99) } }, "envoy")).toMatch(
+      /and is "x{39}…\n$/,
+    );
+  });
+
+  test.each([
+    [{ $async: true }, "configurationSchema has $async, whose answer is not waited for; leave it out"],
+    [
+      { $schema: "http://json-schema.org/draft-04/schema#" },
+      /^configurationSchema is of "http:\/\/json-schema\.org\/draft-04\/schema#", which is not known; the drafts 6, 7,/,
+    ],
+    [{ $schema: 4 }, /^configurationSchema is of 4, which is not known; the drafts 6, 7,/],
+  ])("is not compared with %o", async (configurationSchema, error) => {
+    const text = await project.refusal({ ...plain, configurationSchema }, "envoy");
+    const said = text.replace(/^error: |\n$/g, "");
+    expect(said).toEqual(error instanceof RegExp ? expect.stringMatching(error) : error);
+  });
+
   test("is compared where a target has another", async () => {
     const targets = { nginx: { settings: { configuration: { header: 1 } } } };
     const content = { ...plain, configuration: { header: "x-a" }, configurationSchema, targets };
@@ -508,7 +572,7 @@ describe("proxy-wasm.json", () => {
       { name: "a", targets: { envoy: { upstream: "db:5432" } } },
       /^\/targets\/envoy\/upstream must match .* \(an http:\/\/ or https:\/\/ address without a path\), and is "db:5432"$/,
     ],
-    [[], "the file must be object, and is []"],
+    [[], "the file must be object, and is a list"],
   ])("%o", async (content, error) => {
     const text = await project.refusal(content, "envoy");
     expect(text).toMatch(/^error: proxy-wasm\.json: [^\n]*\n$/);

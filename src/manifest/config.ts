@@ -7,7 +7,7 @@ import { Ajv, type ValidateFunction } from "ajv";
 
 import { ManifestError } from "./error.ts";
 import type { Filter, FilterSettings, Places } from "./filter.ts";
-import { explainErrors, type Json, type JsonObject } from "./json.ts";
+import { explainErrors, findHalfCharacter, type Json, type JsonObject } from "./json.ts";
 
 /** What the file holds, as its schema says. */
 export interface ProjectFile extends Partial<FilterSettingsInFile> {
@@ -32,6 +32,12 @@ let validate: ValidateFunction | undefined;
 /** Reads the text of a file; `name` stands in errors. */
 export function parseProjectFile(text: string, name: string): ProjectFile {
   const value = parseJson(text, name);
+  const half = findHalfCharacter(value);
+  if (half !== undefined) {
+    throw new ManifestError(
+      `${name}: ${half} has one half of a surrogate pair, such as \\ud83d, which is no character; write both, or none`,
+    );
+  }
   validate ??= new Ajv({ allErrors: true, verbose: true, strictRequired: false, allowUnionTypes: true }).compile(
     createRequire(import.meta.url)("proxy-wasm/proxy-wasm.schema.json") as object,
   );

@@ -2,6 +2,8 @@
 
 import type { ErrorObject } from "ajv";
 
+import { isCredential } from "../serve/mask.ts";
+
 /** A value of JSON. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
 
@@ -15,7 +17,24 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** Where a text is that is no Unicode, which no manifest can hold, as `/configuration/name`; undefined when none is. */
+export function findHalfCharacter(value: Json, place = ""): string | undefined {
+  if (typeof value === "string") return isWhole(value) ? undefined : place;
+  if (typeof value !== "object" || value === null) return undefined;
+  for (const [name, member] of Object.entries(value)) {
+    const inside = `${place}/${name}`;
+    const found = isWhole(name) ? findHalfCharacter(member as Json, inside) : inside;
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function isWhole(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
+}
+
 const MOST_ERRORS = 5;
+const MOST_SHOWN = 40;
 
 /** What a schema has against a file, or against what lies in it at `root`, each with its place. */
 export function explainErrors(errors: readonly ErrorObject[], root = ""): string {
@@ -29,6 +48,7 @@ export function explainErrors(errors: readonly ErrorObject[], root = ""): string
 function explain(error: ErrorObject, root: string): string {
   const { keyword, params, message = "is wrong", data } = error;
   const place = `${root}${error.instancePath}` || "the file";
+  const found = shown(data, error.instancePath);
   switch (keyword) {
     case "additionalProperties": {
       const known = Object.keys((error.parentSchema?.["properties"] as object | undefined) ?? {});
@@ -38,9 +58,9 @@ function explain(error: ErrorObject, root: string): string {
     case "required":
       return `${place} lacks ${JSON.stringify(params["missingProperty"])}`;
     case "enum":
-      return `${place} must be one of ${values(params["allowedValues"] as Json[])}, and is ${shown(data)}`;
+      return `${place} must be one of ${values(params["allowedValues"] as Json[])}, and is ${found}`;
     case "const":
-      return `${place} must be ${shown(params["allowedValue"])}, and is ${shown(data)}`;
+      return `${place} must be ${JSON.stringify(params["allowedValue"])}, and is ${found}`;
     case "dependentRequired":
     case "dependencies":
       return `${place} ${message}`;
@@ -49,7 +69,7 @@ function explain(error: ErrorObject, root: string): string {
     default: {
       const described = keyword === "pattern" ? (error.parentSchema?.["description"] as string | undefined) : undefined;
       const wanted = described ? `${message} (${described.split(/\. |\.$/)[0]!})` : message;
-      return `${place} ${wanted}, and is ${shown(data)}`;
+      return `${place} ${wanted}, and is ${found}`;
     }
   }
 }
@@ -58,7 +78,14 @@ function values(list: readonly Json[]): string {
   return list.map((value) => JSON.stringify(value)).join(", ");
 }
 
-function shown(value: unknown): string {
+/** A value that was refused: whole when it is a number or the like, its beginning when it is a text, and no secret. */
+function shown(value: unknown, path: string): string {
+  if (Array.isArray(value)) return "a list";
+  if (isObject(value)) return "an object";
+  if (typeof value !== "string") return JSON.stringify(value);
+  // As a header would be called: apiKey is api-key.
+  const names = path.split("/").map((name) => name.replace(/([a-z0-9])([A-Z])/g, "$1-$2").replaceAll("_", "-"));
+  if (names.some(isCredential)) return "a text, which is not shown";
   const text = JSON.stringify(value);
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+  return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text;
 }

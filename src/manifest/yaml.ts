@@ -20,7 +20,15 @@ export function note(text: string, value: unknown): unknown {
 
 /** A document, below a comment about all of it. Members that are undefined are left out. */
 export function writeYaml(comment: string, content: object): string {
-  return `${commentLines(comment)}${new Document(nodeOf(content)).toString({ lineWidth: 0, indentSeq: true })}`;
+  const text = new Document(nodeOf(content)).toString({ lineWidth: 0, indentSeq: true });
+  return `${commentLines(comment)}${text.replace(unwritable, escaped)}`;
+}
+
+/** Line breaks and byte order marks to some readers, and what others refuse. `textOf` puts quotes around each of them. */
+const unwritable = /[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]/g;
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 /** Lines of text as comments. */

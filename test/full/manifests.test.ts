@@ -18,6 +18,12 @@ type Spec = any;
 const BUILD_MS = 900_000;
 const targets = ["istio", "istio-traffic-extension", "istio-envoy-filter", "envoy-gateway", "higress"];
 
+/** Text with what readers of YAML differ about. */
+const odd = fc.constantFrom(
+  ..."a\"':\\ \n\t\0\u007f\u0085\u009f\u00a0\u2028\u2029\ufeff\ufffd\ufffe\uffff",
+  "\u{1f600}",
+);
+const text = fc.oneof(fc.string(), fc.string({ unit: odd, maxLength: 10 }));
 const word = fc.stringMatching(/^[a-z][a-z0-9]{0,8}$/);
 const label = fc.dictionary(word, word, { minKeys: 1, maxKeys: 3 });
 const port = fc.integer({ min: 1, max: 65535 });
@@ -61,13 +67,13 @@ const contents = fc.record(
     image: fc.constant(plain.image),
     kind: fc.constantFrom("http", "network"),
     rootId: fc.string({ maxLength: 64 }),
-    configuration: fc.dictionary(fc.string(), fc.jsonValue()),
+    configuration: fc.dictionary(text, fc.oneof(fc.jsonValue(), fc.jsonValue({ stringUnit: odd }))),
     phase: fc.constantFrom("unspecified", "authn", "authz", "stats"),
     priority: fc.integer(),
     failurePolicy: fc.constantFrom("closed", "open", "reload"),
     environment: fc.record(
       {
-        values: fc.dictionary(fc.stringMatching(/^[A-Z]{1,5}$/), fc.string(), { maxKeys: 3 }),
+        values: fc.dictionary(fc.stringMatching(/^[A-Z]{1,5}$/), text, { maxKeys: 3 }),
         host: fc.uniqueArray(fc.stringMatching(/^[A-Z]{6,9}$/), { maxLength: 3 }),
       },
       some,
