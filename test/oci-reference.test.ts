@@ -39,12 +39,29 @@ describe("references", () => {
     ["my-filter:1", /name the registry too: docker\.io\/library\/my-filter:1/],
     ["localhost/acme/f:1", /localhost needs its port/],
     ["ghcr.io:port/acme/f:1", /"ghcr\.io:port" is no registry/],
-    ["user@ghcr.io/acme/f:1", /behind @ stands a digest/],
+    ["ghcr.io/acme/f@latest", /behind @ stands a digest/],
     ["ghcr.io:99999/acme/f:1", /"ghcr\.io:99999" is no registry/],
   ])("refuses %s with exit code 2", async (text, message) => {
     const { code, stderr } = await command(["push", text]);
     expect(stderr).toMatch(message);
     expect(code).toBe(2);
+  });
+
+  test.each([
+    "me:s3cret@ghcr.io/acme/f:1",
+    "oci://me:s3cret@ghcr.io/acme/f:1",
+    "https://me:s3cret@ghcr.io/acme/f.tar",
+    "me:s3/cret@localhost:5000/acme/f:1",
+    `me:s3cret@ghcr.io/acme/f@${digest}`,
+    "me:s3cret@x@ghcr.io/acme/f",
+    "s3cret@ghcr.io",
+    "me:s3cret@",
+  ])("refuses a login in %s, without showing it", async (text) => {
+    for (const name of ["push", "pull", "verify"]) {
+      const { code, stderr } = await command([name, text]);
+      expect(stderr).toMatch(/^error: the reference has a login in it, before @; leave it out: --username/);
+      expect(code).toBe(2);
+    }
   });
 
   test("refuses to push to a digest, and without a tag", async () => {

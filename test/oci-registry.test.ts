@@ -272,6 +272,30 @@ describe("a login", () => {
     expect((await push(registry)).stderr).not.toContain(SECRET.slice(0, 6));
   });
 
+  test("is not shown however it is written, and however short", async () => {
+    for (const secret of ["pw", 'x y/ä"%', SECRET]) {
+      const accepted = `Basic ${Buffer.from(`me:${secret}`).toString("base64")}`;
+      const all = [...Buffer.from(secret)].map((byte) => `%${byte.toString(16).padStart(2, "0")}`).join("");
+      const echo = [secret, encodeURIComponent(secret), all, all.toUpperCase(), new URLSearchParams({ "": secret })];
+      for (const body of [echo.join("|"), JSON.stringify({ said: secret })]) {
+        const registry = await start({
+          instead: ({ method, authorization }, response) =>
+            method === "POST" && authorization ? (response.writeHead(403).end(body), true) : undefined,
+          login: { challenge, accepts: (authorization) => authorization === accepted },
+        });
+        writeFileSync(
+          join(folder, "config.json"),
+          JSON.stringify({ auths: { [registry.host]: { username: "me", password: secret } } }),
+        );
+        vi.stubEnv("DOCKER_CONFIG", folder);
+        const { stderr } = await push(registry);
+        const shown = stderr.replace(/^.*?: /, "").replace(/^.*?: /, "");
+        for (const form of echo) expect(shown).not.toContain(String(form));
+        expect(shown).toContain("***");
+      }
+    }
+  });
+
   test("does not go to a registry over plain HTTP elsewhere", async () => {
     // A proxy stands for the other host.
     const registry = await start({ login: { challenge, accepts } });
@@ -748,6 +772,41 @@ describe("a hostile registry", () => {
     await push(registry, "--no-statements");
     expect(storage.requests.length).toBeGreaterThan(0);
     expect(authorizations(storage)).toEqual([]);
+  });
+
+  test("is told from whoever it leads to", async () => {
+    const storage = await start({
+      instead: ({ method, path }, response) => (method === "GET" ? (response.end(path), true) : undefined),
+    });
+    const leading = await withImage(({ method, path }, response) =>
+      method === "GET" && isBlob(path)
+        ? (response.writeHead(307, { location: `http://${storage.host}${path}` }).end(), true)
+        : undefined,
+    );
+    expect((await pull(leading)).stderr).toContain(`could not get layer content: ${storage.host}: sha256:`);
+    const closed = await start({ instead: (_request, response) => (response.writeHead(401).end(), true) });
+    const elsewhere = await withImage((_request, response) => {
+      return (response.writeHead(302, { location: `http://${closed.host}/x` }), response.end(), true);
+    });
+    expect((await pull(elsewhere)).stderr).toBe(`error: ${closed.host} answered 401 to GET http://${closed.host}/x\n`);
+  });
+
+  test("cannot lead to an address with a login in it, which is not shown", async () => {
+    const location = `http://me:${SECRET}@localhost:9/`;
+    const reading = await withImage((_request, response) => (response.writeHead(302, { location }).end(), true));
+    const uploading = await start({
+      instead: ({ method }, response) =>
+        method === "POST" ? (response.writeHead(202, { location }).end(), true) : undefined,
+    });
+    for (const [{ code, stderr }, registry] of [
+      [await pull(reading), reading],
+      [await push(uploading), uploading],
+    ] as const) {
+      expect(stderr).toBe(
+        `error: ${registry.host} leads to localhost:9 with a login in the address, which is not followed\n`,
+      );
+      expect(code).toBe(1);
+    }
   });
 
   test("cannot redirect in circles, or into a private network", async () => {

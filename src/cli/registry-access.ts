@@ -9,7 +9,7 @@ import { findCredential } from "../oci/credentials.ts";
 import { isLoopback } from "../oci/hosts.ts";
 import { openLayout } from "../oci/layout.ts";
 import { openNetwork } from "../oci/network.ts";
-import { parseReference, type Reference } from "../oci/reference.ts";
+import { hasLogin, parseReference, type Reference } from "../oci/reference.ts";
 import { Repository } from "../oci/registry.ts";
 import type { ImageSource } from "../oci/source.ts";
 import { CommandError, UsageError } from "./errors.ts";
@@ -101,7 +101,8 @@ export async function openSource(
   streams: Streams,
 ): Promise<{ readonly source: ImageSource; readonly reference?: Reference; readonly repository?: Repository }> {
   if (await isFile(text)) return { source: await openLayout(text) };
-  if (/^\.{0,2}[/\\]|\.(tar|wasm)$/.test(text)) throw new CommandError(`there is no file or folder ${text}`);
+  if (/^\.{0,2}[/\\]|\.(tar|wasm)$/.test(text) && !hasLogin(text))
+    throw new CommandError(`there is no file or folder ${text}`);
   const reference = readReference(text);
   const repository = await openRepository(reference, "pull", flags, streams);
   return { source: repository.source, reference, repository };

@@ -6,6 +6,7 @@ import { type Challenge, parseChallenges } from "./challenge.ts";
 import { ImageError } from "./error.ts";
 import { exchange, type HttpOptions, type HttpResponse, refusalText } from "./http.ts";
 import { isInternal, isLoopback } from "./hosts.ts";
+import { redact } from "./redact.ts";
 import { parseObject } from "./source.ts";
 
 /** What proves who we are. */
@@ -103,7 +104,8 @@ export class Authentication {
     const registry = this.#registry;
     const realm = URL.canParse(text) ? new URL(text) : undefined;
     if (!realm || !/^https?:$/.test(realm.protocol)) {
-      throw new ImageError(`${registry.host} names the token server ${JSON.stringify(text)}; a URL was expected`);
+      const said = redact(JSON.stringify(text), this.#options.secrets);
+      throw new ImageError(`${registry.host} names the token server ${said}; a URL was expected`);
     }
     const fail = (why: string): never => {
       throw new ImageError(

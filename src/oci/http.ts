@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { ImageError } from "./error.ts";
+import { redact } from "./redact.ts";
 
 /** The standard `fetch`, or one that goes through a proxy. */
 export type Fetch = typeof fetch;
@@ -177,12 +178,6 @@ function printable(text: string): string {
   return line.length > 200 ? `${line.slice(0, 200)}…` : line;
 }
 
-function redact(text: string, secrets: ReadonlySet<string>): string {
-  let clean = text;
-  for (const secret of secrets) if (secret.length >= 4) clean = clean.replaceAll(secret, "***");
-  return clean;
-}
-
 /** What `fetch` throws, as a sentence that names the remedy. */
 function explain(error: unknown, url: URL, options: HttpOptions, timedOutMs: number | undefined): ImageError {
   const proxy = options.proxyFor?.(url);
@@ -193,7 +188,7 @@ function explain(error: unknown, url: URL, options: HttpOptions, timedOutMs: num
   }
   const cause = (error as Error).cause as (NodeJS.ErrnoException & { errors?: NodeJS.ErrnoException[] }) | undefined;
   const code = cause?.code ?? cause?.errors?.[0]?.code ?? "";
-  const reason = printable(cause?.message || (error as Error).message);
+  const reason = printable(redact(cause?.message || (error as Error).message, options.secrets));
   if (reason === "bad port") {
     return new ImageError(`${url.host} has a port that is no web server's by the Fetch standard; choose another`);
   }

@@ -18,6 +18,11 @@ const DOCKER_HUB = "docker.io";
 
 /** Reads a name, with or without `oci://` before it; an `ImageError` says what is wrong with it. */
 export function parseReference(text: string): Reference {
+  if (hasLogin(text)) {
+    throw new ImageError(
+      "the reference has a login in it, before @; leave it out: --username and --password-stdin give one",
+    );
+  }
   const fail = (why: string): never => {
     throw new ImageError(`${JSON.stringify(text)} is no reference that Istio and registries take: ${why}`);
   };
@@ -51,6 +56,13 @@ export function parseReference(text: string): Reference {
   const registry = named && first !== "index.docker.io" ? first : DOCKER_HUB;
   const repository = registry === DOCKER_HUB && !path.includes("/") ? `library/${path}` : path;
   return { registry, repository, tag, digest: digest as Digest | undefined };
+}
+
+/** Whether there is a name, and maybe a password, before the host. A digest has no slash, and a host with a port one behind it. */
+export function hasLogin(text: string): boolean {
+  const name = text.replace(/^[a-z][a-z0-9+.-]*:\/\//i, "").replace(/@sha256:[0-9a-f]*$/, "");
+  const at = name.lastIndexOf("@");
+  return at >= 0 && (name.indexOf("/", at) >= 0 || !name.slice(0, at).includes("/"));
 }
 
 /** Refuses what is no tag. */

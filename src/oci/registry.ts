@@ -14,6 +14,7 @@ import {
 import { ImageError } from "./error.ts";
 import { isInternal, istioRefusesRealm } from "./hosts.ts";
 import { exchange, type HttpOptions, type HttpRequest, type HttpResponse, refusalText, repeat } from "./http.ts";
+import { redact } from "./redact.ts";
 import { formatReference, type Reference } from "./reference.ts";
 import { checkBytes, checkDescriptor, type ImageSource, parseObject, type StoredManifest } from "./source.ts";
 
@@ -89,10 +90,10 @@ export class Repository {
     const response = await this.#send(request);
     if (response.status === 404) return undefined;
     this.#expect(response, request, 200);
-    const document = parseObject(response.body, `${this.#base.host}: the manifest ${name}`);
+    const document = parseObject(response.body, `${response.url.host}: the manifest ${name}`);
     const digest = digestOf(response.body);
     if (isDigest(name) && name !== digest) {
-      throw new ImageError(`${this.#base.host}: what should be the manifest ${name} has the digest ${digest}`);
+      throw new ImageError(`${response.url.host}: what should be the manifest ${name} has the digest ${digest}`);
     }
     const mediaType = response.headers.get("content-type")?.split(";")[0] ?? String(document["mediaType"] ?? "");
     return { mediaType, digest, bytes: response.body };
@@ -105,7 +106,7 @@ export class Repository {
     const request = { method: "GET", url, limit: descriptor.size, size: descriptor.size };
     const response = await this.#send(request);
     this.#expect(response, request, 200);
-    checkBytes(response.body, descriptor, this.#base.host);
+    checkBytes(response.body, descriptor, response.url.host);
     return response.body;
   }
 
@@ -141,15 +142,14 @@ export class Repository {
     this.#checkDigest(done, digest);
   }
 
-  #uploadUrl({ headers }: HttpResponse, digest: Digest): URL {
-    const location = headers.get("location") ?? "";
+  #uploadUrl(started: HttpResponse, digest: Digest): URL {
+    const location = started.headers.get("location") ?? "";
     if (!URL.canParse(location, this.#base) || !location) {
-      throw new ImageError(
-        `${this.#base.host} does not say where an upload goes: Location is ${JSON.stringify(location)}`,
-      );
+      const said = redact(JSON.stringify(location), this.#http.secrets);
+      throw new ImageError(`${this.#base.host} does not say where an upload goes: Location is ${said}`);
     }
     const url = new URL(location, this.#base);
-    this.#checkSecurity(url);
+    this.#checkSecurity(url, started.url);
     url.search += `${url.search ? "&" : "?"}digest=${encodeURIComponent(digest)}`;
     return url;
   }
@@ -172,7 +172,8 @@ export class Repository {
   #checkDigest({ headers }: HttpResponse, digest: Digest): void {
     const theirs = headers.get("docker-content-digest");
     if (theirs === null || theirs === digest) return;
-    throw new ImageError(`${this.#base.host} stored ${digest} as ${JSON.stringify(theirs)}: it is not what was sent`);
+    const said = redact(JSON.stringify(theirs), this.#http.secrets);
+    throw new ImageError(`${this.#base.host} stored ${digest} as ${said}: it is not what was sent`);
   }
 
   /** Sends a request with what logs us in; only reading follows redirects, and without that. */
@@ -186,7 +187,7 @@ export class Repository {
     for (let i = 0; isRedirect(response); i++) {
       if (i === MAX_REDIRECTS) throw new ImageError(`${this.#base.host} redirects more than ${MAX_REDIRECTS} times`);
       const url = new URL(response.headers.get("location")!, response.url);
-      this.#checkSecurity(url);
+      this.#checkSecurity(url, response.url);
       // `request` has no Authorization: that is added for the registry alone.
       response = await exchange({ ...request, url }, this.#http);
     }
@@ -201,21 +202,25 @@ export class Repository {
   }
 
   /** Refuses to go where others can read along when there was TLS before, and from outside into a private network. */
-  #checkSecurity(url: URL): void {
+  #checkSecurity(url: URL, from: URL): void {
+    if (url.username || url.password) {
+      throw new ImageError(`${from.host} leads to ${url.host} with a login in the address, which is not followed`);
+    }
     if (isInternal(url.hostname) && !isInternal(this.#base.hostname)) {
-      throw new ImageError(`${this.#base.host} leads to ${url.host}, an address of a private network`);
+      throw new ImageError(`${from.host} leads to ${url.host}, an address of a private network`);
     }
     const allowed = this.#base.protocol === "https:" ? ["https:"] : ["https:", "http:"];
     if (allowed.includes(url.protocol)) return;
     throw new ImageError(
-      `${this.#base.host} leads from ${this.#base.protocol}// to ${url.protocol}//${url.host}, where others could read or change what is sent`,
+      `${from.host} leads from ${this.#base.protocol}// to ${url.protocol}//${url.host}, where others could read or change what is sent`,
     );
   }
 
   #expect(response: HttpResponse, request: HttpRequest, status: number): void {
     if (response.status === status) return;
     const text = refusalText(request, response, this.#http.secrets);
-    throw new ImageError(response.status === 401 ? `the login is not accepted: ${text}` : text);
+    const isRefused = response.status === 401 && response.url.origin === this.#base.origin;
+    throw new ImageError(isRefused ? `the login is not accepted: ${text}` : text);
   }
 
   /** The tag under which the referrers of a manifest are listed when the registry has no API for that. */
