@@ -507,6 +507,28 @@ describe("a token", () => {
     expect(server.requests).toEqual([]);
   });
 
+  test("that a login was given for does not go over plain HTTP elsewhere; one for anybody does", async () => {
+    const server = await tokenServer(undefined, true);
+    const challenge = bearer("https://registry.example/token");
+    const wanted = { challenge, accepts: (value: string) => value === "Bearer token-1" };
+    // Proxies stand for the registry, without and with TLS.
+    const registry = await start({ login: wanted });
+    vi.stubEnv("http_proxy", `http://${registry.host}`);
+    vi.stubEnv("https_proxy", (await tunnelTo(server)).url);
+    const args = ["push", "registry.example:80/acme/f:1", "--image", image, "--plain-http", "--insecure"];
+    login("registry.example:80");
+    const { code, stderr } = await command(args);
+    expect(stderr).toMatch(
+      /^error: registry\.example wants a token over plain HTTP, where others could read and use it/,
+    );
+    expect(code).toBe(1);
+    expect(server.requests).toEqual([]);
+    expect(authorizations(registry)).toEqual([]);
+    vi.stubEnv("DOCKER_CONFIG", join(folder, "nowhere"));
+    await command(args);
+    expect(authorizations(registry)).toContain("Bearer token-1");
+  });
+
   test("that is none, or a page, or behind a redirect, is an error without the secret", async () => {
     const answers: [(response: ServerResponse) => void, RegExp][] = [
       [(response) => response.end("{}"), /gave no token; a member "token" or "access_token" was expected/],

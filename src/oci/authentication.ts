@@ -89,6 +89,11 @@ export class Authentication {
       return;
     }
     const realm = this.#realm(parameters.get("realm") ?? "", credential !== undefined);
+    if (credential && !isPrivate(this.#registry)) {
+      throw new ImageError(
+        `${this.#registry.host} wants a token over plain HTTP, where others could read and use it; only https, or this machine, gets one that a login was given for`,
+      );
+    }
     const answer = await this.#exchangeToken(realm, parameters.get("service"), credential);
     const document = parseObject(answer.body, `the token of ${realm.host}`);
     const token = checkToken(document["token"] ?? document["access_token"], realm.host);
