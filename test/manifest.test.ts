@@ -6,12 +6,13 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "
 
 import { Ajv } from "ajv";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { parse } from "yaml";
 
 import { targets } from "../src/manifest/targets.ts";
 import { digestOf, hexOf } from "../src/oci/descriptor.ts";
 import { command } from "./support/command.ts";
+import { FakeRegistry } from "./support/fake-registry.ts";
 import { DIGEST, filterModule, googleImage, ManifestProject, moduleWith, plain } from "./support/manifests.ts";
 
 const HEX = DIGEST.slice("sha256:".length);
@@ -307,13 +308,39 @@ describe("digests", () => {
     const layout = project.path("build/image");
     const { stdout } = await command(["package", project.path("build/release.wasm"), "--out", layout, "--json"]);
     const { manifestDigest } = JSON.parse(stdout);
-    expect(await project.manifest(content, "istio")).toContain(
-      `url: oci://ghcr.io/acme/my-filter:1.0.0@${manifestDigest}\n`,
-    );
-    expect(await project.manifest(content, "istio", "--image", `${layout}.tar`)).toContain(manifestDigest);
+    for (const args of [[], ["--image", `${layout}.tar`]]) {
+      const { code, stdout, stderr } = await project.run(content, "istio", ...args);
+      expect(stdout).toContain(`url: oci://ghcr.io/acme/my-filter:1.0.0@${manifestDigest}\n`);
+      expect(stderr).toBe(
+        `warning: ${manifestDigest} is pinned, and proxy-wasm push has not pushed it to ghcr.io/acme/my-filter:1.0.0 from ${args[1] ?? layout}\n`,
+      );
+      expect(code).toBe(0);
+    }
     expect(await project.manifest(content, "istio", "--no-pin")).toContain("url: oci://ghcr.io/acme/my-filter:1.0.0\n");
     const pushed = `oci://localhost:5000/acme/other@${DIGEST}`;
     expect(await project.manifest(content, "istio", "--reference", pushed)).toContain(`url: ${pushed}\n`);
+  });
+
+  test("come with a warning unless the image was pushed there from here", async () => {
+    const registry = await FakeRegistry.start();
+    onTestFinished(() => registry.stop());
+    const layout = project.path("build/image");
+    const name = `${registry.host}/acme/my-filter`;
+    const warning = async (image: string, ...args: string[]): Promise<string> =>
+      (await project.run({ ...content, image }, "istio", ...args)).stderr;
+    await command(["package", project.path("build/release.wasm"), "--out", layout]);
+    expect(await warning(`${name}:1`)).toMatch(/^warning: sha256:\w{64} is pinned, and proxy-wasm push has not pushed/);
+    await command(["push", `${name}:1`, "--tag", "latest", "--image", layout]);
+    await command(["push", `${name}:2`, "--image", `${layout}.tar`]);
+    for (const image of [`${name}:1`, `${name}:2`, `${name}:latest`, name]) expect(await warning(image)).toBe("");
+    expect(await warning(`${name}:2`, "--image", `${layout}.tar`)).toBe("");
+    expect(await warning(`${name}:3`)).toContain(` to ${name}:3 from `);
+    expect(await warning("ghcr.io/acme/my-filter:1")).toContain(" to ghcr.io/acme/my-filter:1 from ");
+    // The same module makes the same image, another one another.
+    await command(["package", project.path("build/release.wasm"), "--out", layout]);
+    expect(await warning(`${name}:1`)).toBe("");
+    await command(["package", project.put("other.wasm", moduleWith("(func)")), "--out", layout]);
+    expect(await warning(`${name}:1`)).toContain(` to ${name}:1 from `);
   });
 
   test("of a module that is not there are no guess", async () => {

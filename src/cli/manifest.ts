@@ -64,8 +64,9 @@ async function run(name: string, flags: ManifestFlags, { stdout, stderr }: Strea
     throw new UsageError(`there is no target "${name}"; there are ${targets.map((target) => target.name).join(", ")}`);
   }
   if (!pin && layout !== undefined) throw new UsageError("--image is there to pin its digest, and --no-pin pins none");
-  const { filter, places } = await loadFilter(target, { file, layout, reference, pin });
-  for (const warning of await judgeModule(filter.module, target.place)) stderr.write(`warning: ${warning}\n`);
+  const warn = (text: string): void => void stderr.write(`warning: ${printable(text)}\n`);
+  const { filter, places } = await loadFilter(target, { file, layout, reference, pin }, warn);
+  for (const warning of await judgeModule(filter.module, target.place)) warn(warning);
   const text = target.write(filter, places);
   if (out === undefined) stdout.write(text);
   else await writeWhole(out, text, { force, flag: "--out" });

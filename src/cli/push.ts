@@ -6,6 +6,7 @@ import { MAX_MODULE_BYTES } from "../oci/descriptor.ts";
 import { readLimited } from "../oci/files.ts";
 import { openPackaged } from "../oci/packaged.ts";
 import { push } from "../oci/push.ts";
+import { notePushed } from "../oci/pushed.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import { judgeModule } from "./judge-image.ts";
 import { type AccessFlags, addAccessOptions, openRepository, readReference } from "./registry-access.ts";
@@ -80,6 +81,13 @@ async function run(text: string, flags: PushFlags, streams: Streams): Promise<vo
     onProgress: (line) => flags.quiet || stderr.write(`${line}\n`),
   });
   const name = `${reference.registry}/${reference.repository}`;
+  await notePushed(
+    flags.image,
+    packaged.image.digest,
+    tags.map((tag) => `${name}:${tag}`),
+  ).catch((error: Error) => {
+    stderr.write(`warning: cannot note beside ${flags.image} that it was pushed: ${error.message}\n`);
+  });
   const report = {
     references: tags.map((tag) => `oci://${name}:${tag}`),
     pinned: `oci://${name}@${packaged.image.digest}`,

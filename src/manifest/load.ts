@@ -5,6 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import { type Digest, digestOf, hexOf, MAX_MODULE_BYTES } from "../oci/descriptor.ts";
 import { readLimited } from "../oci/files.ts";
 import { openPackaged } from "../oci/packaged.ts";
+import { wasPushed } from "../oci/pushed.ts";
 import { formatReference, parseReference } from "../oci/reference.ts";
 import { isModule } from "../oci/source.ts";
 import { filterFor, parseJson, parseProjectFile, type ProjectFile } from "./config.ts";
@@ -29,10 +30,11 @@ export interface LoadOptions {
   readonly pin: boolean;
 }
 
-/** The filter as a target is to have it, and where; an error says what is wrong with it. */
+/** The filter as a target is to have it, and where; an error says what is wrong with it. `warn` is told what may be. */
 export async function loadFilter(
   target: Target,
   options: LoadOptions,
+  warn: (text: string) => void,
 ): Promise<{ filter: Filter; places: Partial<Places> }> {
   const { file } = options;
   const project = parseProjectFile(await readText(file, "; it says what a manifest is written from"), file);
@@ -40,7 +42,7 @@ export async function loadFilter(
   const loads = !localOnly.has(target.place);
   const sources = {
     configurationSchema,
-    image: loads ? await imageOf(project, options) : undefined,
+    image: loads ? await imageOf(project, options, warn) : undefined,
     download: await downloadOf(project, file),
   };
   const filter = filterFor(target.place, project, file, sources);
@@ -55,19 +57,28 @@ export async function loadFilter(
 /** Targets that read a file or download a module, and know nothing of images. */
 const localOnly: ReadonlySet<keyof Places> = new Set(["envoy", "kong", "nginx", "apisix"]);
 
-async function imageOf(project: ProjectFile, options: LoadOptions): Promise<FilterImage | undefined> {
-  const { file, pin } = options;
+async function imageOf(
+  project: ProjectFile,
+  options: LoadOptions,
+  warn: (text: string) => void,
+): Promise<FilterImage | undefined> {
   const text = options.reference ?? project.image;
   if (text === undefined) return undefined;
   const { digest: written, ...name } = parseReference(text);
   const image = { name: formatReference({ ...name, digest: undefined }), registry: name.registry };
-  return { ...image, digest: pin ? (written ?? (await packagedDigest(text, options, dirname(file)))) : undefined };
+  if (!options.pin) return { ...image, digest: undefined };
+  if (written !== undefined) return { ...image, digest: written };
+  const layout = options.layout ?? join(dirname(options.file), "build/image");
+  const digest = await packagedDigest(text, layout, options.file);
+  if (!(await wasPushed(layout, digest, image.name))) {
+    warn(`${digest} is pinned, and proxy-wasm push has not pushed it to ${image.name} from ${layout}`);
+  }
+  return { ...image, digest };
 }
 
-async function packagedDigest(image: string, { layout, file }: LoadOptions, folder: string): Promise<Digest> {
-  const path = layout ?? join(folder, "build/image");
+async function packagedDigest(image: string, layout: string, file: string): Promise<Digest> {
   try {
-    return (await openPackaged(path)).image.digest;
+    return (await openPackaged(layout)).image.digest;
   } catch (error) {
     throw new ManifestError(
       `the digest of ${image} is not known: ${file} names none, and ${(error as Error).message}; --reference takes what proxy-wasm push prints, --no-pin leaves the digest out`,
