@@ -138,6 +138,9 @@ describe("verify", () => {
     expect((await verify(path)).report.verdicts[2]!.error).toBe(
       `could not fetch Wasm OCI image: could not fetch image: no child with platform linux/amd64 in index ${path}`,
     );
+    expect((await verify(path)).report.manifestDigest).toBeUndefined();
+    const { stdout } = await command(["verify", path, "--for", "istio"]);
+    expect(stdout).toMatch(/^index {10}sha256:\w{64}, which cannot be pinned\nIstio {10}refuses it: [^\n]*\n$/);
   });
 
   test("tells the module's digest from the manifest's", async () => {
@@ -274,7 +277,13 @@ describe("pull", () => {
     expect(readFileSync(output)).toHaveLength(87);
     const missing = join(folder, "no-module.wasm");
     const refused = await command(["pull", writeImage(join(folder, "pull-cncf"), anyImages["cncf"]!), "-o", missing]);
-    expect(refused.stderr).toMatch(/holds no filter that a proxy would find: could not fetch Wasm binary/);
+    const why =
+      "holds no filter that a proxy would find: could not fetch Wasm binary: [^\n]* 2 errors occurred: [*] [^\n]*";
+    expect(refused.stderr).toMatch(
+      new RegExp(`^error: \\S* ${why}; an image that proxy-wasm package makes of the module does\n$`),
+    );
+    const pushed = await command(["push", "localhost:9/acme/f:1", "--image", join(folder, "pull-cncf")]);
+    expect(pushed.stderr).toMatch(new RegExp(`^error: \\S* ${why}; proxy-wasm package makes an image that loads\n$`));
     expect((await command(["pull", path, "-o", join(output, "folder.wasm")])).stderr).toMatch(/^error: cannot write /);
     expect(existsSync(missing)).toBe(false);
     expect(readdirSync(folder).filter((name) => name.endsWith(".tmp"))).toEqual([]);

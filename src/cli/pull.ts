@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 
-import { examine } from "../oci/acceptance.ts";
+import { examine, oneLine } from "../oci/acceptance.ts";
 import { digestOf, hexOf } from "../oci/descriptor.ts";
 import { CommandError } from "./errors.ts";
 import { type AccessFlags, addAccessOptions, openSource } from "./registry-access.ts";
@@ -40,7 +40,11 @@ async function run(image: string, flags: PullFlags, streams: Streams): Promise<v
   await checkFree(output, place);
   const { source } = await openSource(image, flags, streams);
   const { digest, module, verdicts } = await examine(source);
-  if (!module) throw new CommandError(`${source.name} holds no filter that a proxy would find: ${verdicts[0]!.error}`);
+  if (!module) {
+    throw new CommandError(
+      `${source.name} holds no filter that a proxy would find: ${oneLine(verdicts[0]!.error!)}; an image that proxy-wasm package makes of the module does`,
+    );
+  }
   await writeWhole(output, module, place);
   const report = { output, manifestDigest: digest, moduleSha256: hexOf(digestOf(module)), moduleBytes: module.length };
   const text = `${output}  ${report.moduleSha256}, ${module.length} bytes, from ${digest}\n`;

@@ -2,6 +2,7 @@
 
 import { Command, InvalidArgumentError, Option } from "commander";
 
+import { oneLine } from "../oci/acceptance.ts";
 import { MAX_MODULE_BYTES } from "../oci/descriptor.ts";
 import { readLimited } from "../oci/files.ts";
 import { openPackaged } from "../oci/packaged.ts";
@@ -59,8 +60,11 @@ async function run(text: string, flags: PushFlags, streams: Streams): Promise<vo
   if (!tags.length) throw new UsageError(`${text} has no tag; one such as :1.0.0 was expected behind it, or --tag`);
   const packaged = await openPackaged(flags.image);
   const refusal = packaged.verdicts.find(({ error }) => error !== undefined);
-  if (refusal)
-    throw new CommandError(`${flags.image} is not pushed: ${refusal.consumer} would refuse it: ${refusal.error}`);
+  if (refusal) {
+    throw new CommandError(
+      `${flags.image} is not pushed: ${refusal.consumer} would refuse it: ${oneLine(refusal.error!)}; proxy-wasm package makes an image that loads`,
+    );
+  }
   const judged = await judgeModule(Uint8Array.from(packaged.module), `the module of ${flags.image}`);
   const [first] = judged;
   if (first && judged.every(({ error }) => error !== undefined)) {

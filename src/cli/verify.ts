@@ -58,7 +58,7 @@ async function run(image: string, flags: VerifyFlags, streams: Streams): Promise
     .map((verdict) => ({ ...verdict, module: judged.find(({ consumer }) => consumer === verdict.consumer) }));
   const report = {
     image: source.name,
-    manifestDigest: found.digest,
+    ...(found.digest !== undefined && { manifestDigest: found.digest }),
     ...(found.indexDigest !== undefined && { indexDigest: found.indexDigest }),
     ...(module && { moduleSha256: module.sha256, moduleBytes: module.bytes.length }),
     verdicts: verdicts.map((verdict) => ({
@@ -97,7 +97,7 @@ function reportText(
   moduleSha256: string | undefined,
 ): string {
   const lines = [
-    `manifest       ${digest}`,
+    ...(digest === undefined ? [] : [`manifest       ${digest}`]),
     ...(indexDigest === undefined ? [] : [`index          ${indexDigest}, which cannot be pinned`]),
     ...(module ? [`module         ${moduleSha256}, ${module.length} bytes`] : []),
     ...verdicts.map((verdict) => `${verdict.consumer.padEnd(13)}  ${says(verdict)}`),

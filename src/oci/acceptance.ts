@@ -31,8 +31,8 @@ export interface Verdict {
 
 /** What was found in an image. */
 export interface Examination {
-  /** The digest that consumers compare with `sha256` and with what stands behind `@`. */
-  readonly digest: Digest;
+  /** The digest that consumers compare with `sha256` and with what stands behind `@`; undefined when no image is found. */
+  readonly digest: Digest | undefined;
   /** Set when the source holds an index: its own digest, which nobody can pin. */
   readonly indexDigest: Digest | undefined;
   readonly manifest: Manifest | undefined;
@@ -62,7 +62,8 @@ export async function examine(source: ImageSource, options: ExaminationOptions =
   const indexDigest = isIndex(top.mediaType) ? top.digest : undefined;
   if (typeof found === "string") {
     const error = `could not fetch Wasm OCI image: could not fetch image: ${found}`;
-    return { digest: top.digest, indexDigest, manifest: undefined, module: undefined, verdicts: same(error, options) };
+    const digest = indexDigest === undefined ? top.digest : undefined;
+    return { digest, indexDigest, manifest: undefined, module: undefined, verdicts: same(error, options) };
   }
   const digest = found.digest;
   const facts = { digest, indexDigest };
@@ -80,6 +81,11 @@ export async function examine(source: ImageSource, options: ExaminationOptions =
   if (isModule(module!)) return { ...facts, manifest, module, verdicts: same(undefined, options) };
   const error = `fetched Wasm binary from ${url} is invalid`;
   return { ...facts, manifest, module: undefined, verdicts: same(error, options) };
+}
+
+/** What a consumer says, in one line. */
+export function oneLine(error: string): string {
+  return error.replace(/\s+/g, " ").trim();
 }
 
 /** One verdict of all, but for what Istio has against the registry. */

@@ -1,6 +1,6 @@
 // A layout that is about to be pushed: one plain image, with what is said of it.
 
-import { examine, type Verdict } from "./acceptance.ts";
+import { examine, oneLine, type Verdict } from "./acceptance.ts";
 import type { Manifest } from "./descriptor.ts";
 import { ImageError } from "./error.ts";
 import { openLayout } from "./layout.ts";
@@ -22,10 +22,14 @@ export async function openPackaged(path: string): Promise<Packaged> {
   const source = await openLayout(path);
   const { manifest, module, verdicts, indexDigest } = await examine(source);
   if (indexDigest !== undefined) {
-    throw new ImageError(`${path} holds an index, whose digest nobody can pin; push a single image`);
+    throw new ImageError(
+      `${path} holds an index, whose digest nobody can pin; push a single one, as proxy-wasm package makes it`,
+    );
   }
   if (!manifest || !module) {
-    throw new ImageError(`${path} holds no filter that a proxy would find: ${verdicts[0]!.error}`);
+    throw new ImageError(
+      `${path} holds no filter that a proxy would find: ${oneLine(verdicts[0]!.error!)}; proxy-wasm package makes an image that loads`,
+    );
   }
   const image = await source.manifest();
   const layout = path.replace(/\.tar$/, "").replace(/[/\\]+$/, "");
