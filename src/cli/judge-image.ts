@@ -23,10 +23,11 @@ export interface ModuleVerdict {
 }
 
 /** Judges the module of an image; `name` stands in what is said of it. */
-export async function judgeModule(module: Uint8Array<ArrayBuffer>, name: string): Promise<ModuleVerdict[]> {
+export async function judgeModule(module: Uint8Array, name: string): Promise<ModuleVerdict[]> {
   const consumers = Object.keys(families) as Consumer[];
   try {
-    const { facts } = await readFacts(module, name);
+    // Nothing here is in shared memory.
+    const { facts } = await readFacts(module as Uint8Array<ArrayBuffer>, name);
     return consumers.map((consumer) => {
       const verdicts = chooseTargets([families[consumer]]).map((target) => judge(facts, target));
       const refusing = verdicts.filter(({ verdict }) => verdict === "refused");

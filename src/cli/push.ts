@@ -6,6 +6,7 @@ import { oneLine } from "../oci/acceptance.ts";
 import { MAX_MODULE_BYTES } from "../oci/descriptor.ts";
 import { readLimited } from "../oci/files.ts";
 import { openPackaged } from "../oci/packaged.ts";
+import { readStatements } from "../oci/packaging.ts";
 import { push } from "../oci/push.ts";
 import { notePushed } from "../oci/pushed.ts";
 import { CommandError, UsageError } from "./errors.ts";
@@ -65,7 +66,8 @@ async function run(text: string, flags: PushFlags, streams: Streams): Promise<vo
       `${flags.image} is not pushed: ${refusal.consumer} would refuse it: ${oneLine(refusal.error!)}; proxy-wasm package makes an image that loads`,
     );
   }
-  const judged = await judgeModule(Uint8Array.from(packaged.module), `the module of ${flags.image}`);
+  const statements = flags.statements ? await readStatements(flags.image, packaged.image.digest, packaged.module) : [];
+  const judged = await judgeModule(packaged.module, `the module of ${flags.image}`);
   const [first] = judged;
   if (first && judged.every(({ error }) => error !== undefined)) {
     throw new CommandError(
@@ -80,7 +82,7 @@ async function run(text: string, flags: PushFlags, streams: Streams): Promise<vo
   const repository = await openRepository(reference, "pull,push", flags, streams);
   await push(repository, {
     ...packaged,
-    statements: flags.statements ? packaged.statements : [],
+    statements,
     tags,
     onProgress: (line) => flags.quiet || stderr.write(`${line}\n`),
   });

@@ -52,10 +52,10 @@ async function run(image: string, flags: VerifyFlags, streams: Streams): Promise
   });
   const wanted: Consumer | undefined = flags.for && consumers[flags.for];
   const module = found.module && { bytes: found.module, sha256: hexOf(digestOf(found.module)) };
-  const judged = module ? await judgeModule(Uint8Array.from(module.bytes), `the module of ${source.name}`) : [];
+  const judged = module ? await judgeModule(module.bytes, `the module of ${source.name}`) : [];
   const verdicts = found.verdicts
     .filter(({ consumer }) => wanted === undefined || consumer === wanted)
-    .map((verdict) => ({ ...verdict, module: judged.find(({ consumer }) => consumer === verdict.consumer) }));
+    .map(({ consumer, error }) => ({ consumer, error, module: judged.find((one) => one.consumer === consumer) }));
   const report = {
     image: source.name,
     ...(found.digest !== undefined && { manifestDigest: found.digest }),

@@ -1,10 +1,9 @@
-// A layout that is about to be pushed: one plain image, with what is said of it.
+// A layout that is about to be pushed: one plain image.
 
 import { examine, oneLine, type Verdict } from "./acceptance.ts";
 import type { Manifest } from "./descriptor.ts";
 import { ImageError } from "./error.ts";
 import { openLayout } from "./layout.ts";
-import { readStatements, type Statement } from "./packaging.ts";
 import type { ImageSource, StoredManifest } from "./source.ts";
 
 /** What is pushed. */
@@ -14,7 +13,6 @@ export interface Packaged {
   readonly manifest: Manifest;
   readonly module: Uint8Array;
   readonly verdicts: readonly Verdict[];
-  readonly statements: readonly Statement[];
 }
 
 /** Opens a layout for pushing. */
@@ -32,6 +30,5 @@ export async function openPackaged(path: string): Promise<Packaged> {
     );
   }
   const image = await source.manifest();
-  const layout = path.replace(/\.tar$/, "").replace(/[/\\]+$/, "");
-  return { source, image, manifest, module, verdicts, statements: await readStatements(layout, image.digest, module) };
+  return { source, image, manifest, module, verdicts };
 }

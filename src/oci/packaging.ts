@@ -148,8 +148,9 @@ export interface Statement {
   readonly bytes: Uint8Array;
 }
 
-/** Reads what was written beside a layout; throws when it is about another image. */
-export async function readStatements(layout: string, digest: Digest, module: Uint8Array): Promise<Statement[]> {
+/** Reads what was written beside a layout, a folder or a tar file; throws when it is about another image. */
+export async function readStatements(path: string, digest: Digest, module: Uint8Array): Promise<Statement[]> {
+  const layout = path.replace(/\.tar$/, "").replace(/[/\\]+$/, "");
   const statements: Statement[] = [];
   for (const kind of ["sbom", "provenance"] as const) {
     const path = pathsOf(layout)[kind];
