@@ -421,6 +421,27 @@ describe("saving a test", () => {
     expect(source).not.toMatch(/secret/);
   });
 
+  test("repeats how the upstream failed", async () => {
+    const view = await exchange("/reset");
+    expect(view.status).toBe(503);
+    const { value } = await api<{ file: string }>(`exchanges/${view.id}/save`, { title: "reset" });
+    const source = await readFile(join(inspected.folder, value.file), "utf8");
+    expect(source).toContain('throw new UpstreamError("connection termination");');
+    expect(source).toContain("expect(response).toHaveStatus(503);");
+  });
+
+  test("writes none of an answer that was broken off", async () => {
+    const count = inspected.server.exchanges.length;
+    await expect(fetch(`${inspected.server.url}/cut`).then((response) => response.text())).rejects.toThrow();
+    await expect.poll(() => inspected.server.exchanges.length).toBe(count + 1);
+    expect(await api(`exchanges/${count + 1}/save`, { title: "cut" })).toEqual({
+      status: 400,
+      value: {
+        error: "the upstream broke off its answer (connection termination), so there is no whole one to expect",
+      },
+    });
+  });
+
   test("never writes over another one", async () => {
     const view = await exchange("/saved");
     const save = async () => (await api<{ file: string }>(`exchanges/${view.id}/save`, { title: "Saved" })).value.file;

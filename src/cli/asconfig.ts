@@ -16,6 +16,8 @@ interface Options {
 /** One configuration. */
 export interface Asconfig {
   readonly folder: string;
+  /** The files that it compiles, from its folder. */
+  readonly entries: readonly string[];
   readonly targets: Readonly<Record<string, Options>>;
   /** For all targets. */
   readonly options: Options;
@@ -40,6 +42,7 @@ export async function* asconfigs(project: string): AsyncGenerator<Asconfig> {
     const folder: string = dirname(file);
     yield {
       folder,
+      entries: Array.isArray(config["entries"]) ? config["entries"].map(String) : [],
       targets: asObject(config["targets"]) as Asconfig["targets"],
       options: asObject(config["options"]),
     };

@@ -197,6 +197,9 @@ function watchedResponse(stream: HttpStream, observer: ExchangeObserver): Respon
       observer.trailers("response received", trailers);
       stream.responseTrailers(trailers);
     },
-    upstreamReset: (reason) => stream.upstreamReset(reason),
+    upstreamReset(reason) {
+      observer.upstreamFailed(reason);
+      stream.upstreamReset(reason);
+    },
   };
 }

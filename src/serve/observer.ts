@@ -1,6 +1,7 @@
 // Who watches exchanges go by: the trace on the terminal, the inspector.
 
 import type { HeaderMap } from "../header-map.ts";
+import type { UpstreamFailure } from "../http-stream.ts";
 import type { Trace } from "../trace.ts";
 
 /** Where a part of a message passes: in front of the filters or behind them, on its way there or back. */
@@ -13,6 +14,8 @@ export interface ExchangeObserver {
   headers(passage: Passage, headers: HeaderMap): void;
   data(passage: Passage, bytes: Uint8Array): void;
   trailers(passage: Passage, trailers: HeaderMap): void;
+  /** The upstream has failed, before its answer or within it. */
+  upstreamFailed(reason: UpstreamFailure): void;
   /** The exchange is over. */
   ended(exchange: Exchange): void;
 }

@@ -5,6 +5,7 @@ import type { Callout } from "../callouts.ts";
 import type { GrpcCallout } from "../grpc.ts";
 import type { HeaderEntry, HeaderMap } from "../header-map.ts";
 import { headerEntries } from "../http-headers.ts";
+import type { UpstreamFailure } from "../http-stream.ts";
 import { Trace, type TraceEvent } from "../trace.ts";
 import { Secrets } from "./mask.ts";
 import type { Exchange, ExchangeObserver, Passage } from "./observer.ts";
@@ -53,6 +54,8 @@ export class ExchangeRecord implements ExchangeObserver {
   readonly trace: Trace = new Trace();
   /** The credentials in its headers and in those of callouts. */
   readonly secrets: Secrets = new Secrets();
+  /** How the upstream failed, or undefined. */
+  upstreamFailure: UpstreamFailure | undefined;
   /** What became of it, once it is over. */
   result: Exchange | undefined;
   readonly #listener: RecordListener;
@@ -82,6 +85,10 @@ export class ExchangeRecord implements ExchangeObserver {
     const message = this.messages[passage];
     if (message) message.trailers = [...entries];
     this.#learn(entries);
+  }
+
+  upstreamFailed(reason: UpstreamFailure): void {
+    this.upstreamFailure ??= reason;
   }
 
   ended(exchange: Exchange): void {

@@ -89,6 +89,10 @@ export async function startInspected(): Promise<Inspected> {
       request.on("end", () => response.end(JSON.stringify({ headers: request.headers, url: request.url, body })));
       return;
     }
+    if (request.url!.startsWith("/reset")) return void request.socket.destroy();
+    if (request.url!.startsWith("/cut")) {
+      return void response.writeHead(200, { "content-length": "10" }).write("half", () => request.socket.destroy());
+    }
     // An event stream goes on.
     if (request.url!.startsWith("/stream")) return void response.write("data: 1\n\n");
     response.setHeader("set-cookie", "session=upstream-secret");

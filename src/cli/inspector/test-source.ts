@@ -12,6 +12,8 @@ import { Literals } from "./literals.ts";
 export interface TestedFilter {
   /** The path of the module, from the project. */
   readonly module: string;
+  /** The path of its source, from the project, where vitest compiles what tests import with `?filter`; or undefined. */
+  readonly source?: string | undefined;
   readonly name: string;
   readonly config: string;
   readonly rootId: string;
@@ -29,49 +31,91 @@ export function testSource(record: ExchangeRecord, filters: readonly TestedFilte
   if (!request.whole || upstream?.whole === false || !record.hasAllCallouts) {
     throw new UsageError("the exchange or its callouts are too long: only their beginnings were kept");
   }
-  const { callouts } = record;
+  const { callouts, upstreamFailure } = record;
+  if (upstream && upstreamFailure) {
+    throw new UsageError(`the upstream broke off its answer (${upstreamFailure}), so there is no whole one to expect`);
+  }
+  if (result.details === "downstream_remote_disconnect") {
+    throw new UsageError("the client did not wait for the answer, so there is no whole one to expect");
+  }
+  if (callouts.some(({ state }) => state === "reset")) {
+    throw new UsageError("the answer to a callout was broken off, which a test written from it could not repeat");
+  }
   const isChain = filters.length > 1;
   const write = new Literals(record.secrets);
+  const imports = [
+    isChain && "chain",
+    "loadFilter",
+    isChain && "ProxyState",
+    upstreamFailure && "UpstreamError",
+    callouts.length && "type UpstreamResponse",
+  ];
+  const names = filters.map((_, i) => (isChain ? `filter${i + 1}` : "filter"));
+  const loads = filters.map((filter, i) => (filter.source === undefined ? json(filter.module) : names[i]!));
   const parts = [
-    `import { ${[isChain && "chain", "loadFilter", isChain && "ProxyState"].filter(Boolean).join(", ")} } from "proxy-wasm";`,
+    `import { ${imports.filter(Boolean).join(", ")} } from "proxy-wasm";`,
     'import { expect, test } from "vitest";',
     'import "proxy-wasm/vitest";',
+    ...filters.flatMap(({ source }, i) =>
+      source === undefined ? [] : [`import ${names[i]} from ${json(`../${source}?filter`)};`],
+    ),
     "",
     `test(${write.text(title)}, async () => {`,
     ...(callouts.length ? answersOf(callouts, write) : []),
     ...(isChain
-      ? loadChain(filters, callouts.length > 0, write)
-      : [`  const filter = await ${load(filters[0]!, callouts.length ? ["upstreams"] : [], write)};`]),
-    `  const response = await filter.request(`,
+      ? loadChain(filters, loads, callouts.length > 0, write)
+      : [`  const loaded = await ${load(filters[0]!, loads[0]!, callouts.length ? ["upstreams"] : [], write)};`]),
+    `  const response = await loaded.request(`,
     `    ${requestOf(request, write)},`,
     ...(upstream ? [`    { upstream: () => (${responseOf(upstream, write)}) },`] : []),
+    ...(upstreamFailure
+      ? [
+          "    {",
+          "      upstream: () => {",
+          `        throw new UpstreamError(${json(upstreamFailure)});`,
+          "      },",
+          "    },",
+        ]
+      : []),
     "  );",
     `  expect(response).toHaveStatus(${Number(result.status)});`,
     ...expectations(record, write),
     "});",
   ];
   const isMasked = parts.some((part) => part.includes(MASK));
-  if (isMasked) parts.splice(4, 0, "// Credentials are masked: put in those that the filter is to see.");
+  if (isMasked)
+    parts.splice(parts.indexOf("") + 1, 0, "// Credentials are masked: put in those that the filter is to see.");
   return `${parts.join("\n")}\n`;
 }
 
-function loadChain(filters: readonly TestedFilter[], calls: boolean, write: Literals): string[] {
+function loadChain(
+  filters: readonly TestedFilter[],
+  loads: readonly string[],
+  calls: boolean,
+  write: Literals,
+): string[] {
   return [
     `  const proxy = new ProxyState(${calls ? "{ upstreams }" : ""});`,
-    "  const filter = chain([",
-    ...filters.map((filter) => `    await ${load(filter, ["proxy"], write)},`),
+    "  const loaded = chain([",
+    ...filters.map((filter, i) => `    await ${load(filter, loads[i]!, ["proxy"], write)},`),
     "  ]);",
   ];
 }
 
-function load({ module, name, config, rootId }: TestedFilter, shared: readonly string[], write: Literals): string {
+/** Loads a filter; `from` is what stands for its module. */
+function load(
+  { name, config, rootId }: TestedFilter,
+  from: string,
+  shared: readonly string[],
+  write: Literals,
+): string {
   const options = [
     ...shared,
     `name: ${json(name)}`,
     ...(config ? [`config: ${write.text(config)}`] : []),
     ...(rootId ? [`rootId: ${json(rootId)}`] : []),
   ];
-  return `loadFilter(${json(module)}, { ${options.join(", ")} })`;
+  return `loadFilter(${from}, { ${options.join(", ")} })`;
 }
 
 /** The answers that callouts had, in their order, by cluster. */
@@ -89,9 +133,14 @@ function answersOf(callouts: readonly RecordedCallout[], write: Literals): strin
   }
   const lines = [...byCluster].map(([cluster, answers]) => `    ${json(cluster)}: [${answers.join(", ")}],`);
   const upstreams = [...byCluster.keys()].map(
-    (cluster) => `${json(cluster)}: () => answers[${json(cluster)}].shift() ?? null`,
+    (cluster) => `${json(cluster)}: () => answers[${json(cluster)}]!.shift() ?? null`,
   );
-  return ["  const answers = {", ...lines, "  };", `  const upstreams = { ${upstreams.join(", ")} };`];
+  return [
+    "  const answers: Record<string, (UpstreamResponse | null)[]> = {",
+    ...lines,
+    "  };",
+    `  const upstreams = { ${upstreams.join(", ")} };`,
+  ];
 }
 
 function requestOf(request: RecordedMessage, write: Literals): string {

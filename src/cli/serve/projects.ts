@@ -1,6 +1,6 @@
 // From a compiled module back to the project that it is compiled from.
 
-import { stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 
 import { CONFIG } from "../../compile.ts";
@@ -46,6 +46,27 @@ function outFile(configs: readonly Asconfig[], target: string): string | undefin
     if (typeof path === "string") return resolve(folder, path);
   }
   return undefined;
+}
+
+/** The source of a module as tests import it; undefined when no project makes the module, or of more than one entry. */
+export async function sourceOf(module: string): Promise<string | undefined> {
+  const project = await projectOf(module);
+  if (!project) return undefined;
+  for await (const { folder, entries } of asconfigs(project.folder)) {
+    return entries.length === 1 ? resolve(folder, entries[0]!) : undefined;
+  }
+  return undefined;
+}
+
+/** Whether vitest in this folder compiles what tests import with `?filter`. */
+export async function compilesInVitest(folder: string): Promise<boolean> {
+  for (const name of ["vitest.config", "vite.config"]) {
+    for (const extension of ["ts", "mts", "cts", "js", "mjs", "cjs"]) {
+      const text = await readFile(join(folder, `${name}.${extension}`), "utf8").catch(() => undefined);
+      if (text !== undefined) return text.includes("proxy-wasm/vitest/plugin");
+    }
+  }
+  return false;
 }
 
 /** When a file was last written, in milliseconds since 1970, where some tools set all files; undefined without one. */

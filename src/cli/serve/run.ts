@@ -11,9 +11,11 @@ import { CommandError } from "../errors.ts";
 import { type FilterSpec, filterSpecs, listenText, readConfig } from "../filter-flags.ts";
 import { Exchanges } from "../inspector/exchanges.ts";
 import { inspect, type RunningInspector } from "../inspector/server.ts";
+import type { TestedFilter } from "../inspector/test-source.ts";
 import { printableLines } from "../printable.ts";
 import { levels, type ServeFlags } from "../serve.ts";
 import type { Streams } from "../streams.ts";
+import { compilesInVitest, sourceOf } from "./projects.ts";
 import { ServedFilters } from "./proxy.ts";
 import { Rebuild } from "./rebuild.ts";
 import { Report } from "./report.ts";
@@ -155,15 +157,7 @@ async function startInspector(
       exchanges,
       target: server.url,
       folder: process.cwd(),
-      filters: () =>
-        Promise.all(
-          specs.map(async ({ module, name, rootId, ...spec }) => ({
-            module: relative("", module).replaceAll("\\", "/"),
-            name,
-            rootId,
-            config: toText(toBytes(await readConfig({ module, name, rootId, ...spec }))),
-          })),
-        ),
+      filters: () => Promise.all(specs.map(testedFilter)),
       metrics: () => filters.proxy.metrics.list(),
     });
   } catch (error) {
@@ -172,6 +166,23 @@ async function startInspector(
     filters.close();
     throw new CommandError(listenText(error as NodeJS.ErrnoException, port, "127.0.0.1", "--inspect"));
   }
+}
+
+/** A filter as the project's tests load it. */
+async function testedFilter(spec: FilterSpec): Promise<TestedFilter> {
+  const { module, name, rootId } = spec;
+  const source = (await compilesInVitest(process.cwd())) ? await sourceOf(module) : undefined;
+  return {
+    module: fromHere(module),
+    source: source === undefined ? undefined : fromHere(source),
+    name,
+    rootId,
+    config: toText(toBytes(await readConfig(spec))),
+  };
+}
+
+function fromHere(path: string): string {
+  return relative("", path).replaceAll("\\", "/");
 }
 
 /** Lets exchanges under way end, for a while. */
