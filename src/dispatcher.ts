@@ -32,6 +32,12 @@ export class Dispatcher {
     }
   }
 
+  /** What was under way has been stopped from outside: nothing is, and nothing waits. */
+  abandon(): void {
+    this.depth = 0;
+    this.#posted.length = 0;
+  }
+
   /** Does something when the event is over; at once when there is none. */
   post(action: () => void): void {
     this.#posted.push(action);

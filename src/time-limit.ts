@@ -4,8 +4,19 @@ import { EnvoyFault } from "./error.ts";
 import { nodeVm } from "./node-modules.ts";
 import { WatchingThread } from "./watching-thread.ts";
 
-/** Runs an export of this name, and throws when it takes longer than its limit. */
-export type TimeLimit = <T>(run: () => T, name: string) => T;
+/** Runs an export of this name, and throws when it takes longer than its limit, or abandons it. */
+export type TimeLimit = <T>(run: () => T, name: string, abandon: Abandon) => T;
+
+/** What ran was stopped in a way that nobody could catch: nothing that was to follow it has been done. */
+export type Abandon = (error: Error, name: string) => void;
+
+/** How a watchdog tells what it has stopped. */
+export interface WatchdogOptions {
+  /** What is thrown, or what the filter fails with; by default something that ends a test. */
+  tooLong?(name: string, milliseconds: number): Error;
+  /** A filter was stopped from outside, and has failed; what else was under way is lost. Without it `stopped` tells. */
+  onStopped?(): void;
+}
 
 /** A limit of so many milliseconds. Needs Node. */
 export function timeLimit(milliseconds: number): TimeLimit {
@@ -24,11 +35,15 @@ export class Watchdog {
   readonly #milliseconds: number;
   readonly #most: number;
   readonly #interrupt: Interrupt;
+  readonly #options: WatchdogOptions;
   #left: number;
   /** Null where there can be none. */
   #thread: WatchingThread | null | undefined;
+  /** Of what runs, or ran last. */
+  #abandon: Abandon | undefined;
 
-  private constructor(milliseconds: number, most: number, interrupt: Interrupt) {
+  private constructor(milliseconds: number, most: number, interrupt: Interrupt, options: WatchdogOptions) {
+    this.#options = options;
     this.#milliseconds = milliseconds;
     this.#most = most;
     this.#left = most;
@@ -39,9 +54,9 @@ export class Watchdog {
    * One that interrupts what runs longer than so many milliseconds. So many callbacks until it is renewed end with an
    * error then; those after them are stopped by a thread where there can be one, which only `stopped` tells. Undefined outside of Node.
    */
-  static of(milliseconds: number, most: number): Watchdog | undefined {
+  static of(milliseconds: number, most: number, options: WatchdogOptions = {}): Watchdog | undefined {
     const interrupt = interrupter(milliseconds);
-    return interrupt && new Watchdog(milliseconds, most, interrupt);
+    return interrupt && new Watchdog(milliseconds, most, interrupt, options);
   }
 
   /** Interrupts as many callbacks again. */
@@ -56,17 +71,32 @@ export class Watchdog {
   }
 
   /** See `TimeLimit`. */
-  readonly limit: TimeLimit = (run, name) => {
+  readonly limit: TimeLimit = (run, name, abandon) => {
     if (this.#left > 0) {
       this.#left--;
     } else {
-      if (this.#thread === undefined) this.#thread = WatchingThread.start(this.#milliseconds) ?? null;
-      if (this.#thread) return this.#thread.watch(run, name);
+      if (this.#thread === undefined) {
+        this.#thread = WatchingThread.start(this.#milliseconds, () => this.#onStopped()) ?? null;
+      }
+      if (this.#thread) {
+        this.#abandon = abandon;
+        return this.#thread.watch(run, name);
+      }
     }
     return this.#interrupt(run, () => this.#tooLong(name));
   };
 
-  #tooLong(name: string): EnvoyFault {
+  #onStopped(): void {
+    const { onStopped } = this.#options;
+    const name = onStopped && this.#thread!.stopped();
+    if (name === undefined) return;
+    this.#abandon!(this.#tooLong(name), name);
+    onStopped!();
+  }
+
+  #tooLong(name: string): Error {
+    const { tooLong } = this.#options;
+    if (tooLong) return tooLong(name, this.#milliseconds);
     const what = `${name} ran for more than ${this.#milliseconds} ms, as if it never ended`;
     const remedy = `If it does need that long, load the filter with limits: { callbackMs: … }`;
     return new EnvoyFault(`${what}: a worker of Envoy would do nothing else meanwhile. ${remedy}`);

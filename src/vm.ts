@@ -217,7 +217,7 @@ export class Vm<Context extends VmContext> {
   #runLimited(name: string, call: Exported, args: number[]): unknown {
     const [depth, restricted, events] = [this.#depth, this.restricted, this.#dispatcher.depth];
     try {
-      return this.#timeLimit!(() => call(...args), name);
+      return this.#timeLimit!(() => call(...args), name, this.#abandon);
     } catch (error) {
       this.#depth = depth;
       this.restricted = restricted;
@@ -225,6 +225,20 @@ export class Vm<Context extends VmContext> {
       throw error;
     }
   }
+
+  /** Nothing that was to follow a callback has been done; the filter fails with it. */
+  readonly #abandon = (error: Error, name: string): void => {
+    const context = this.#current;
+    this.#depth = 0;
+    this.#current = undefined;
+    this.#effective = undefined;
+    this.#allocatorError = undefined;
+    this.restricted = undefined;
+    this.stopped = false;
+    this.#forgetDeferred();
+    this.#dispatcher.abandon();
+    if (context) this.#fail(error, name, context);
+  };
 
   #drain(): void {
     try {

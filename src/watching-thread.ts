@@ -5,7 +5,7 @@ import { nodeThreads } from "./node-modules.ts";
 
 /** What the thread runs; as text, since it is one file with the host wherever a bundler or vitest has put it. */
 const program = `
-const { workerData: { beat, milliseconds } } = require("node:worker_threads");
+const { parentPort, workerData: { beat, milliseconds } } = require("node:worker_threads");
 const { Session } = require("node:inspector");
 let seen = 0;
 let since = Date.now();
@@ -19,7 +19,10 @@ setInterval(() => {
     since = Infinity;
     const session = new Session();
     session.connectToMainThread();
-    session.post("Runtime.terminateExecution", () => session.disconnect());
+    session.post("Runtime.terminateExecution", () => {
+      session.disconnect();
+      parentPort.postMessage("stopped");
+    });
   }
 }, 100);`;
 
@@ -33,12 +36,16 @@ export class WatchingThread {
     this.#beat = beat;
   }
 
-  /** One that stops what runs longer than so many milliseconds; undefined where this is not a main thread of Node's. */
-  static start(milliseconds: number): WatchingThread | undefined {
+  /**
+   * One that stops what runs longer than so many milliseconds, and says so when the main thread is free again; undefined
+   * where this is not a main thread of Node's.
+   */
+  static start(milliseconds: number, onStopped: () => void): WatchingThread | undefined {
     const threads = nodeThreads();
     if (!threads?.isMainThread) return undefined;
     const beat = new Int32Array(new SharedArrayBuffer(4));
-    new threads.Worker(program, { eval: true, workerData: { beat, milliseconds } }).unref();
+    const worker = new threads.Worker(program, { eval: true, workerData: { beat, milliseconds } });
+    worker.on("message", onStopped).unref();
     return new WatchingThread(beat);
   }
 

@@ -236,6 +236,58 @@ test("a client of HTTP/2 that takes its request back at once, or breaks the prot
   expect(child.stderr()).not.toMatch(/\n {4}at /);
 });
 
+describe("a callback that never ends", () => {
+  const loop = "(loop $again (br $again))";
+  const configure = `(func (export "proxy_on_configure") (param i32 i32) (result i32) ${loop} (i32.const 1))`;
+
+  /** Loops at a request, after so many others. */
+  const loopingAfter = (requests: number): Uint8Array =>
+    filterWat({
+      functions: `
+        (global $requests (mut i32) (i32.const 0))
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+          (global.set $requests (i32.add (global.get $requests) (i32.const 1)))
+          (if (i32.gt_u (global.get $requests) (i32.const ${requests})) (then ${loop}))
+          (i32.const 0))`,
+    });
+
+  test.each([
+    ["the first one", 0],
+    ["a later one", 30],
+  ])("counts as a failure of the filter: %s", async (_which, requests) => {
+    const looping = join(folder, `looping-${requests}.wasm`);
+    await writeFile(looping, loopingAfter(requests));
+    const child = startCommand(["serve", looping, "--port", "0", "--no-watch"]);
+    closeLater(() => child.stop());
+    const [, url] = await child.says(/curl -i (\S+)/);
+    for (let i = 0; i < requests; i++) expect((await fetch(url!)).status).toBe(200);
+    // A later one is broken off.
+    await fetch(url!).catch(() => {});
+    await child.says(/proxy_on_request_headers\b.*it ran for more than 3 s, as if it never ended/);
+    expect((await fetch(url!)).status).toBe(503);
+    expect(await child.stop()).toBe(0);
+  });
+
+  test("does not outlive Ctrl-C; one that loads ends the command", async () => {
+    const [looping, never] = [join(folder, "looping.wasm"), join(folder, "never.wasm")];
+    await writeFile(looping, loopingAfter(30));
+    await writeFile(never, filterWat({ functions: configure }));
+    const loading = startCommand(["serve", never, "--port", "0", "--no-watch"]);
+    closeLater(() => loading.stop());
+    const child = startCommand(["serve", looping, "--port", "0", "--no-watch"]);
+    closeLater(() => child.stop());
+    const [, url] = await child.says(/curl -i (\S+)/);
+    for (let i = 0; i < 30; i++) expect((await fetch(url!)).status).toBe(200);
+    const asked = fetch(url!).catch(() => {});
+    // What is sent behind it comes while it loops.
+    await new Promise((sent) => connect(Number(new URL(url!).port), "127.0.0.1", () => sent(undefined)));
+    expect(await child.stop()).toBe(0);
+    await asked;
+    expect(await loading.ended).toBe(1);
+    expect(loading.stderr()).toMatch(/^error: .*proxy_on_configure.*it ran for more than 3 s/s);
+  });
+});
+
 test("--quiet writes nothing of exchanges that go well", async () => {
   const child = startCommand(["serve", file, "--port", "0", "--no-watch", "--quiet", "--inspect"]);
   closeLater(() => child.stop());

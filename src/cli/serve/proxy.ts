@@ -4,12 +4,14 @@ import type { LogLevel, Status } from "../../../assembly/abi.ts";
 import { SystemClock } from "../../clock.ts";
 import { chain, type FilterChain } from "../../filter-chain.ts";
 import { type Filter, loadFilter } from "../../filter.ts";
+import { isDebugged } from "../../debugger.ts";
 import type { FailurePolicy } from "../../profiles/profile.ts";
 import { ProxyState } from "../../proxy-state.ts";
 import { grpcCluster } from "../../serve/grpc-cluster.ts";
 import { http2Cluster } from "../../serve/http2-cluster.ts";
 import { httpCluster } from "../../serve/http-cluster.ts";
 import { Http2Sessions } from "../../serve/http2-sessions.ts";
+import { Watchdog } from "../../time-limit.ts";
 import type { Trace } from "../../trace.ts";
 import { type FilterSpec, readConfig } from "../filter-flags.ts";
 
@@ -25,9 +27,17 @@ export interface FiltersOptions {
   onRefusal?(call: string, status: Status, reason: string, filter: string | undefined): void;
   /** Hears that a server which a filter calls cannot be reached. */
   onClusterFailure(cluster: string, url: URL, error: Error): void;
+  /** Hears that a filter was stopped that seemed to run for ever, and with it all that was under way. */
+  onStopped?(): void;
   /** Hears of what went wrong in a timer or in the answer to a callout. */
   onError(error: Error): void;
 }
+
+/** How long a callback may run, in milliseconds: far more than any needs, so that one that loops does not end the server. */
+const CALLBACK_MS = 3000;
+
+/** Callbacks in which a filter is loaded: there whoever loads it hears that one was stopped. Each takes 0.1 ms for it. */
+const LOADING_CALLBACKS = 16;
 
 /** The filters in one proxy: what they share outlives a new version of them. */
 export class ServedFilters {
@@ -58,6 +68,16 @@ export class ServedFilters {
   /** Loads them; rejects with a sentence when one cannot be. */
   static async load(options: FiltersOptions): Promise<ServedFilters> {
     const served = new ServedFilters(options);
+    // Whoever stops at a breakpoint takes as long as he likes.
+    if (!isDebugged()) {
+      Watchdog.current ??= Watchdog.of(CALLBACK_MS, LOADING_CALLBACKS, {
+        tooLong: (_name, milliseconds) =>
+          new Error(
+            `it ran for more than ${milliseconds / 1000} s, as if it never ended: a worker of Envoy would do nothing else`,
+          ),
+        onStopped: () => options.onStopped?.(),
+      });
+    }
     await served.reload();
     return served;
   }
@@ -102,6 +122,7 @@ export class ServedFilters {
 
   async #load(spec: FilterSpec): Promise<Filter> {
     const { specs, failurePolicy, logLevel, onLog, onRefusal } = this.#options;
+    Watchdog.current?.renew();
     const name = specs.length > 1 ? spec.name : undefined;
     return loadFilter(spec.module, {
       proxy: this.proxy,

@@ -50,6 +50,11 @@ export async function run(modules: readonly string[], flags: ServeFlags, streams
       onRefusal: (...refusal) => report.refusal(...refusal),
     }),
     onClusterFailure: (cluster, url, error) => report.unreachable(`cluster ${cluster}`, url, error),
+    onStopped: () => {
+      report.traps(filters.traps);
+      report.breaking(server.open);
+      server.destroy();
+    },
     onError: (error) => report.error(error),
   });
   const exchanges = flags.inspect === undefined ? undefined : new Exchanges(() => filters.traps);
