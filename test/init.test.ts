@@ -18,6 +18,13 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
+/** Does something in the folder. */
+async function inFolder(action: () => Promise<void>): Promise<void> {
+  const before = process.cwd();
+  process.chdir(folder);
+  await action().finally(() => process.chdir(before));
+}
+
 /** The files below a folder, sorted. */
 async function filesIn(path: string): Promise<string[]> {
   const entries = await readdir(path, { recursive: true, withFileTypes: true });
@@ -191,12 +198,17 @@ test("create-proxy-wasm goes with this version", async () => {
 
 describe("on a terminal", () => {
   /** Runs `init` and answers each question, by what it asks, with these keys. */
-  async function answer(args: string[], answers: [RegExp, string][]): Promise<{ code: number; stderr: string }> {
+  async function answer(
+    args: string[],
+    answers: [RegExp, string][],
+    all: { shown: string } = { shown: "" },
+  ): Promise<{ code: number; stderr: string }> {
     const [input, output] = [new PassThrough(), new PassThrough()];
     let shown = "";
     let stderr = "";
     output.on("data", (chunk: Buffer) => {
       shown += chunk.toString();
+      all.shown += chunk.toString();
       const [next] = answers;
       if (!next || !next[0].test(shown)) return;
       answers.shift();
@@ -212,7 +224,7 @@ describe("on a terminal", () => {
     });
     return { code, stderr };
   }
-  const [enter, down, escape] = ["\r", "\x1b[B", "\x1b"];
+  const [enter, down, escape, controlD] = ["\r", "\x1b[B", "\x1b", "\x04"];
 
   test("asks for what the flags do not say", async () => {
     const { code, stderr } = await answer(
@@ -242,6 +254,44 @@ describe("on a terminal", () => {
       stderr: "error: cancelled; nothing was written\n",
     });
     expect(await readdir(target)).toEqual(["README.md"]);
+  });
+
+  test("offers a folder and a name, which other ones replace", async () => {
+    await inFolder(async () => {
+      const rest = ["--template", "tcp", "--no-install"];
+      expect(
+        await answer(rest, [
+          [/Where to\?/, enter],
+          [/package's name\?/, enter],
+        ]),
+      ).toMatchObject({ code: 0 });
+      expect(
+        await answer(rest, [
+          [/Where to\?/, `abc${enter}`],
+          [/package's name\?/, enter],
+        ]),
+      ).toMatchObject({ code: 0 });
+    });
+    expect((await readdir(folder)).sort()).toEqual(["abc", "my-filter"]);
+    const { name } = JSON.parse(await readFile(join(folder, "abc/package.json"), "utf8")) as { name: string };
+    expect(name).toBe("abc");
+  });
+
+  test.each([
+    ["a choice", ["a"], /What is the filter to do\?/],
+    ["a text", [], /Where to\?/],
+    ["yes or no", ["a", "--template", "tcp", "--name", "a"], /Install the dependencies/],
+  ])("Ctrl-D cancels %s, and nothing is coloured without colours", async (_what, args, question) => {
+    const all = { shown: "" };
+    await inFolder(async () => {
+      expect(await answer(args, [[question, controlD]], all)).toEqual({
+        code: 1,
+        stderr: "error: cancelled; nothing was written\n",
+      });
+    });
+    expect(all.shown).toMatch(/\x1b\[\?25h$/);
+    expect(all.shown).not.toMatch(/\x1b\[[\d;]*m/);
+    expect(await readdir(folder)).toEqual([]);
   });
 
   test("writes nothing when a question is not answered", async () => {

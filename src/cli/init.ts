@@ -53,7 +53,8 @@ Examples:
 
 async function run(folder: string | undefined, flags: InitFlags, streams: Streams): Promise<void> {
   const terminal = flags.yes ? undefined : streams.terminal;
-  const answers = terminal ? await ask(folder, flags, terminal) : await decide(folder, flags);
+  const asked = terminal && (streams.color?.stdout ? terminal : withoutColors(terminal));
+  const answers = asked ? await ask(folder, flags, asked) : await decide(folder, flags);
   const { target, template, name, install } = answers;
   const { packageManager } = flags;
   await writeProject(target, await projectFiles({ template, name, packageManager }));
@@ -87,16 +88,17 @@ async function decide(folder: string = ".", flags: InitFlags): Promise<Answers> 
 
 /** The answers of a person; what the flags say is not asked. */
 async function ask(folder: string | undefined, flags: InitFlags, terminal: Terminal): Promise<Answers> {
-  const { confirm, isCancel, select, text } = await import("@clack/prompts");
+  const { confirm, isCancel, select, text, updateSettings } = await import("@clack/prompts");
+  // Ctrl-D ends a question like Ctrl-C.
+  updateSettings({ aliases: { "\x04": "cancel" } });
   const answered = async <T>(question: Promise<T>): Promise<Exclude<T, symbol>> => {
     const answer = await question;
     if (isCancel(answer)) throw new CommandError("cancelled; nothing was written");
     return answer as Exclude<T, symbol>;
   };
   if (flags.name !== undefined) checkName(flags.name);
-  const initialValue = "my-filter";
-  const target =
-    folder ?? (await answered(text({ message: "Where to?", initialValue, placeholder: initialValue, ...terminal })));
+  const offered = (value: string): object => ({ defaultValue: value, placeholder: value });
+  const target = folder ?? (await answered(text({ message: "Where to?", ...offered("my-filter"), ...terminal })));
   const there = await obstacles(target);
   if (there.length && !flags.force) {
     const message = `${target} is not empty. Write into it, and replace files of the same names?`;
@@ -111,14 +113,29 @@ async function ask(folder: string | undefined, flags: InitFlags, terminal: Termi
     (await answered(
       text({
         message: "What is the package's name?",
-        initialValue: nameOf(target),
-        validate: (value) => nameProblem(value ?? ""),
+        ...offered(nameOf(target)),
+        validate: (value) => nameProblem(value || nameOf(target)),
         ...terminal,
       }),
     ));
   const message = `Install the dependencies with ${flags.packageManager} now?`;
   const install = flags.install ?? (await answered(confirm({ message, ...terminal })));
   return { target, template: templateOf(template), name, install };
+}
+
+/** The terminal, without what clack colours in spite of NO_COLOR. */
+function withoutColors({ input, output }: Terminal): Terminal {
+  return {
+    input,
+    output: new Proxy(output, {
+      get(target, name) {
+        // oxlint-disable-next-line no-control-regex
+        if (name === "write") return (text: string) => target.write(text.replace(/\x1b\[[\d;]*m/g, ""));
+        const value: unknown = Reflect.get(target, name);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    }),
+  };
 }
 
 function checkName(name: string): void {
