@@ -11,7 +11,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { findEnvoy as find, howToGet } from "../src/cli/envoy/find.ts";
 import { command as run, type CommandResult } from "./support/command.ts";
 import { startCommand } from "./support/running-command.ts";
-import { compileSource } from "./support/compile.ts";
+import { compileSource, filterWat, wat } from "./support/compile.ts";
 import { explainMissingEnvoy, findEnvoy } from "./support/envoy.ts";
 import { closeAll, closeLater, listen, startUpstream } from "./support/serve.ts";
 
@@ -85,6 +85,8 @@ describe("the configuration", () => {
   test("has all that the flags say", async () => {
     const before = process.cwd();
     await writeFile(join(folder, "config.bin"), Uint8Array.of(0, 255));
+    await mkdir(join(folder, "build"), { recursive: true });
+    for (const name of ["auth", "tag"]) await writeFile(join(folder, `build/${name}.wasm`), filterWat({}));
     process.chdir(folder);
     const { code, stdout } = await command(...everything).finally(() => process.chdir(before));
     expect(code).toBe(0);
@@ -107,11 +109,37 @@ describe("the configuration", () => {
     [["--cluster", "a=http://a/path"], /the cluster a has the path \/path, which Envoy cannot put in front/],
     [["--config", "@no.json"], /cannot read the configuration file no\.json: there is no such file/],
   ])("is refused: %j", async (flags, message) => {
-    const { code, stdout, stderr } = await command("envoy", "f.wasm", "--print", ...flags);
+    const { code, stdout, stderr } = await command("envoy", await moduleIn(folder), "--print", ...flags);
     expect([code > 0, stdout]).toEqual([true, ""]);
     expect(stderr).toMatch(message);
   });
 });
+
+test("modules that are not there, or none, are refused in serve's words", async () => {
+  const [missing, text] = [join(folder, "missing.wasm"), join(folder, "text.wasm")];
+  await writeFile(text, "no module");
+  for (const [module, sentence] of [
+    [missing, `cannot read ${missing}: there is no such file; has the filter been built?`],
+    [text, `${text} is no WebAssembly module: it does not begin with "\\0asm"; give the compiled filter`],
+  ] as const) {
+    for (const words of [
+      ["envoy", module, "--print"],
+      ["serve", module],
+    ]) {
+      expect(await command(...words)).toEqual({ code: 1, stdout: "", stderr: `error: ${sentence}\n` });
+    }
+    const { ended, stderr } = startCommand(["envoy", module, "--port", "0"], { env: { ENVOY_PATH: process.execPath } });
+    expect(await ended).toBe(1);
+    expect(stderr()).toBe(`error: ${sentence}\n`);
+  }
+});
+
+/** The path of a module that is one. */
+async function moduleIn(place: string): Promise<string> {
+  const file = join(place, "none.wasm");
+  await writeFile(file, filterWat({}));
+  return file;
+}
 
 const addHeader = `
   import { Action, HttpContext, logInfo, registerHttpContext } from "proxy-wasm/assembly";
@@ -133,7 +161,7 @@ test("a program that is no Envoy is told of in its last words, or in those of th
     await writeFile(stranger, text);
     await chmod(stranger, 0o755);
     const env = { ENVOY_PATH: stranger };
-    const { ended, stderr } = startCommand(["envoy", join(folder, "none.wasm"), "--port", "0"], { env });
+    const { ended, stderr } = startCommand(["envoy", await moduleIn(folder), "--port", "0"], { env });
     expect(await ended).toBe(1);
     expect(stderr()).toMatch(new RegExp(`^error: Envoy does not start: ${why}\n$`));
   }
@@ -172,7 +200,7 @@ describe.skipIf(!envoy)("a real Envoy", () => {
 
   test("cannot be started without a place for its configuration", async () => {
     const env = { ENVOY_PATH: envoy!, TMPDIR: join(folder, "nowhere") };
-    const { ended, stderr } = startCommand(["envoy", join(folder, "none.wasm"), "--port", "0"], { env });
+    const { ended, stderr } = startCommand(["envoy", await moduleIn(folder), "--port", "0"], { env });
     expect(await ended).toBe(1);
     expect(stderr()).toMatch(/^error: Envoy does not start: ENOENT: .*\/nowhere\/.*\n$/);
   });
@@ -182,7 +210,8 @@ describe.skipIf(!envoy)("a real Envoy", () => {
     const port = await listen(server);
     closeLater(() => server.close());
     const module = join(folder, "text.wasm");
-    await writeFile(module, "no module");
+    // A module that is no filter.
+    await writeFile(module, wat("(module)"));
     process.env["ENVOY_PATH"] = envoy!;
     expect(await command("envoy", module, "--port", String(port))).toMatchObject({
       code: 1,
@@ -190,7 +219,9 @@ describe.skipIf(!envoy)("a real Envoy", () => {
     });
     const refused = await command("envoy", module, "--port", "0");
     expect(refused.code).toBe(1);
-    expect(refused.stderr).toMatch(/^error: Envoy does not start: .+$/m);
+    expect(refused.stderr).toMatch(
+      /^error: Envoy does not start: Unable to create Wasm plugin text \(Missing or unknown Proxy-Wasm ABI version\)$/m,
+    );
     expect(refused.stdout).toBe("");
   });
 });

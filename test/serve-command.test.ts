@@ -236,6 +236,18 @@ test("a client of HTTP/2 that takes its request back at once, or breaks the prot
   expect(child.stderr()).not.toMatch(/\n {4}at /);
 });
 
+test.each([
+  ["proxy_on_new_connection", "has callbacks for TCP connections only: HTTP passes it by"],
+  ["proxy_on_tick", "has no callback for HTTP: requests and responses pass it by"],
+])("says that HTTP passes a filter by which has only %s", async (callback, text) => {
+  const type = callback === "proxy_on_tick" ? "(param i32)" : "(param i32) (result i32) (i32.const 0)";
+  const other = join(folder, "other.wasm");
+  await writeFile(other, filterWat({ functions: `(func (export "${callback}") ${type})` }));
+  const { end, stderr } = await serving([], {}, other);
+  expect(stderr()).toContain(`[serve] ${other} ${text}`);
+  await end();
+});
+
 describe("a callback that never ends", () => {
   const loop = "(loop $again (br $again))";
   const configure = `(func (export "proxy_on_configure") (param i32 i32) (result i32) ${loop} (i32.const 1))`;

@@ -72,7 +72,10 @@ export async function startEnvoy(
 
 function parseLine(text: string): LogLine {
   const [level = "", component = "", ...rest] = text.split("\t");
-  return rest.length ? { level, component, text: rest.join("\t") } : { level: "info", component: "", text };
+  if (!rest.length) return { level: "info", component: "", text };
+  // What it could not start with is quoted there, followed by its whole configuration.
+  const said = rest.join("\t").replace(/^error `(.*)` initializing config .*$/, "$1");
+  return { level, component, text: said };
 }
 
 function endOf(child: ChildProcess): Promise<void> {

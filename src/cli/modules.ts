@@ -1,0 +1,21 @@
+// The modules of a command line, before a proxy is started with them.
+
+import { checkValid } from "../load.ts";
+import { inspectModule } from "../module.ts";
+import { readBytes } from "../read-file.ts";
+
+/** Throws a sentence when one of them is not there or no module. */
+export async function checkModules(modules: readonly { readonly module: string }[]): Promise<void> {
+  for (const { module } of modules) await checkValid(await readBytes(module), module);
+}
+
+/** What to know of a module that HTTP passes by; undefined of one that has callbacks for it. */
+export async function passedByText(module: string): Promise<string | undefined> {
+  const { exports } = inspectModule(await readBytes(module));
+  const has = (names: RegExp): boolean => exports.some(({ name }) => names.test(name));
+  if (has(/^proxy_on_((request|response)_|done$|log$)/)) return undefined;
+  if (has(/^proxy_on_(new_connection|(downstream|upstream)_(data|connection_close))$/)) {
+    return `${module} has callbacks for TCP connections only: HTTP passes it by; Envoy runs it as a network filter`;
+  }
+  return `${module} has no callback for HTTP: requests and responses pass it by`;
+}
