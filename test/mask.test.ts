@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 
-import { isCredential, masked } from "../src/serve/mask.ts";
+import { isCredential, masked, Secrets } from "../src/serve/mask.ts";
 
 const credentials = `
   authorization proxy-authorization x-forwarded-authorization x-original-authorization x-serverless-authorization
@@ -31,4 +31,25 @@ test("the kind of a credential stays", () => {
   expect(masked("authorization", "DPoP abc")).toBe("DPoP [masked]");
   expect(masked("dpop", "abc")).toBe("[masked]");
   expect(masked("x-author", "Ada")).toBe("Ada");
+});
+
+test("short ones are hidden where they are all of a text, of a string of JSON, or behind their kind", () => {
+  const secrets = new Secrets();
+  secrets.add("authorization", "Bearer good");
+  secrets.add("cookie", "a=b");
+  expect(secrets.redact('{"authorization":"Bearer good","cookie":"a=b","token":"good"}')).toBe(
+    '{"authorization":"[masked]","cookie":"[masked]","token":"[masked]"}',
+  );
+  expect(secrets.redact("asked with Bearer good")).toBe("asked with [masked]");
+  expect(secrets.shown("x-copied", "good")).toBe("[masked]");
+  expect(new TextDecoder().decode(secrets.redactBytes(new TextEncoder().encode("good")))).toBe("[masked]");
+  expect(secrets.redact("all is good if a=b")).toBe("all is good if a=b");
+  expect(secrets.restore("[masked]!", "good")).toBe("good!");
+});
+
+test("what is shorter than three letters is found nowhere else", () => {
+  const secrets = new Secrets();
+  secrets.add("x-api-key", "ab");
+  expect(secrets.shown("x-copied", "ab")).toBe("ab");
+  expect(secrets.shown("x-api-key", "ab")).toBe("[masked]");
 });
