@@ -166,7 +166,7 @@ describe("build", () => {
     await put("asconfig.json", "{ targets }");
     expect(await command(["build", folder])).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/^error: .*asconfig\.json is no JSON: /),
+      stderr: expect.stringMatching(/^error: .*asconfig\.json:1:3 is no JSON: "targets }" cannot stand there\n/),
     });
   });
 });

@@ -1,7 +1,7 @@
 // `proxy-wasm serve` as a person sees it: traces, failures, servers that are away, the inspector, and its end.
 
 import { spawn } from "node:child_process";
-import { mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -321,6 +321,24 @@ test("knows the source of a module by what its configuration extends", async () 
   expect(await child.ended).toBe(1);
   expect(child.stdout()).toBe("Compiling build/out.wasm …\n");
   expect(child.stderr()).toMatch(/\nerror: build\/out\.wasm is not there, and its source does not compile\n$/);
+});
+
+test("says where an asconfig.json is broken, and serves a module that is there", async () => {
+  const project = await makeProject({ "asconfig.json": '{\n  "entries": ["a",]\n}' });
+  closeLater(() => removeProject(project));
+  const place = `asconfig.json:2:19 is no JSON: "]" cannot stand there`;
+  const without = startCommand(["serve", "--port", "0"], { cwd: project });
+  closeLater(() => without.stop());
+  expect(await without.ended).toBe(1);
+  expect(without.stderr()).toBe(`error: ${place}\n`);
+  await mkdir(join(project, "build"));
+  await writeFile(join(project, "build/release.wasm"), module);
+  const child = startCommand(["serve", "--port", "0"], { cwd: project });
+  closeLater(() => child.stop());
+  const [, url] = await child.says(/curl -i (\S+)/);
+  expect(child.stderr()).toBe(`[serve] build/release.wasm is not compiled again: ${place}\n`);
+  expect((await fetch(url!)).headers.get("x")).toBe("1");
+  expect(await child.stop()).toBe(0);
 });
 
 test("serves on where no temporary files can be written", async () => {

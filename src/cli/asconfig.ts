@@ -2,10 +2,11 @@
 
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { dirname, isAbsolute, join, resolve } from "node:path";
+import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 
 import { CONFIG } from "../compile.ts";
 import { CommandError } from "./errors.ts";
+import { parseJson } from "./json.ts";
 
 /** The options of asc that are used here. */
 interface Options {
@@ -38,7 +39,7 @@ export async function* asconfigs(project: string): AsyncGenerator<Asconfig> {
       throw new CommandError(`cannot read ${file}: ${error.code === "ENOENT" ? missing : error.message}`);
     });
     if (text === undefined) return;
-    const config = parse(text, file);
+    const config = asObject(parseJson(text, relative("", file)));
     const folder: string = dirname(file);
     yield {
       folder,
@@ -47,14 +48,6 @@ export async function* asconfigs(project: string): AsyncGenerator<Asconfig> {
       options: asObject(config["options"]),
     };
     file = typeof config["extends"] === "string" ? extended(config["extends"], file) : undefined;
-  }
-}
-
-function parse(text: string, file: string): Record<string, unknown> {
-  try {
-    return asObject(JSON.parse(text));
-  } catch (error) {
-    throw new CommandError(`${file} is no JSON: ${(error as Error).message}`);
   }
 }
 

@@ -15,7 +15,10 @@ export interface Project {
   readonly target: string;
 }
 
-/** The project whose configuration says that it makes this module; undefined when there is none above it. */
+/**
+ * The project whose configuration says that it makes this module; undefined when there is none above it. Rejects when
+ * there is a configuration that cannot be read.
+ */
 export async function projectOf(module: string): Promise<Project | undefined> {
   const path = resolve(module);
   for (let folder = dirname(path); ; folder = dirname(folder)) {
@@ -30,11 +33,7 @@ export async function projectOf(module: string): Promise<Project | undefined> {
 /** The target of a project that makes this module. */
 async function targetOf(project: string, module: string): Promise<string | undefined> {
   const configs: Asconfig[] = [];
-  try {
-    for await (const config of asconfigs(project)) configs.push(config);
-  } catch {
-    // asc says what is wrong, when it compiles.
-  }
+  for await (const config of asconfigs(project)) configs.push(config);
   const names = new Set([DEFAULT_TARGET, ...configs.flatMap(({ targets }) => Object.keys(targets))]);
   return [...names].find((name) => outFile(configs, name) === module);
 }

@@ -53,7 +53,7 @@ export class Rebuild {
   /** Compiles the modules that are not there yet and have a project. */
   async prepare(): Promise<void> {
     const modules = [...new Set(this.#specs.map(({ module }) => resolve(module)))];
-    const projects = await Promise.all(modules.map(projectOf));
+    const projects = await Promise.all(modules.map((module) => this.#projectOf(module)));
     this.#projects = projects.filter((project) => project !== undefined);
     for (const project of this.#projects) {
       if ((await writtenAt(project.module)) !== undefined) continue;
@@ -88,6 +88,17 @@ export class Rebuild {
     await this.#watcher?.close();
     await this.#compiler.close();
     await this.#working;
+  }
+
+  /** A module that is there can be served without its project. */
+  async #projectOf(module: string): Promise<Project | undefined> {
+    try {
+      return await projectOf(module);
+    } catch (error) {
+      if ((await writtenAt(module)) === undefined) throw error;
+      this.#listener.failed(`${relative("", module)} is not compiled again: ${messageOf(error)}`);
+      return undefined;
+    }
   }
 
   #change(path: string): void {
