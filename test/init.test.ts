@@ -1,5 +1,6 @@
 // `init` on the command line and on a terminal: what it writes, what it asks, and what it leaves alone.
 
+import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -194,6 +195,16 @@ test("create-proxy-wasm goes with this version", async () => {
     version,
     dependencies: { "proxy-wasm": `^${String(version)}` },
   });
+});
+
+test("npm start of a TCP filter runs the Envoy that ENVOY_PATH names", async () => {
+  await command(["init", target, "--template", "tcp"]);
+  const { scripts } = (await packageJson()) as { scripts: { start: string } };
+  const stranger = join(folder, "my envoy");
+  await writeFile(stranger, '#!/bin/sh\necho "$@"\n', { mode: 0o755 });
+  const start = scripts.start.replace(/^proxy-wasm build && /, "");
+  const env = { ...process.env, ENVOY_PATH: stranger };
+  expect(execFileSync("/bin/sh", ["-c", start], { env, encoding: "utf8" })).toBe("-c envoy.yaml\n");
 });
 
 describe("on a terminal", () => {

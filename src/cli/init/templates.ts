@@ -26,7 +26,12 @@ export const templates: readonly Template[] = [
     scripts: { auth: "node auth-server.js" },
   },
   { name: "local-reply", summary: "answer requests without the upstream", start: "proxy-wasm serve" },
-  { name: "tcp", summary: "watch the bytes of TCP connections", start: "envoy -c envoy.yaml" },
+  {
+    name: "tcp",
+    summary: "watch the bytes of TCP connections",
+    // Quoted for folders with blanks.
+    start: '"${ENVOY_PATH:-envoy}" -c envoy.yaml',
+  },
   { name: "access-log", summary: "log a line for each exchange", start: "proxy-wasm serve" },
 ];
 
