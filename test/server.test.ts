@@ -123,6 +123,22 @@ describe("serve", () => {
     expect(body).toBe("abc");
   });
 
+  test("says as little of connections and upstreams as Envoy", async () => {
+    // Node's own servers send keep-alive.
+    const upstream = await startUpstream((_request, response) => response.setHeader("proxy-connection", "x").end("hi"));
+    const request = (options: string): string => `GET / HTTP/1.1\r\nhost: a\r\n${options}\r\n`;
+    const close = "connection: close\r\n";
+    for (const to of [upstream, undefined]) {
+      const { url } = await start(filterWat({}), to);
+      const [kept, closed] = (await raw(url, request("") + request(close))).toLowerCase().split(/(?<=hi|world!)/);
+      expect(kept).toMatch(/^http\/1\.1 200 ok\r\n/);
+      expect(kept).not.toMatch(/\r\n(connection|keep-alive|proxy-connection):/);
+      expect(closed).toMatch(/\r\nconnection: close\r\n/);
+      expect(closed).not.toMatch(/\r\n(keep-alive|proxy-connection):/);
+      expect(/\r\nx-envoy-upstream-service-time:/.test(kept!)).toBe(to !== undefined);
+    }
+  });
+
   test("gives the client the first chunk before the upstream has ended", async () => {
     let finish = (): void => {};
     const upstream = await startUpstream((_incoming, outgoing) => {

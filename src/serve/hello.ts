@@ -8,14 +8,14 @@ import type { UpstreamConnector } from "./upstreams.ts";
 export const hello: UpstreamConnector = (feed) => {
   const text = Buffer.from("Hello, world!");
   const entries: HeaderEntry[] = [
-    ["content-type", "text/plain"],
     ["content-length", String(text.length)],
+    ["content-type", "text/plain"],
   ];
   // An upstream never answers while the request is still being handed over.
   const answer = (): void => {
     setImmediate(() =>
       feed((stream) => {
-        stream.responseHeaders(responseHeaders(200, entries, stream.profile.addsEnvoyHeaders ? 0 : undefined), false);
+        stream.responseHeaders(responseHeaders(200, entries, undefined), false);
         stream.responseData(text, true);
       }),
     );

@@ -44,6 +44,8 @@ export class Http1Client implements Downstream {
   }
 
   headers(headers: HeaderMap, endOfStream: boolean): void {
+    // As in Envoy, HTTP/1.1 stays open without a word, which Node would say by itself.
+    if (this.protocol === "HTTP/1.1" && this.#response.shouldKeepAlive) this.#response.removeHeader("connection");
     this.#response.writeHead(Number(headers.get(":status")), headerLines(headers));
     if (endOfStream) this.#response.end();
     else this.#sendHeadSoon();
