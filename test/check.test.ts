@@ -267,6 +267,8 @@ describe("the command", () => {
   test("refuses a proxy that it does not know, with those it knows", async () => {
     const { code, stderr } = await command(["check", "filter.wasm", "--for", "istoi"]);
     expect(code).toBe(2);
-    expect(stderr).toMatch(/^error: unknown proxy "istoi"; known: envoy, istio, .*envoy-1\.40.*\n$/);
+    expect(stderr).toMatch(
+      /^error: unknown proxy "istoi"; did you mean istio\? known: envoy, istio, .*envoy-1\.40.*\n$/,
+    );
   });
 });

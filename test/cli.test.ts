@@ -158,6 +158,14 @@ describe("the program", () => {
     },
   );
 
+  test("has no help for what is no command, and says what may be meant", async () => {
+    expect(await command(["help", "srve"])).toEqual({
+      code: 2,
+      stdout: "",
+      stderr: "error: unknown command 'srve'\n(Did you mean serve?)\n(--help shows what there is)\n",
+    });
+  });
+
   test("has a help text of its own, which is also what it says when nothing is asked of it", async () => {
     const { code, stdout } = await command(["--help"]);
     expect(code).toBe(0);

@@ -61,6 +61,9 @@ describe("bash", () => {
         ["istio-traffic-extension", "istio-envoy-filter"],
       ],
       [["check", "--for", "kong-"], ["kong-3.9"]],
+      [["check", "--for", "istio-1.30", "kong-"], ["kong-3.9"]],
+      [["check", "--for", "=", "istio-1.30", "kong-"], ["kong-3.9"]],
+      [["check", "--for", "istio", "--js"], ["--json"]],
       [["completion", ""], [...shells]],
     ];
     const offered = bash(...lines.map(([words]) => words));
@@ -107,6 +110,9 @@ test.skipIf(!isThere("zsh"))("zsh completes commands, options, and what these ta
     "package --layout=art",
     "package -l com",
     "manifest hig",
+    "check --for kong",
+    "check --for kong ngi",
+    "check --for kong nginx --js",
   ];
   expect(
     run("zsh", "-f", "-c", script, "zsh", ...lines)
@@ -120,6 +126,9 @@ test.skipIf(!isThere("zsh"))("zsh completes commands, options, and what these ta
     "package --layout=artifact",
     "package -l compat",
     "manifest higress",
+    "check --for kong",
+    "check --for kong nginx",
+    "check --for kong nginx --json",
   ]);
 });
 
@@ -132,6 +141,9 @@ test.skipIf(!isThere("fish"))("fish completes commands, options, and what these 
   expect(offered("proxy-wasm package --lay")).toEqual(["--layout"]);
   expect(offered("proxy-wasm package --layout ")).toEqual(["artifact", "compat"]);
   expect(offered("proxy-wasm package --layout=a")).toEqual(["--layout=artifact"]);
+  expect(offered("proxy-wasm check --for istio kong-")).toEqual(["kong-3.9"]);
+  expect(offered("proxy-wasm check --for istio --js")).toEqual(["--json"]);
+  expect(offered("proxy-wasm check --json kong-")).toEqual([]);
   expect(offered("proxy-wasm completion ")).toContain("zsh");
 });
 

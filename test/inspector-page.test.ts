@@ -74,6 +74,10 @@ test.skipIf(!chromium)(
     )!;
     expect(await readFile(join(folder, file), "utf8")).toContain('path: "/edited"');
 
+    // What is said of one exchange does not stand over another.
+    await page.evaluate(click("GET /deny"));
+    expect(await page.evaluate('document.querySelector("#message").hidden')).toBe(true);
+
     await page.evaluate('document.querySelector("#search").value = "deny"');
     await page.evaluate('document.querySelector("#search").dispatchEvent(new Event("input"))');
     expect(await page.evaluate('[...document.querySelectorAll("#list li")].filter((one) => !one.hidden).length')).toBe(

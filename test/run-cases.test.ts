@@ -265,6 +265,7 @@ describe("cases", () => {
       stdout: expect.stringContaining("1 case passes"),
     });
     expect(await cases(everything, "--quiet")).toMatchObject({ code: 0, stdout: "" });
+    expect(await cases(everything, "--quiet", "--json")).toMatchObject({ code: 0, stdout: "" });
     const { stdout } = await cases(everything, "--json", "--only", "answer");
     expect(
       stdout

@@ -212,6 +212,17 @@ test("an upstream that is away is told once, in words", async () => {
   ]);
 });
 
+test("an upstream that was reached has failed", async () => {
+  const rude = createServer((socket) => socket.once("data", () => socket.destroy()));
+  const port = await listen(rude);
+  closeLater(() => rude.close());
+  const server = await serving(["--upstream", `http://127.0.0.1:${port}`]);
+  expect((await fetch(server.url)).status).toBe(503);
+  expect(server.stderr()).toContain(
+    `[serve] the upstream at http://127.0.0.1:${port}/ has failed: it broke the connection\n`,
+  );
+});
+
 test("a client of HTTP/2 that takes its request back at once, or breaks the protocol then, ends nothing", async () => {
   const child = startCommand(["serve", file, "--port", "0", "--no-watch"]);
   closeLater(() => child.stop());

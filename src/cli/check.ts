@@ -8,6 +8,7 @@ import { familyOf, type Target, targets, targetsOf } from "../check/targets.ts";
 import { readBytes } from "../read-file.ts";
 import { knowing } from "./completion/words.ts";
 import { CommandError, UsageError } from "./errors.ts";
+import { nearest } from "./nearest.ts";
 import { printable, printableJson } from "./printable.ts";
 import type { Streams } from "./streams.ts";
 
@@ -72,7 +73,9 @@ export function chooseTargets(names: readonly string[] | undefined): Target[] {
   return names.flatMap((name) => {
     const found = targetsOf(name);
     if (found.length) return found;
-    throw new UsageError(`unknown proxy "${name}"; known: ${targetNames().join(", ")}`);
+    const meant = nearest(name, targetNames());
+    const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
+    throw new UsageError(`unknown proxy "${name}"${hint || ";"} known: ${targetNames().join(", ")}`);
   });
 }
 

@@ -15,7 +15,7 @@ export interface EnvoyFlags extends FilterFlags {
 
 /** The command. */
 export function envoyCommand(streams: Streams): Command {
-  return addFilterFlags(new Command("envoy").description("run compiled filters in a real Envoy"))
+  return addFilterFlags(new Command("envoy").description("Run compiled filters in a real Envoy."))
     .option("--print", "write Envoy's configuration to stdout and start nothing")
     .addOption(
       new Option("--log-level <level>", "lines of the filters below this level are dropped")
@@ -33,6 +33,8 @@ export function envoyCommand(streams: Streams): Command {
 
 const examples = `
 Envoy is looked for in ENVOY_PATH, PATH, .venv/bin and the folder of func-e.
+
+Exit codes: 0 ended by Ctrl-C; 1 there is no Envoy, or it does not start, or ends; 2 used wrongly.
 
 Examples:
   proxy-wasm envoy

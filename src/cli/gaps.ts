@@ -13,7 +13,7 @@ export function gapsCommand(streams: Streams): Command {
   return new Command("gaps")
     .description(
       "List what the host that tests and serve run filters on does not do as a real proxy does, and why.\n\n" +
-        "What is missing answers Unimplemented (12). An entry that begins with conformance: is a recorded exchange in\n" +
+        "What is missing answers Unimplemented (12). An entry that begins with conformance: is a recorded exchange in " +
         "which this host and Envoy differ.",
     )
     .option("--json", "print it as a JSON object: what is missing, and why")

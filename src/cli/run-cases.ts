@@ -17,7 +17,7 @@ export interface RunCasesFlags {
 /** The command. */
 export function runCasesCommand(streams: Streams): Command {
   return new Command("run-cases")
-    .description("put a filter through exchanges that a YAML file describes")
+    .description("Put a filter through exchanges that a YAML file describes.")
     .argument("[files...]", "the files with the cases")
     .option("-m, --module <file>", "the compiled filter; what the file says, or build/release.wasm, by default")
     .option("-c, --config <text>", "the configuration, or @ and a file that holds it; what the file says by default")

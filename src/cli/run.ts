@@ -46,8 +46,10 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
     program.outputHelp();
     return 2;
   }
+  // Of what there is no help for, commander says nothing.
+  const isUnknown = args[0] === "help" && args.length > 1 && named === undefined && !args[1]!.startsWith("-");
   try {
-    await program.parseAsync(args, { from: "user" });
+    await program.parseAsync(isUnknown ? args.slice(1) : args, { from: "user" });
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;

@@ -31,7 +31,7 @@ export const levels: Readonly<Record<LogLevelName, LogLevel>> = {
 
 /** The command. */
 export function serveCommand(streams: Streams): Command {
-  return addFilterFlags(new Command("serve").description("put compiled filters in front of an HTTP server"))
+  return addFilterFlags(new Command("serve").description("Put compiled filters in front of an HTTP server."))
     .addOption(
       new Option("--log-level <level>", "lines of the filters below this level are dropped")
         .choices(Object.keys(levels))
@@ -54,6 +54,8 @@ export function serveCommand(streams: Streams): Command {
 }
 
 const examples = `
+Exit codes: 0 ended by Ctrl-C; 1 a filter cannot be loaded, or the port is in use; 2 used wrongly.
+
 Examples:
   proxy-wasm serve
   proxy-wasm serve build/debug.wasm --upstream http://localhost:3000 --trace

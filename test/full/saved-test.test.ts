@@ -57,7 +57,7 @@ test("a saved test imports the source where vitest compiles it", async () => {
   const child = startCommand(["serve", "--port", "0", "--no-watch", "--inspect"], { cwd: project });
   closeLater(() => child.stop());
   const [, url] = await child.says(/curl -i (\S+)/, 60);
-  const [, page] = await child.says(/exchanges on (\S+?),? /);
+  const [, page] = await child.says(/exchanges on (\S+)/);
   await (await fetch(url!)).text();
   const saved = await fetch(`${page}api/exchanges/1/save`, {
     method: "POST",

@@ -70,6 +70,7 @@ function tell(
   { json, quiet }: RunCasesFlags,
   { stdout, color }: Streams,
 ): void {
+  if (quiet && !failures.length) return;
   if (json) {
     stdout.write(`${printableJson({ file, name: test.name, passed: !failures.length, failures }, 0)}\n`);
     return;
@@ -78,5 +79,5 @@ function tell(
   const name = printable(test.name);
   const lines = failures.map((failure) => `    ${printableLines(failure).replaceAll("\n", "\n    ")}\n`);
   if (failures.length) stdout.write(`${c.red("✗")} ${name}\n${lines.join("")}`);
-  else if (!quiet) stdout.write(`${c.green("✓")} ${name}\n`);
+  else stdout.write(`${c.green("✓")} ${name}\n`);
 }

@@ -12,13 +12,18 @@ export function bashScript(commands: readonly CommandWords[]): string {
       return `    ${after.join(" | ")}) words="${option.value.join(" ")}" ;;\n`;
     }),
   );
+  const lists = commands.flatMap(({ name, options }) =>
+    options
+      .filter(({ value, isList }) => isList && value?.length)
+      .flatMap((option) => flagsOf(option).map((flag) => `"${name} ${flag}"`)),
+  );
   const words = commands.map(({ name, options, argument }) => {
     const flags = `      "${name} -"*) words="${options.flatMap(flagsOf).join(" ")}" ;;\n`;
     return argument.length ? `${flags}      "${name} "*) words="${argument.join(" ")}" ;;\n` : flags;
   });
   return `# Completion of proxy-wasm for bash, written by: proxy-wasm completion bash
 _proxy_wasm() {
-  local word="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD - 1]}" command="" words="" i
+  local word="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD - 1]}" command="" last="" words="" i
   # --option=value comes as three words.
   if [[ $word == "=" ]]; then
     word=""
@@ -33,6 +38,15 @@ _proxy_wasm() {
       ;;
     esac
   done
+  # Behind some options several words can stand.
+  for ((i++; i < COMP_CWORD; i++)); do
+    if [[ "\${COMP_WORDS[i]}" == -* ]]; then last="\${COMP_WORDS[i]}"; fi
+  done
+  if [[ $word != -* ]]; then
+    case "$command $last" in
+    ${lists.join(" | ")}) before="$last" ;;
+    esac
+  fi
   case "$command $before" in
 ${values.join("")}    *)
       case "$command $word" in

@@ -21,6 +21,8 @@ export interface OptionWords {
   readonly description: string;
   /** Whether a word has to follow, and what it can be; empty when it is a file or anything else. */
   readonly value: readonly string[] | undefined;
+  /** Whether several words may follow. */
+  readonly isList: boolean;
 }
 
 const known = new WeakMap<Argument | Option, readonly string[]>();
@@ -46,8 +48,8 @@ export function wordsOf(command: Command, name: string, summary: string): Comman
 }
 
 function optionWords(option: Option, long: string): OptionWords {
-  const { short, description } = option;
-  return { short, long, description, value: option.required ? valuesOf(option) : undefined };
+  const { short, description, required, variadic } = option;
+  return { short, long, description, value: required ? valuesOf(option) : undefined, isList: variadic };
 }
 
 function valuesOf(item: Argument | Option): readonly string[] {

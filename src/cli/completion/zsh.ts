@@ -25,6 +25,9 @@ ${described.join("")}  )
     return
   fi
   local command=$words[2]
+  # Behind some options several words can stand, up to the next one.
+  local more="*-*:"
+  [[ $PREFIX == -* ]] && more=""
   shift words
   ((CURRENT--))
   case $command in
@@ -40,13 +43,15 @@ fi
 }
 
 /** How `_arguments` is told of an option: any number of times, with what it takes. */
-function specs({ short, long, description, value }: OptionWords): string[] {
+function specs({ short, long, description, value, isList }: OptionWords): string[] {
   const says = `[${description.replaceAll(/[\\[\]]/g, "\\$&")}]`;
-  const takes = value?.length ? `:value:(${value.join(" ")})` : value ? ":value:_files" : "";
-  return [
-    ...(short === undefined ? [] : [quoted(`*${short}${value ? "+" : ""}${says}${takes}`)]),
-    quoted(`*${long}${value ? "=" : ""}${says}${takes}`),
-  ];
+  const words = value?.length ? `value:(${value.join(" ")})` : "value:_files";
+  const takes = isList ? `:'"$more"'${words}` : `:${words}`;
+  const flags = [...(short === undefined ? [] : [`${short}${value ? "+" : ""}`]), `${long}${value ? "=" : ""}`];
+  return flags.map((flag) => {
+    const spec = quoted(`*${flag}${says}`);
+    return value ? `${spec.slice(0, -1)}${takes}'` : spec;
+  });
 }
 
 function continued(line: string): string {

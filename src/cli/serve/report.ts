@@ -2,6 +2,7 @@
 
 import { LogLevel, Status } from "../../../assembly/abi.ts";
 import type { Exchange } from "../../serve/observer.ts";
+import { failureOf } from "../../serve/upstreams.ts";
 import { type Colors, makeColors } from "../colors.ts";
 import { levels, type ServeFlags } from "../serve.ts";
 import { printable, printableLines } from "../printable.ts";
@@ -47,7 +48,7 @@ export class Report {
 
   /** Where the inspector is. */
   inspector(url: string, metricsUrl: string): void {
-    this.#story(`Look at exchanges on ${this.#storyColors.bold(url)}, at metrics on ${metricsUrl}\n`);
+    this.#story(`Look at exchanges on ${this.#storyColors.bold(url)}\nand at metrics on ${metricsUrl}\n`);
   }
 
   /** An exchange is over. */
@@ -82,9 +83,9 @@ export class Report {
   }
 
   /** A server that should answer does not. */
-  unreachable(what: string, url: URL, error: NodeJS.ErrnoException): void {
-    const why = error.code === "ECONNREFUSED" ? "nothing listens there" : whyUnreachable(error, url);
-    const text = `the ${what} at ${url.href} cannot be reached: ${why}`;
+  failed(what: string, url: URL, error: NodeJS.ErrnoException): void {
+    const failed = failureOf(error) === "remote connection failure" ? "cannot be reached" : "has failed";
+    const text = `the ${what} at ${url.href} ${failed}: ${whyFailed(error, url)}`;
     const last = this.#complaints.get(text);
     const now = Date.now();
     if (last !== undefined && now - last < REPEAT_MS) return;
@@ -151,7 +152,9 @@ function count(open: number): string {
   return open === 1 ? "1 exchange" : `${open} exchanges`;
 }
 
-function whyUnreachable(error: NodeJS.ErrnoException, url: URL): string {
+function whyFailed(error: NodeJS.ErrnoException, url: URL): string {
+  if (error.code === "ECONNREFUSED") return "nothing listens there";
+  if (error.code === "ECONNRESET") return "it broke the connection";
   if (error.code === "ENOTFOUND" || error.code === "EAI_AGAIN") return `the host ${url.hostname} is not known here`;
   if (error.code?.startsWith("HPE_")) return `it does not speak HTTP/1.1 (${error.message})`;
   return error.message || (error.code ?? "no reason is known");

@@ -50,7 +50,7 @@ export async function run(modules: readonly string[], flags: ServeFlags, streams
       onLog: (...line) => report.log(...line),
       onRefusal: (...refusal) => report.refusal(...refusal),
     }),
-    onClusterFailure: (cluster, url, error) => report.unreachable(`cluster ${cluster}`, url, error),
+    onClusterFailure: (cluster, url, error) => report.failed(`cluster ${cluster}`, url, error),
     onStopped: () => {
       report.traps(filters.traps);
       report.breaking(server.open);
@@ -79,7 +79,7 @@ export async function run(modules: readonly string[], flags: ServeFlags, streams
       server.use(filters.chain);
       report.note(`Loaded again, ${Math.round(since())} ms after the change of ${what}.`);
     } catch (error) {
-      report.warn(`${(error as Error).message}; what was loaded before serves on`);
+      report.warn(`${(error as Error).message.replace(/\.$/, "")}; what was loaded before serves on`);
     }
   };
   if (flags.watch) rebuild.watch();
@@ -137,7 +137,7 @@ async function listen(
     return await serve(filters.chain, {
       port,
       host,
-      ...(upstream && { upstream: connectTo(upstream, (error) => report.unreachable("upstream", upstream, error)) }),
+      ...(upstream && { upstream: connectTo(upstream, (error) => report.failed("upstream", upstream, error)) }),
       ...(observe && { observe }),
       onExchange: (exchange) => {
         report.exchange(exchange);

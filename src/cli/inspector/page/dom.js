@@ -40,7 +40,7 @@ export async function api(path, body) {
 let hiding;
 
 /**
- * Tells something for some seconds.
+ * Tells something for some seconds; nothing any more when the text is empty.
  * @param {string} text
  * @param {boolean} [isWrong]
  */
@@ -48,7 +48,7 @@ export function tell(text, isWrong = false) {
   const message = byId("message");
   message.textContent = text;
   message.className = isWrong ? "wrong" : "";
-  message.hidden = false;
+  message.hidden = !text;
   clearTimeout(hiding);
   hiding = setTimeout(() => (message.hidden = true), 6000);
 }

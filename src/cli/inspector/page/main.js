@@ -43,6 +43,8 @@ function update(summary) {
 function select(id) {
   selected = id;
   isEditing = false;
+  // What was said of another one.
+  tell("");
   history.replaceState(null, "", `#${id}`);
   showList();
   void attempt(showDetail);
