@@ -442,6 +442,15 @@ describe("saving a test", () => {
     });
   });
 
+  test("writes none of an answer that did not come in time", async () => {
+    const view = await exchange("/slow");
+    expect(view.status).toBe(504);
+    expect(await api(`exchanges/${view.id}/save`, { title: "slow" })).toEqual({
+      status: 400,
+      value: { error: "the upstream did not answer in time, which a test has no time to wait for" },
+    });
+  });
+
   test("never writes over another one", async () => {
     const view = await exchange("/saved");
     const save = async () => (await api<{ file: string }>(`exchanges/${view.id}/save`, { title: "Saved" })).value.file;

@@ -35,6 +35,7 @@ class Filter extends HttpContext {
     }
     const secret = this.requestHeaders.get("authorization");
     logInfo("asked for " + path + " with " + (secret !== null ? secret : "nothing"));
+    if (path.startsWith("/slow")) this.requestHeaders.set("x-envoy-upstream-rq-timeout-ms", "50");
     this.requestHeaders.delete("x-drop");
     this.requestHeaders.set("x-tag", "tagged");
     if (secret !== null && path.startsWith("/auth/echo")) this.requestHeaders.set("x-copied", secret);
@@ -89,6 +90,7 @@ export async function startInspected(): Promise<Inspected> {
       request.on("end", () => response.end(JSON.stringify({ headers: request.headers, url: request.url, body })));
       return;
     }
+    if (request.url!.startsWith("/slow")) return;
     if (request.url!.startsWith("/reset")) return void request.socket.destroy();
     if (request.url!.startsWith("/cut")) {
       return void response.writeHead(200, { "content-length": "10" }).write("half", () => request.socket.destroy());

@@ -35,6 +35,9 @@ export function testSource(record: ExchangeRecord, filters: readonly TestedFilte
   if (upstream && upstreamFailure) {
     throw new UsageError(`the upstream broke off its answer (${upstreamFailure}), so there is no whole one to expect`);
   }
+  if (!upstream && result.details.startsWith("response_timeout")) {
+    throw new UsageError("the upstream did not answer in time, which a test has no time to wait for");
+  }
   if (result.details === "downstream_remote_disconnect") {
     throw new UsageError("the client did not wait for the answer, so there is no whole one to expect");
   }
