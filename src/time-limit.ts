@@ -30,7 +30,7 @@ export function timeLimit(milliseconds: number): TimeLimit {
 
 /** Watches the callbacks of filters that have no limit of their own. */
 export class Watchdog {
-  /** What watches the filters that are loaded from now on; undefined outside of tests, and of Node. */
+  /** What watches the filters that are loaded from now on; undefined outside of tests and `serve`, and of Node. */
   static current: Watchdog | undefined;
   readonly #milliseconds: number;
   readonly #most: number;
@@ -52,7 +52,8 @@ export class Watchdog {
 
   /**
    * One that interrupts what runs longer than so many milliseconds. So many callbacks until it is renewed end with an
-   * error then; those after them are stopped by a thread where there can be one, which only `stopped` tells. Undefined outside of Node.
+   * error then; those after them are stopped by a thread where there can be one, which only `stopped` or `onStopped`
+   * tells. Undefined outside of Node.
    */
   static of(milliseconds: number, most: number, options: WatchdogOptions = {}): Watchdog | undefined {
     const interrupt = interrupter(milliseconds);

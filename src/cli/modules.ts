@@ -9,8 +9,13 @@ export async function checkModules(modules: readonly { readonly module: string }
   for (const { module } of modules) await checkValid(await readBytes(module), module);
 }
 
-/** What to know of a module that HTTP passes by; undefined of one that has callbacks for it. */
-export async function passedByText(module: string): Promise<string | undefined> {
+/** What to know of those that HTTP passes by, a sentence for each. */
+export async function passedByTexts(modules: readonly { readonly module: string }[]): Promise<string[]> {
+  const texts = await Promise.all(modules.map(({ module }) => passedByText(module)));
+  return texts.filter((text) => text !== undefined);
+}
+
+async function passedByText(module: string): Promise<string | undefined> {
   const { exports } = inspectModule(await readBytes(module));
   const has = (names: RegExp): boolean => exports.some(({ name }) => names.test(name));
   if (has(/^proxy_on_((request|response)_|done$|log$)/)) return undefined;

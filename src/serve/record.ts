@@ -188,6 +188,7 @@ export function headerChanges(before: RecordedMessage | undefined, after: Record
 const proxyHeaders: ReadonlySet<string> = new Set([
   "connection",
   "date",
+  "keep-alive",
   "server",
   "transfer-encoding",
   "x-envoy-expected-rq-timeout-ms",

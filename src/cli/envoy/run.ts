@@ -8,7 +8,7 @@ import { makeColors } from "../colors.ts";
 import type { EnvoyFlags } from "../envoy.ts";
 import { CommandError } from "../errors.ts";
 import { type FilterSpec, filterSpecs, listenText, readConfig } from "../filter-flags.ts";
-import { checkModules, passedByText } from "../modules.ts";
+import { checkModules, passedByTexts } from "../modules.ts";
 import { printable, printableLines } from "../printable.ts";
 import { Rebuild } from "../serve/rebuild.ts";
 import type { Streams } from "../streams.ts";
@@ -35,11 +35,10 @@ export async function run(modules: readonly string[], flags: EnvoyFlags, streams
   });
   await rebuild.prepare();
   try {
+    await checkModules(specs);
+    const passedBy = await passedByTexts(specs);
     await runner.start();
-    for (const { module } of specs) {
-      const text = await passedByText(module);
-      if (text !== undefined) runner.warn(text);
-    }
+    for (const text of passedBy) runner.warn(text);
     if (flags.watch) rebuild.watch();
     await runner.ended(streams.signal);
   } finally {

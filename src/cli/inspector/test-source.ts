@@ -212,7 +212,7 @@ function json(value: string): string {
 function isOwn(name: string): boolean {
   return (
     name.startsWith(":") ||
-    /^(connection|content-length|date|expect|server|transfer-encoding|x-request-id|x-forwarded-proto|x-envoy-.*)$/.test(
+    /^(connection|content-length|date|expect|keep-alive|server|transfer-encoding|x-request-id|x-forwarded-proto|x-envoy-.*)$/.test(
       name,
     )
   );

@@ -12,7 +12,7 @@ import { type FilterSpec, filterSpecs, listenText, readConfig } from "../filter-
 import { Exchanges } from "../inspector/exchanges.ts";
 import { inspect, type RunningInspector } from "../inspector/server.ts";
 import type { TestedFilter } from "../inspector/test-source.ts";
-import { passedByText } from "../modules.ts";
+import { passedByTexts } from "../modules.ts";
 import { printableLines } from "../printable.ts";
 import { levels, type ServeFlags } from "../serve.ts";
 import type { Streams } from "../streams.ts";
@@ -61,16 +61,16 @@ export async function run(modules: readonly string[], flags: ServeFlags, streams
   const exchanges = flags.inspect === undefined ? undefined : new Exchanges(() => filters.traps);
   if (exchanges) listeners.push(exchanges);
   const observe = observer(filters, tracer, listeners);
+  const passedBy = await passedByTexts(specs);
   const server = await listen(filters, flags, report, observe);
+  // Whoever reads how to stop it may do so at once.
+  const stopped = aborted(streams.signal);
   report.serving(
     server.url,
     specs.map(({ module }) => module),
     flags,
   );
-  for (const { module } of specs) {
-    const text = await passedByText(module);
-    if (text !== undefined) report.warn(text);
-  }
+  for (const text of passedBy) report.warn(text);
   const inspector = exchanges && (await startInspector(exchanges, { flags, specs, server, filters }));
   if (inspector) report.inspector(inspector.url, inspector.metricsUrl);
   const reload = async (what: string, since: () => number): Promise<void> => {
@@ -83,7 +83,7 @@ export async function run(modules: readonly string[], flags: ServeFlags, streams
     }
   };
   if (flags.watch) rebuild.watch();
-  await aborted(streams.signal);
+  await stopped;
   await inspector?.close();
   await end(server, report);
   await rebuild.close();
