@@ -5,6 +5,7 @@
 import { Status } from "../assembly/abi.ts";
 import { decodeText, noBytes, toBytes, toText } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
+import { isTaken, kindOfStatus } from "./codec.ts";
 import { responseHeaders } from "./connection.ts";
 import { Misuse, Refusal, StreamError } from "./error.ts";
 import { type HeaderEntry, HeaderMap } from "./header-map.ts";
@@ -105,6 +106,7 @@ export class Callout {
   readonly #abort = new AbortController();
   readonly #clock: Clock;
   readonly #profile: HostProfile;
+  readonly #limits: Limits;
   readonly #started: bigint;
   readonly #finish: (answer: CalloutAnswer | undefined) => void;
   readonly #cancelTimeout: (() => void) | undefined;
@@ -124,6 +126,7 @@ export class Callout {
     this.cluster = decodeText(init.cluster);
     this.heldBytes = bytesOfCallout(init);
     this.#profile = profile;
+    this.#limits = context.limits;
     this.#head = outgoingHeaders(init, profile);
     this.#clock = clock;
     this.#started = clock.now();
@@ -220,13 +223,19 @@ export class Callout {
     const entries = headerEntries(response.headers);
     const framed = entries.some(([name]) => /^(content-length|transfer-encoding)$/i.test(name));
     if (!framed && !bodiless && !trailers) entries.push(["content-length", String(body.length)]);
+    const kind = this.#profile.server === "envoy" ? kindOfStatus(status) : "final";
+    if (kind === "interim") {
+      this.#silent = true;
+      return;
+    }
     const serviceTime = Number((this.#clock.now() - this.#started) / 1_000_000n);
-    const headers = responseHeaders(status, entries, this.#profile.addsEnvoyHeaders ? serviceTime : undefined);
-    this.#answer({
-      headers,
-      body: bodiless ? noBytes : body,
-      trailers: trailers && toHeaderMap("trailers", trailers),
-    });
+    const saysTime = this.#profile.addsEnvoyHeaders;
+    const headers = responseHeaders(status, entries, saysTime ? serviceTime : undefined, this.#profile);
+    const last = trailers && toHeaderMap("response trailers", trailers, true);
+    const takes = (map: HeaderMap): boolean => this.#profile.server !== "envoy" || isTaken(map, this.#limits);
+    if (kind === "invalid" || !takes(headers)) return this.#reply(upstreamFailureReply("protocol error"));
+    if (last && !takes(last)) return this.reset();
+    this.#answer({ headers, body: bodiless ? noBytes : body, trailers: last });
   }
 
   #reply(reply: LocalReply): void {

@@ -11,16 +11,21 @@ import type { HostProfile } from "./profiles/profile.ts";
 export interface RequestHead {
   readonly method: ByteString;
   readonly path: ByteString;
-  readonly authority: ByteString;
+  /** Undefined when the `host` headers have it. */
+  readonly authority: ByteString | undefined;
   readonly scheme: ByteString;
   /** Without pseudo headers. */
   readonly headers: readonly HeaderEntry[];
 }
 
 /** The headers of a request as the first filter sees them. Without an id Envoy's own headers are left out. */
-export function requestHeaders(head: RequestHead, requestId: string | undefined): HeaderMap {
-  const { authority, path } = targetOf(head);
+export function requestHeaders(
+  head: RequestHead,
+  requestId: string | undefined,
+  { joinsHeaders }: Pick<HostProfile, "joinsHeaders">,
+): HeaderMap {
   const given = head.headers.map(([name, value]): HeaderEntry => [headerKey(name), value]);
+  const { authority, path } = targetOf(head, given);
   const map = new HeaderMap("request");
   map.append(":authority", authority);
   map.append(":path", path || "/");
@@ -33,8 +38,12 @@ export function requestHeaders(head: RequestHead, requestId: string | undefined)
     const isAnswered = key === "expect" && /^100-continue$/i.test(value);
     const isHop = hops.has(key) && !(asksUpgrade && /^(connection|upgrade)$/.test(key));
     if (isAnswered || key === "host" || isHop || internal.has(key)) continue;
-    if (key !== "te") map.append(key, trimBlanks(value));
-    else if (/(^|,)[ \t]*trailers[ \t]*(,|$)/i.test(value)) map.append(key, "trailers");
+    map[joinsHeaders ? "add" : "append"](key, trimBlanks(value));
+  }
+  const te = map.get("te");
+  if (te !== undefined) {
+    if (/(^|,)[ \t]*trailers[ \t]*(,|$)/i.test(te)) map.put("te", "trailers");
+    else map.delete("te");
   }
   if (requestId === undefined) return map;
   if (map.get("x-forwarded-proto") === undefined) map.append("x-forwarded-proto", head.scheme);
@@ -50,11 +59,13 @@ export function responseHeaders(
   status: number,
   headers: readonly HeaderEntry[],
   serviceTimeMs: number | undefined,
+  { joinsHeaders }: Pick<HostProfile, "joinsHeaders">,
 ): HeaderMap {
   const map = new HeaderMap("response");
   map.append(":status", String(status));
-  for (const [name, value] of headers) map.append(name, value);
-  if (serviceTimeMs !== undefined) map.set("x-envoy-upstream-service-time", String(serviceTimeMs));
+  for (const [name, value] of headers) map[joinsHeaders ? "add" : "append"](name, value);
+  map.delete("keep-alive");
+  if (serviceTimeMs !== undefined) map.put("x-envoy-upstream-service-time", String(serviceTimeMs));
   return map;
 }
 
@@ -142,14 +153,27 @@ const idBytes = new Uint8Array(16);
 const idCodes = codesOf("00000000-0000-0000-0000-000000000000");
 
 /** A request to a proxy has its authority in its path. */
-function targetOf({ authority, path }: RequestHead): Pick<RequestHead, "authority" | "path"> {
+function targetOf(
+  { authority, path }: RequestHead,
+  headers: readonly HeaderEntry[],
+): { authority: ByteString; path: ByteString } {
   const absolute = path.startsWith("/") ? undefined : /^https?:\/\/([^/?#]+)(.*)$/is.exec(path);
-  return absolute ? { authority: absolute[1]!, path: absolute[2]! } : { authority, path };
+  if (absolute) return { authority: absolute[1]!, path: absolute[2]! };
+  return { authority: authority ?? joinedValue(headers, "host") ?? "", path };
+}
+
+/** All values of a header that counts as one. */
+function joinedValue(headers: readonly HeaderEntry[], key: ByteString): ByteString | undefined {
+  let joined: ByteString | undefined;
+  for (const header of headers) {
+    if (header[0] === key) joined = joined ? `${joined},${trimBlanks(header[1])}` : trimBlanks(header[1]);
+  }
+  return joined;
 }
 
 // What a proxy in front says of the client's connection counts more than one's own.
 function schemeOf(scheme: ByteString, headers: readonly HeaderEntry[]): ByteString {
-  const forwarded = headers.find(([key]) => key === "x-forwarded-proto")?.[1];
+  const forwarded = joinedValue(headers, "x-forwarded-proto");
   return forwarded !== undefined && /^https?$/i.test(forwarded) ? lowerCase(forwarded) : scheme;
 }
 
@@ -159,7 +183,8 @@ const internal: ReadonlySet<string> = new Set(
     "x-envoy-expected-rq-timeout-ms x-envoy-force-trace x-envoy-hedge-on-per-try-timeout x-envoy-internal " +
     "x-envoy-ip-tags x-envoy-max-retries x-envoy-original-url x-envoy-retriable-header-names " +
     "x-envoy-retriable-status-codes x-envoy-retry-grpc-on x-envoy-retry-on x-envoy-upstream-alt-stat-name " +
-    "x-envoy-upstream-rq-per-try-timeout-ms x-envoy-upstream-rq-timeout-alt-response x-envoy-upstream-rq-timeout-ms"
+    "x-envoy-upstream-rq-per-try-timeout-ms x-envoy-upstream-rq-timeout-alt-response " +
+    "x-envoy-upstream-rq-timeout-ms x-envoy-upstream-stream-duration-ms x-forwarded-client-cert"
   ).split(" "),
 );
 

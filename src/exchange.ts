@@ -255,7 +255,7 @@ export class Exchange {
     const { trailers } = request;
     const body = encodeBody(request.body);
     const size = body instanceof Uint8Array ? body.length : undefined;
-    const headers = toHeaderMap("request", request.headers);
+    const headers = toHeaderMap("request", request.headers, false);
     if (body !== undefined && !isFramed(headers)) {
       if (size === undefined || trailers) headers.append("transfer-encoding", "chunked");
       else headers.append("content-length", String(size));
@@ -264,14 +264,16 @@ export class Exchange {
     const head = {
       method: method === undefined ? (body === undefined ? "GET" : "POST") : encodeText(method),
       path: path === undefined ? "/" : encodeText(path),
-      authority: authority === undefined ? (headers.get("host") ?? "localhost") : encodeText(authority),
+      authority:
+        authority === undefined ? (headers.get("host") === undefined ? "localhost" : undefined) : encodeText(authority),
       scheme: scheme === undefined ? "http" : encodeText(scheme),
       headers: headers.entries,
     };
     const { random, proxy } = this.#filter;
-    const map = requestHeaders(head, proxy.profile.addsEnvoyHeaders ? requestId(random) : undefined);
+    const { profile } = proxy;
+    const map = requestHeaders(head, profile.addsEnvoyHeaders ? requestId(random) : undefined, profile);
     const isEmpty = (body === undefined || size === 0) && !trailers;
-    this.#stream.requestHeaders(map, isEmpty);
+    this.#stream.requestHeaders(map, isEmpty, head);
     return isEmpty ? undefined : this.#sendBody("request", body, trailers);
   }
 
@@ -280,13 +282,14 @@ export class Exchange {
     const { status = 200, trailers } = response;
     const body = encodeBody(response.body);
     const size = body instanceof Uint8Array ? body.length : undefined;
-    const headers = toHeaderMap("response", response.headers);
+    const headers = toHeaderMap("response", response.headers, false);
     const isBodiless = answersHead || status === 204 || status === 304;
     const isSized = !isBodiless && !trailers && (size !== undefined || body === undefined);
     if (isSized && !isFramed(headers)) headers.append("content-length", String(size ?? 0));
     const isEmpty = isBodiless || ((body === undefined || size === 0) && !trailers);
-    const serviceTime = this.#stream.profile.addsEnvoyHeaders ? 0 : undefined;
-    this.#stream.responseHeaders(responseHeaders(status, headers.entries, serviceTime), isEmpty);
+    const { profile } = this.#stream;
+    const serviceTime = profile.addsEnvoyHeaders ? 0 : undefined;
+    this.#stream.responseHeaders(responseHeaders(status, headers.entries, serviceTime, profile), isEmpty);
     return isEmpty ? undefined : this.#sendBody("response", body, trailers);
   }
 
@@ -321,7 +324,7 @@ export class Exchange {
   #endMessage(which: Which, trailers: HeadersInit | undefined): void {
     // HTTP/1 says by an empty chunk that a body is over.
     if (!trailers) return this.#sendData(which, noBytes, true);
-    const map = toHeaderMap("trailers", trailers);
+    const map = toHeaderMap(`${which} trailers`, trailers, true);
     if (which === "request") this.#stream.requestTrailers(map);
     else this.#stream.responseTrailers(map);
   }

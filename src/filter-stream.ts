@@ -52,7 +52,10 @@ export class FilterStream {
   /** The request's headers arrive, pseudo headers included. */
   requestHeaders(headers: HeadersInit, options: { endStream?: boolean } = {}): Step {
     return this.#step("request", () => {
-      this.#stream.requestHeaders(toHeaderMap("request", headers), options.endStream ?? false);
+      this.#stream.requestHeaders(
+        toHeaderMap("request", headers, this.#stream.profile.joinsHeaders),
+        options.endStream ?? false,
+      );
     });
   }
 
@@ -63,7 +66,7 @@ export class FilterStream {
 
   /** The request's trailers arrive. */
   requestTrailers(trailers: HeadersInit): Step {
-    return this.#step("request", () => this.#stream.requestTrailers(toHeaderMap("trailers", trailers)));
+    return this.#step("request", () => this.#stream.requestTrailers(toHeaderMap("request trailers", trailers, true)));
   }
 
   /**
@@ -77,7 +80,10 @@ export class FilterStream {
   /** The response's headers arrive from the upstream, `:status` included. */
   responseHeaders(headers: HeadersInit, options: { endStream?: boolean } = {}): Step {
     return this.#step("response", () => {
-      this.#stream.responseHeaders(toHeaderMap("response", headers), options.endStream ?? false);
+      this.#stream.responseHeaders(
+        toHeaderMap("response", headers, this.#stream.profile.joinsHeaders),
+        options.endStream ?? false,
+      );
     });
   }
 
@@ -88,7 +94,9 @@ export class FilterStream {
 
   /** The response's trailers arrive. */
   responseTrailers(trailers: HeadersInit): Step {
-    return this.#step("response", () => this.#stream.responseTrailers(toHeaderMap("trailers", trailers)));
+    return this.#step("response", () =>
+      this.#stream.responseTrailers(toHeaderMap("response trailers", trailers, true)),
+    );
   }
 
   /** A METADATA frame of the response arrives from the upstream; as `requestMetadata`. */
@@ -183,7 +191,7 @@ function describe(client: Client): ReceivedMessage {
     headers: new HttpHeaders(client.head),
     body: client.body(),
     trailers: new HttpHeaders(client.trailing),
-    metadata: client.frames.map((entries) => new HttpHeaders(new HeaderMap("trailers", entries))),
+    metadata: client.frames.map((entries) => new HttpHeaders(new HeaderMap("request trailers", entries))),
     complete: client.complete,
   };
 }

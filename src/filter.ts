@@ -87,7 +87,7 @@ export interface FilterOptions extends ProxyOptions {
 
 type Surroundings = Pick<
   HttpStreamOptions & TcpStreamOptions,
-  "bufferBytes" | "clock" | "dispatcher" | "profile" | "info" | "given"
+  "limits" | "clock" | "dispatcher" | "profile" | "info" | "given"
 >;
 
 /** A loaded filter, as it is in one worker of a proxy: one VM with one plugin configuration. */
@@ -150,8 +150,7 @@ export class Filter {
     route?: Route;
   }): HttpStream {
     const { downstream, upstream, trace = this.newTrace(), properties, route = plainRoute } = peers;
-    const { bufferBytes, clock, dispatcher, profile, info, given } = this.#surroundings(properties);
-    const options = { downstream, upstream, route, bufferBytes, clock, dispatcher, profile, info, given };
+    const options = { downstream, upstream, route, ...this.#surroundings(properties) };
     return new HttpStream((stream) => this.#newFilters(stream, trace), options);
   }
 
@@ -175,8 +174,9 @@ export class Filter {
     const { dispatcher, profile } = this.proxy;
     const ofFilter = this.#plugin.options.properties.with(properties);
     const given = ofFilter.over({ "connection.id": this.proxy.connections++ });
-    const info = new StreamInfo(this.clock, ofFilter, this.#parts.limits);
-    return { bufferBytes: this.#parts.limits.bufferBytes, clock: this.clock, dispatcher, profile, info, given };
+    const { limits } = this.#parts;
+    const info = new StreamInfo(this.clock, ofFilter, limits);
+    return { limits, clock: this.clock, dispatcher, profile, info, given };
   }
 
   /** Opens a TCP connection to drive one event at a time. */

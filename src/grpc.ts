@@ -222,7 +222,10 @@ export class GrpcCallout {
     if (text) last.push(["grpc-message", text]);
     last.push(...headerEntries(trailers));
     this.#trailers(
-      new HeaderMap(this.#headSent ? "trailers" : "response", this.#headSent ? last : [...responseHead, ...last]),
+      new HeaderMap(
+        this.#headSent ? "response trailers" : "response",
+        this.#headSent ? last : [...responseHead, ...last],
+      ),
     );
     const details = text ? `${text}{via_upstream}` : "via_upstream";
     this.#close(status > GrpcStatus.Unauthenticated ? 0xffff_ffff : status, details);
@@ -232,7 +235,7 @@ export class GrpcCallout {
   fail(reason: UpstreamFailure = "remote connection failure"): void {
     this.#needsOpen();
     if (!this.#headSent) return this.#fail(upstreamFailureReply(reason));
-    this.#trailers(new HeaderMap("trailers"));
+    this.#trailers(new HeaderMap("response trailers"));
     this.#close(GrpcStatus.Internal, `upstream_reset_after_response_started{${reason.replaceAll(" ", "_")}}`);
   }
 
@@ -316,7 +319,7 @@ export class GrpcCallout {
   }
 
   #endWithoutGrpc(httpStatus: number): void {
-    this.#trailers(new HeaderMap("trailers"));
+    this.#trailers(new HeaderMap("response trailers"));
     this.#close(grpcStatusOf(httpStatus), "via_upstream");
   }
 

@@ -4,7 +4,7 @@
 import { type ByteString, encodeText, lowerCase } from "./bytes.ts";
 
 /** Which message part a map belongs to: it decides which headers Envoy joins instead of repeating. */
-export type HeaderMapKind = "request" | "response" | "trailers";
+export type HeaderMapKind = "request" | "response" | "request trailers" | "response trailers";
 
 const words = (text: string): string[] => text.trim().split(/\s+/);
 
@@ -37,7 +37,8 @@ const joined: Record<HeaderMapKind, ReadonlySet<string>> = {
       x-envoy-ratelimited x-envoy-upstream-canary x-envoy-upstream-healthchecked-cluster
       x-envoy-upstream-service-time`),
   ]),
-  trailers: new Set(["grpc-message", "grpc-status"]),
+  "request trailers": new Set(),
+  "response trailers": new Set(["grpc-message", "grpc-status"]),
 };
 
 /** What is known of a name. */
@@ -56,6 +57,11 @@ const [MOST_NAMES, LONGEST_NAME] = [1000, 64];
 /** A name as maps have it. */
 export function headerKey(name: ByteString): ByteString {
   return nameOf(name).key;
+}
+
+/** Whether HTTP allows a name. */
+export function isHeaderName(name: ByteString): boolean {
+  return nameOf(name).isToken;
 }
 
 function nameOf(name: ByteString): Name {
@@ -93,7 +99,7 @@ export class HeaderMap {
 
   constructor(kind: HeaderMapKind, entries?: Iterable<HeaderEntry>) {
     this.kind = kind;
-    if (entries) for (const [name, value] of entries) this.append(name, value);
+    if (entries) for (const [name, value] of entries) this.add(name, value);
   }
 
   /** How many entries there are. */
@@ -116,7 +122,7 @@ export class HeaderMap {
     return this.#entries;
   }
 
-  /** The key of a name: in Envoy, HTTP/1's `host` is HTTP/2's `:authority`. */
+  /** The key of a name. */
   key(name: ByteString): ByteString {
     return this.#name(name).key;
   }
@@ -134,11 +140,20 @@ export class HeaderMap {
 
   /** Adds a value; those that Envoy keeps once are joined with a comma, in place. */
   add(name: ByteString, value: ByteString): void {
-    const known = this.#name(name);
+    this.#add(this.#name(name), value, plainValue.test(value));
+  }
+
+  /** The same with what is given as text, which is sent as UTF-8, or whose value is given as bytes. */
+  addText(name: string, value: string | Uint8Array): void {
+    const isPlain = typeof value === "string" && plainValue.test(value);
+    this.#add(this.#known(nameOfText(name)), isPlain ? value : encodeText(value), isPlain);
+  }
+
+  #add(known: Name, value: ByteString, isPlain: boolean): void {
     const at = joined[this.kind].has(known.key) ? this.#find(known.key) : -1;
-    const isPlain = plainValue.test(value);
-    if (at < 0) this.#append(known, value, isPlain);
-    else this.#replace(at, `${this.#entries[at]![1]},${value}`, isPlain);
+    if (at < 0) return this.#append(known, value, isPlain);
+    const before = this.#entries[at]![1];
+    if (value) this.#replace(at, before ? `${before},${value}` : value, isPlain);
   }
 
   /** Removes every value of this name and adds one at the end; a pseudo header stays in front. */
@@ -174,7 +189,7 @@ export class HeaderMap {
     for (const [name, value] of entries) this.add(name, value);
   }
 
-  /** Adds an entry as it came over the wire: nothing is joined. */
+  /** Adds an entry, whatever there is: nothing is joined. */
   append(name: ByteString, value: ByteString): void {
     this.#append(nameOf(name), value, plainValue.test(value));
   }
@@ -227,7 +242,11 @@ export class HeaderMap {
   }
 
   #name(name: ByteString): Name {
-    const known = nameOf(name);
+    return this.#known(nameOf(name));
+  }
+
+  /** In Envoy, HTTP/1's `host` is HTTP/2's `:authority`. */
+  #known(known: Name): Name {
     return known.key === "host" && this.kind === "request" ? nameOf(":authority") : known;
   }
 }

@@ -306,7 +306,9 @@ export class HttpContext extends HostContext implements StreamFilter {
 
   override headerMap(type: MapType, toChange: boolean): HeaderMap | Refusal {
     if (this.profile.mapWrites) return this.#mapByPhase(type, toChange, this.profile.mapWrites);
-    if (this.phase === "on_log") return loggedMap(this.#stream, type, toChange);
+    // What is held can still be changed, though nobody sees it.
+    const held = toChange ? this.#maps[type] : undefined;
+    if (this.phase === "on_log") return held ?? loggedMap(this.#stream, type, toChange);
     if (type >= MapType.GrpcReceiveInitialMetadata) return super.headerMap(type, toChange);
     const map = this.#maps[type] ?? (toChange ? this.#newTrailers(type) : undefined);
     return map ?? new Refusal(Status.BadArgument, this.#whyNoMap(type));
@@ -342,7 +344,7 @@ export class HttpContext extends HostContext implements StreamFilter {
     if (which === "response" && type !== MapType.HttpResponseTrailers) return undefined;
     const side = this.#sides[which];
     if (this.phase !== `on_${which}_body` || !side.body || !side.endOfStream) return undefined;
-    const trailers = new HeaderMap("trailers");
+    const trailers = new HeaderMap(`${which} trailers`);
     this.#stream[which].trailing = trailers;
     this.#maps[type] = trailers;
     return trailers;

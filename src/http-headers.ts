@@ -78,10 +78,10 @@ export function headerEntries(init: HeadersInit | undefined): HeaderEntry[] {
   return entries;
 }
 
-/** The header map that stands for what a user gave as headers. */
-export function toHeaderMap(kind: HeaderMapKind, init: HeadersInit | undefined): HeaderMap {
+/** The header map that stands for what a user gave as headers; `joins` says whether what Envoy keeps once is joined. */
+export function toHeaderMap(kind: HeaderMapKind, init: HeadersInit | undefined, joins: boolean): HeaderMap {
   const map = new HeaderMap(kind);
-  eachHeader(init, (name, value) => map.appendText(name, value));
+  eachHeader(init, (name, value) => (joins ? map.addText(name, value) : map.appendText(name, value)));
   return map;
 }
 

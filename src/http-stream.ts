@@ -4,7 +4,8 @@
 
 import { Body } from "./body.ts";
 import { noBytes } from "./bytes.ts";
-import { refuseRequestHead } from "./connection.ts";
+import { isTaken, kindOfStatus, refuseHead, refuseTrailers } from "./codec.ts";
+import { type RequestHead, refuseRequestHead } from "./connection.ts";
 import {
   Direction,
   type DirectionEvents,
@@ -18,6 +19,7 @@ import type { Dispatcher } from "./dispatcher.ts";
 import { Status } from "../assembly/abi.ts";
 import { EnvoyFault, Misuse, Refusal } from "./error.ts";
 import { HeaderMap } from "./header-map.ts";
+import type { Limits } from "./limits.ts";
 import {
   type LocalReply,
   localReplyMessage,
@@ -57,8 +59,8 @@ export interface HttpStreamOptions {
   readonly downstream: Peer;
   /** Receives the request, and the watermark of the response. */
   readonly upstream: Peer;
-  /** Bytes of a body that are held back before the stream fails or stops reading. */
-  readonly bufferBytes: number;
+  /** What the host bounds. */
+  readonly limits: Limits;
   /** Ends the wait for the upstream. */
   readonly clock: Clock;
   /** Knows when what arrives has been dealt with. */
@@ -118,7 +120,8 @@ export class HttpStream implements DirectionEvents {
     this.#filters = makeFilters(this);
     this.#upstream = new UpstreamEnd(this, options);
     this.#downstream = new DownstreamEnd(this, options);
-    const { bufferBytes, profile } = options;
+    const { profile } = options;
+    const { bufferBytes } = options.limits;
     const onward = profile.readsWholeRequest ? new WholeMessage(this.#upstream, this) : this.#upstream;
     this.request = new Direction("request", this.#filters, onward, this, bufferBytes);
     this.response = new Direction("response", this.#filters.toReversed(), this.#downstream, this, bufferBytes);
@@ -127,6 +130,11 @@ export class HttpStream implements DirectionEvents {
   /** The headers of a response that has not come yet: they go out with it. */
   get earlyHeaders(): HeaderMap {
     return (this.#early ??= new HeaderMap("response"));
+  }
+
+  /** Whether what comes over the wire is read as Envoy does. */
+  get #hasEnvoysCodec(): boolean {
+    return this.profile.server === "envoy";
   }
 
   /** Whether the response's head is on its way to the client. */
@@ -145,8 +153,13 @@ export class HttpStream implements DirectionEvents {
     return this.ended;
   }
 
-  /** The request's head arrives from the client. */
-  requestHeaders(headers: HeaderMap, endOfStream: boolean): void {
+  /** The request's head arrives from the client; `head` is what it sent, where it is known. */
+  requestHeaders(headers: HeaderMap, endOfStream: boolean, head?: RequestHead): void {
+    const malformed = head && this.#hasEnvoysCodec ? refuseHead(head, this.#options.limits) : undefined;
+    if (malformed) {
+      this.info.flags |= ResponseFlag.DownstreamProtocolError;
+      return this.event(() => this.replaceResponse(malformed));
+    }
     this.answersHead = headers.get(":method") === "HEAD";
     this.#upstream.wantsForwardedProto = headers.get("x-forwarded-proto") !== undefined;
     const refusal = refuseRequestHead(headers, this.#options.route.upgrades);
@@ -171,7 +184,10 @@ export class HttpStream implements DirectionEvents {
   /** The request's trailers arrive. */
   requestTrailers(trailers: HeaderMap): void {
     if (!this.profile.passesTrailers) return this.requestData(noBytes, true);
-    if (!this.ended) this.event(() => this.request.receiveTrailers(trailers));
+    if (this.ended) return;
+    const malformed = this.#hasEnvoysCodec ? refuseTrailers(trailers, this.#options.limits) : undefined;
+    if (malformed) this.info.flags |= ResponseFlag.DownstreamProtocolError;
+    this.event(() => (malformed ? this.sendLocalReply(malformed) : this.request.receiveTrailers(trailers)));
   }
 
   /** A METADATA frame of the request arrives. */
@@ -191,9 +207,15 @@ export class HttpStream implements DirectionEvents {
     });
   }
 
-  /** The response's head arrives from the upstream. */
+  /** The response's head arrives from the upstream; the interim ones before it stay here. */
   responseHeaders(headers: HeaderMap, endOfStream: boolean): void {
     if (!this.#upstream.isOpen) return;
+    if (this.#hasEnvoysCodec) {
+      const kind = kindOfStatus(Number(headers.get(":status")));
+      if (kind === "interim") return;
+      if (kind === "invalid" || !isTaken(headers, this.#options.limits)) return this.upstreamReset("protocol error");
+    }
+    this.#upstream.begin();
     this.details ??= "via_upstream";
     this.info.receiveResponse(Number(headers.get(":status")));
     if (endOfStream) this.#upstream.complete();
@@ -224,15 +246,16 @@ export class HttpStream implements DirectionEvents {
 
   /** A piece of the response's body arrives. */
   responseData(bytes: Uint8Array, endOfStream: boolean): void {
-    if (!this.#upstream.isOpen) return;
+    if (!this.#upstream.isOpen || !this.response.message) return;
     if (endOfStream) this.#upstream.complete();
     this.event(() => this.response.receiveData(bytes, endOfStream));
   }
 
   /** The response's trailers arrive. */
   responseTrailers(trailers: HeaderMap): void {
-    if (!this.#upstream.isOpen) return;
+    if (!this.#upstream.isOpen || !this.response.message) return;
     if (!this.profile.passesTrailers) return this.responseData(noBytes, true);
+    if (!isTaken(trailers, this.#options.limits)) return this.upstreamReset("protocol error");
     this.#upstream.complete();
     this.event(() => this.response.receiveTrailers(trailers));
   }

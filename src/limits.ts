@@ -8,6 +8,15 @@ import { Refusal } from "./error.ts";
 export interface Limits {
   /** Bytes of a body that a stream holds back before it fails (413, 500) or stops reading. Envoy: 1 MiB. */
   readonly bufferBytes: number;
+  /**
+   * Headers, or trailers, that a client or an upstream may send in one message; those that Envoy joins count as one. More
+   * are refused (431, 502) before any filter sees them. Envoy: 100.
+   */
+  readonly receivedHeaders: number;
+  /** Bytes of the path and the headers that a client may send, or of the trailers; more are refused (431). Envoy: 60 KiB. */
+  readonly requestHeaderBytes: number;
+  /** Bytes of the headers that an upstream may send, or of the trailers; more are refused (502). Envoy: 80 KiB. */
+  readonly responseHeaderBytes: number;
   /** Entries of a header map that a filter may hand over; more counts as none. proxy-wasm-cpp-host: 1024. */
   readonly headerPairs: number;
   /** Bytes of a header map that a filter may hand over; more counts as none. proxy-wasm-cpp-host: 1 MiB. */
@@ -64,6 +73,9 @@ export interface Limits {
 /** Envoy's bounds, and generous ones where it has none. */
 export const envoyLimits: Limits = {
   bufferBytes: 1024 * 1024,
+  receivedHeaders: 100,
+  requestHeaderBytes: 60 * 1024,
+  responseHeaderBytes: 80 * 1024,
   headerPairs: 1024,
   headerBytes: 1024 * 1024,
   memoryPages: 16384,

@@ -49,15 +49,35 @@ export interface Route {
 /** What Envoy does when nobody says otherwise. */
 export const plainRoute: Route = { timeoutMs: 15_000n, upgrades: new Set() };
 
-/** How long the upstream has for its response, which it is told; a filter may have said so. 0 is as long as it likes. */
-export function takeTimeout(headers: HeaderMap, { timeoutMs }: Route): bigint {
-  const header = headers.get("x-envoy-upstream-rq-timeout-ms");
-  const asked = header === undefined ? undefined : parseUnsigned(header, 64);
-  if (header !== undefined) headers.delete("x-envoy-upstream-rq-timeout-ms");
-  const timeout = asked ?? timeoutMs;
-  if (timeout) headers.put("x-envoy-expected-rq-timeout-ms", String(timeout));
-  return timeout;
+/** How long the upstream has, in milliseconds, 0 for as long as it likes, and what the client gets then. */
+export interface Patience {
+  /** For its whole response. */
+  readonly wholeMs: bigint;
+  /** For the head of it. */
+  readonly tryMs: bigint;
+  /** Whether a 204 is the answer when time is over. */
+  readonly answersEmpty: boolean;
 }
+
+/** Takes out what filters tell the router, and tells the upstream how long it has. */
+export function takePatience(headers: HeaderMap, { timeoutMs }: Route): Patience {
+  const milliseconds = (name: ByteString): bigint | undefined => parseUnsigned(headers.get(name) ?? "", 64);
+  const wholeMs = milliseconds("x-envoy-upstream-rq-timeout-ms") ?? timeoutMs;
+  const perTry = milliseconds("x-envoy-upstream-rq-per-try-timeout-ms") ?? 0n;
+  // A request that is hedged goes on beside its next try.
+  const hedges = headers.get("x-envoy-hedge-on-per-try-timeout") === "true";
+  const tryMs = hedges || (wholeMs && perTry >= wholeMs) ? 0n : perTry;
+  const answersEmpty = headers.get("x-envoy-upstream-rq-timeout-alt-response") !== undefined;
+  headers.deleteAll(forRouter);
+  if (tryMs || wholeMs) headers.put("x-envoy-expected-rq-timeout-ms", String(tryMs || wholeMs));
+  return { wholeMs, tryMs, answersEmpty };
+}
+
+const forRouter = (
+  "x-envoy-hedge-on-per-try-timeout x-envoy-max-retries x-envoy-retriable-header-names x-envoy-retriable-status-codes " +
+  "x-envoy-retry-grpc-on x-envoy-retry-on x-envoy-upstream-alt-stat-name x-envoy-upstream-rq-per-try-timeout-ms " +
+  "x-envoy-upstream-rq-timeout-alt-response x-envoy-upstream-rq-timeout-ms"
+).split(" ");
 
 function invalidHeader(headers: HeaderMap): string | undefined {
   if (headers.isPlain) return undefined;

@@ -8,7 +8,7 @@ import type { HeaderMap } from "./header-map.ts";
 import type { HttpStream, HttpStreamOptions, Peer } from "./http-stream.ts";
 import { nginxError, proxyReply } from "./local-reply.ts";
 import { MessageLength } from "./message-length.ts";
-import { refuseRequest, refuseResponse, takeTimeout } from "./router.ts";
+import { type Patience, refuseRequest, refuseResponse, takePatience } from "./router.ts";
 import { ResponseFlag } from "./stream-info.ts";
 
 /** Where the request goes. */
@@ -22,10 +22,10 @@ export class UpstreamEnd implements Sink {
   readonly #options: HttpStreamOptions;
   readonly #peer: Peer;
   #length: MessageLength | undefined;
-  /** Milliseconds that the upstream has for its whole response; 0 is no limit. */
-  #timeout = 0n;
-  /** Calls off the end of the wait for the upstream. */
+  #patience: Patience = { wholeMs: 0n, tryMs: 0n, answersEmpty: false };
+  /** Call off the end of the wait for the upstream, and for its response's head. */
   #stopWaiting: (() => void) | undefined;
+  #stopTrying: (() => void) | undefined;
 
   constructor(stream: HttpStream, options: HttpStreamOptions) {
     this.#stream = stream;
@@ -42,7 +42,9 @@ export class UpstreamEnd implements Sink {
       return this.#stream.sendLocalReply(refusal);
     }
     this.isOpen = true;
-    this.#timeout = profile.responseTimeoutMs ?? takeTimeout(headers, this.#options.route);
+    const wholeMs = profile.responseTimeoutMs;
+    if (wholeMs === undefined) this.#patience = takePatience(headers, this.#options.route);
+    else this.#patience = { wholeMs, tryMs: 0n, answersEmpty: false };
     if (!endOfStream) this.#length = new MessageLength("request", headers, profile);
     info.sendRequest();
     if (endOfStream) this.#awaitResponse();
@@ -69,7 +71,13 @@ export class UpstreamEnd implements Sink {
   /** Nobody waits for the response any more. */
   close(): void {
     this.isOpen = false;
+    this.#stopTrying?.();
     this.#stopWaiting?.();
+  }
+
+  /** The head of the response has come in. */
+  begin(): void {
+    this.#stopTrying?.();
   }
 
   /** The whole response has come in. */
@@ -87,11 +95,13 @@ export class UpstreamEnd implements Sink {
 
   /** The request is complete: the time for the response begins. */
   #awaitResponse(): void {
-    if (!this.#timeout) return;
-    this.#stopWaiting = this.#options.clock.after(Number(this.#timeout), () => this.#timedOut());
+    const { wholeMs, tryMs } = this.#patience;
+    const { clock } = this.#options;
+    if (wholeMs) this.#stopWaiting = clock.after(Number(wholeMs), () => this.#timedOut("response_timeout"));
+    if (tryMs) this.#stopTrying = clock.after(Number(tryMs), () => this.#timedOut("upstream_per_try_timeout"));
   }
 
-  #timedOut(): void {
+  #timedOut(details: string): void {
     if (!this.isOpen) return;
     const { info, profile } = this.#stream;
     info.flags |= ResponseFlag.UpstreamRequestTimeout;
@@ -100,7 +110,9 @@ export class UpstreamEnd implements Sink {
       this.#stream.sendLocalReply(
         profile.localReplies === "nginx"
           ? nginxError(504, "Gateway Time-out", "upstream_timed_out")
-          : proxyReply(504, "upstream request timeout", "response_timeout"),
+          : this.#patience.answersEmpty
+            ? proxyReply(204, "", details)
+            : proxyReply(504, "upstream request timeout", details),
       );
     });
   }

@@ -7,6 +7,7 @@
 import { Action, PeerType } from "../assembly/abi.ts";
 import { Body } from "./body.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import type { Limits } from "./limits.ts";
 import type { StreamSources } from "./properties.ts";
 import type { GivenProperties, PropertyOptions } from "./property-options.ts";
 import type { StreamInfo } from "./stream-info.ts";
@@ -39,8 +40,8 @@ export interface TcpPeer {
 export interface TcpStreamOptions {
   readonly downstream: TcpPeer;
   readonly upstream: TcpPeer;
-  /** Bytes that are held back before the proxy stops reading. */
-  readonly bufferBytes: number;
+  /** What the host bounds. */
+  readonly limits: Limits;
   /** Knows when what arrives has been dealt with. */
   readonly dispatcher: Dispatcher;
   /** Where what happens is written down. */
@@ -216,7 +217,7 @@ export class TcpStream {
   #readDownstream(): void {
     if (this.closed || !this.#connected) return;
     const held = this.#client.buffer.length;
-    if (!this.#client.read(this.#options.bufferBytes)) return;
+    if (!this.#client.read(this.#options.limits.bufferBytes)) return;
     this.info.bytesReceived += this.#client.buffer.length - held;
     this.#continueReading(0);
     if (this.#client.ended && this.#server.endSent) this.close(PeerType.Remote);
@@ -248,7 +249,7 @@ export class TcpStream {
   }
 
   #readUpstream(): void {
-    if (this.closed || !this.#server.read(this.#options.bufferBytes)) return;
+    if (this.closed || !this.#server.read(this.#options.limits.bufferBytes)) return;
     this.#server.held = true;
     for (const { filter } of [...this.#entries].reverse()) {
       if (filter.upstreamData(this.#server.buffer, this.#server.ended) !== Action.Continue || this.closed) return;

@@ -68,7 +68,7 @@ export class ServedExchange {
       },
       end: (trailers) => {
         if (!trailers.length) return this.#feedRequest((stream) => stream.requestData(new Uint8Array(), true));
-        const map = new HeaderMap("trailers", trailers);
+        const map = new HeaderMap("request trailers", trailers);
         observer?.trailers("request received", map);
         this.#feedRequest((stream) => stream.requestTrailers(map));
       },
@@ -84,9 +84,10 @@ export class ServedExchange {
         route,
         ...(observer && { trace: observer.trace }),
       });
-      const head = requestHeaders(client.head, proxy.profile.addsEnvoyHeaders ? requestId(random) : undefined);
+      const { profile } = proxy;
+      const head = requestHeaders(client.head, profile.addsEnvoyHeaders ? requestId(random) : undefined, profile);
       observer?.headers("request received", head);
-      this.#stream.requestHeaders(head, client.empty);
+      this.#stream.requestHeaders(head, client.empty, client.head);
     });
   }
 

@@ -15,7 +15,7 @@ export const hello: UpstreamConnector = (feed) => {
   const answer = (): void => {
     setImmediate(() =>
       feed((stream) => {
-        stream.responseHeaders(responseHeaders(200, entries, undefined), false);
+        stream.responseHeaders(responseHeaders(200, entries, undefined, stream.profile), false);
         stream.responseData(text, true);
       }),
     );

@@ -158,7 +158,7 @@ function headOf(request: IncomingMessage): RequestHead {
   return {
     method: request.method ?? "GET",
     path: request.url ?? "/",
-    authority: request.headers.host ?? "",
+    authority: undefined,
     scheme: "http",
     headers: pairs(request.rawHeaders),
   };

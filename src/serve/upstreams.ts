@@ -56,7 +56,7 @@ export function receive(feed: Feed, { status, headers, empty, body, trailers }: 
   const time = Math.round(performance.now() - started);
   feed((stream) => {
     const saysTime = stream.profile.addsEnvoyHeaders && stream.request.complete;
-    stream.responseHeaders(responseHeaders(status, headers, saysTime ? time : undefined), empty);
+    stream.responseHeaders(responseHeaders(status, headers, saysTime ? time : undefined, stream.profile), empty);
   });
   // Even an empty one has to be read to its end before its connection can be used again.
   body.on("data", (chunk: Buffer) => !empty && feed((stream) => stream.responseData(chunk, false)));
@@ -65,7 +65,7 @@ export function receive(feed: Feed, { status, headers, empty, body, trailers }: 
     const last = trailers();
     if (!last) return;
     feed((stream) => {
-      if (last.length) stream.responseTrailers(new HeaderMap("trailers", last));
+      if (last.length) stream.responseTrailers(new HeaderMap("response trailers", last));
       else stream.responseData(new Uint8Array(), true);
     });
   });

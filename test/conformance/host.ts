@@ -2,7 +2,7 @@
 // written as HTTP/1.1 and read back, so that both observations come out of one parser.
 
 import { PeerType } from "../../assembly/abi.ts";
-import { requestHeaders, requestId, responseHeaders } from "../../src/connection.ts";
+import { type RequestHead, requestHeaders, requestId, responseHeaders } from "../../src/connection.ts";
 import { HeaderMap } from "../../src/header-map.ts";
 import type { HttpStream } from "../../src/http-stream.ts";
 import type { TcpPeer } from "../../src/tcp-stream.ts";
@@ -210,13 +210,17 @@ class Run {
       },
     });
     const { method = request.body === undefined ? "GET" : "POST", path = "/", headers = [], body, trailers } = request;
-    const head = requestHeaders(
-      { method, path, authority: "h.test", scheme: "http", headers: framed(headers, body, trailers !== undefined) },
-      requestId(filter.random),
-    );
-    const map = trailers && new HeaderMap("trailers", trailers);
+    const head: RequestHead = {
+      method,
+      path,
+      authority: undefined,
+      scheme: "http",
+      headers: [["host", "h.test"], ...framed(headers, body, trailers !== undefined)],
+    };
+    const first = requestHeaders(head, requestId(filter.random), filter.proxy.profile);
+    const map = trailers && new HeaderMap("request trailers", trailers);
     const empty = body === undefined || (body === "" && !map);
-    this.#fromClient.send(0, () => this.#stream.requestHeaders(head, empty));
+    this.#fromClient.send(0, () => this.#stream.requestHeaders(first, empty, head));
     if (!empty) this.#sendBody(this.#fromClient, 0, body, (bytes, end) => this.#requestPart(bytes, end, map));
   }
 
@@ -289,10 +293,13 @@ class Run {
     const list = bodiless ? headers : framed(headers, known, trailers !== undefined);
     const empty = bodiless || (known === "" && !trailers);
     this.#fromServer.send(after, () =>
-      this.#stream.responseHeaders(responseHeaders(status, list, this.#stream.request.complete ? 1 : undefined), empty),
+      this.#stream.responseHeaders(
+        responseHeaders(status, list, this.#stream.request.complete ? 1 : undefined, this.#stream.profile),
+        empty,
+      ),
     );
     if (empty) return;
-    const map = trailers && new HeaderMap("trailers", trailers);
+    const map = trailers && new HeaderMap("response trailers", trailers);
     this.#sendBody(this.#fromServer, after, body ?? "", (bytes, end) => {
       if (end && fails) this.#stream.upstreamReset("protocol error");
       else if (end && map) this.#stream.responseTrailers(map);

@@ -21,6 +21,25 @@ export const web: Readonly<Record<string, Response>> = {
   "/empty": {},
   "/503": { status: 503, body: "busy" },
   "/trailers": { headers: [["x-from", "web"]], body: ["o", "k"], trailers: [["x-t", "1"]] },
+  "/twice": {
+    headers: ["accept", "vary", "etag", "server", "date", "set-cookie", "x-a", "grpc-status"].flatMap(
+      (name): HeaderEntry[] => [
+        [name, "1"],
+        [name, "2"],
+      ],
+    ),
+    body: ["ok"],
+    trailers: [
+      ["grpc-status", "1"],
+      ["grpc-status", "2"],
+      ["vary", "1"],
+      ["vary", "2"],
+    ],
+  },
+  "/many": { headers: Array.from({ length: 101 }, (_, i): HeaderEntry => [`x-a${i}`, "v"]), body: ["ok"] },
+  "/many-trailers": { body: ["ok"], trailers: Array.from({ length: 101 }, (_, i): HeaderEntry => [`x-a${i}`, "v"]) },
+  "/bad": { headers: [["x y", "1"]], body: "ok" },
+  "/199": { status: 199, body: "ok" },
   "/big": { body: "x".repeat(200_000) },
   "/drop": { fails: "before the head" },
   "/break": { body: ["abc", "def"], fails: "after the body" },

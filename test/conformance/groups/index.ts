@@ -16,6 +16,7 @@ import { shared } from "./shared.ts";
 import { streams } from "./streams.ts";
 import { connections } from "./tcp.ts";
 import { time } from "./time.ts";
+import { wire } from "./wire.ts";
 
 export const groups: Readonly<Record<string, readonly Scenario[]>> = {
   corrections,
@@ -33,4 +34,5 @@ export const groups: Readonly<Record<string, readonly Scenario[]>> = {
   streams,
   tcp: connections,
   blind,
+  wire,
 };

@@ -1,0 +1,82 @@
+// What Envoy's HTTP/1 codec takes from a client or an upstream. What it does not take no filter ever sees.
+// Source: Envoy source/common/http/http1/codec_impl.cc; the answers are those of a running Envoy 1.40.
+
+import type { ByteString } from "./bytes.ts";
+import type { RequestHead } from "./connection.ts";
+import { type HeaderEntry, HeaderMap, type HeaderMapKind, isHeaderName } from "./header-map.ts";
+import type { Limits } from "./limits.ts";
+import { type LocalReply, proxyReply } from "./local-reply.ts";
+
+const methods: ReadonlySet<string> = new Set(
+  (
+    "ACL BIND CHECKOUT CONNECT COPY DELETE GET HEAD LINK LOCK M-SEARCH MERGE MKACTIVITY MKCALENDAR MKCOL MOVE NOTIFY " +
+    "OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT REBIND REPORT SEARCH SOURCE SUBSCRIBE TRACE UNBIND UNLINK UNLOCK " +
+    "UNSUBSCRIBE"
+  ).split(" "),
+);
+
+const control = /[\0-\x08\n-\x1f\x7f]/;
+
+/** The reply to a request whose head the codec does not take, or undefined. */
+export function refuseHead(head: RequestHead, limits: Limits): LocalReply | undefined {
+  const { method, path, authority } = head;
+  if (control.test(path)) return invalidCharacters;
+  if (!methods.has(method) || !/^[\x21-\x7e]*$/.test(path)) return codecError;
+  const all = authority === undefined ? head.headers : [["host", authority] as const, ...head.headers];
+  const wrong = refuseEntries("request", all, path.length, limits);
+  if (wrong) return wrong;
+  const hosts = all.filter(([name]) => /^host$/i.test(name));
+  return hosts.every(([, value]) => isAuthority(value)) ? undefined : invalidAuthority;
+}
+
+/** The reply to a request whose trailers the codec does not take, or undefined. */
+export function refuseTrailers(trailers: HeaderMap, limits: Limits): LocalReply | undefined {
+  return refuseEntries(trailers.kind, trailers.entries, 0, limits);
+}
+
+/** Whether the codec takes the headers or trailers of a response. */
+export function isTaken(map: HeaderMap, { receivedHeaders, responseHeaderBytes }: Limits): boolean {
+  if (!map.isPlain && map.entries.some(([name, value]) => !isName(name) || control.test(value))) return false;
+  // These two nobody sent as headers.
+  const own = map.kind === "response" ? [":status", "x-envoy-upstream-service-time"] : [];
+  const added = own.filter((name) => map.get(name) !== undefined).length;
+  return map.size - added <= receivedHeaders && map.byteSize <= responseHeaderBytes;
+}
+
+/** Whether a status is one that a response can begin with, goes before one and is not passed on, or is no status. */
+export function kindOfStatus(status: number): "final" | "interim" | "invalid" {
+  if (status === 101 || (status >= 200 && status <= 999)) return "final";
+  return status >= 100 && status <= 104 ? "interim" : "invalid";
+}
+
+function refuseEntries(
+  kind: HeaderMapKind,
+  entries: readonly HeaderEntry[],
+  bytesBefore: number,
+  { receivedHeaders, requestHeaderBytes }: Limits,
+): LocalReply | undefined {
+  let bytes = bytesBefore;
+  for (const [name, value] of entries) {
+    if (!isName(name)) return codecError;
+    if (control.test(value)) return invalidCharacters;
+    bytes += name.length + value.length;
+  }
+  // What is joined counts as one.
+  const isMany = entries.length > receivedHeaders && new HeaderMap(kind, entries).size > receivedHeaders;
+  if (isMany) return tooLarge("http1.too_many_headers");
+  return bytes > requestHeaderBytes ? tooLarge("http1.headers_too_large") : undefined;
+}
+
+function isName(name: ByteString): boolean {
+  return name !== "" && isHeaderName(name);
+}
+
+function isAuthority(value: ByteString): boolean {
+  return /^[\w\-.~%!$&'()*+,;=:@[\]]*$/.test(value);
+}
+
+const badRequest = (details: string): LocalReply => proxyReply(400, "Bad Request", details);
+const codecError = badRequest("http1.codec_error");
+const invalidCharacters = badRequest("http1.invalid_characters");
+const invalidAuthority = badRequest("http.invalid_authority");
+const tooLarge = (details: string): LocalReply => proxyReply(431, "Request Header Fields Too Large", details);
