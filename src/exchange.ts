@@ -193,6 +193,9 @@ export class Exchange {
   ): Promise<FilterResponse> {
     const exchange = new Exchange(filter, request, properties);
     const stream = exchange.#stream;
+    const { work } = filter.proxy.clusters;
+    // An upstream may be another filter of the same proxy: it takes its time.
+    const goOn = work.waitWithin();
     leftovers.add(exchange.#leftover);
     try {
       const sending = exchange.#sendRequest();
@@ -201,8 +204,14 @@ export class Exchange {
       const asked = exchange.#isAsking ? exchange.#describeRequest() : null;
       if (asked) {
         try {
-          const response = await (upstream ?? noUpstream)(asked);
-          const responding = exchange.#sendResponse(response, asked.method === "HEAD" || request.method === "HEAD");
+          const answersHead = asked.method === "HEAD" || request.method === "HEAD";
+          const responding = work.answer(
+            () => failing(() => (upstream ?? noUpstream)(asked)),
+            (answer) =>
+              answer instanceof UpstreamError
+                ? stream.upstreamReset(answer.reason)
+                : exchange.#sendResponse(answer, answersHead),
+          );
           if (responding) await responding;
         } catch (error) {
           if (!(error instanceof UpstreamError)) throw error;
@@ -214,6 +223,7 @@ export class Exchange {
       return exchange.#result(asked);
     } finally {
       leftovers.delete(exchange.#leftover);
+      goOn();
       // When something went wrong, the filter shall not keep the stream.
       if (!stream.ended) stream.requestReset();
     }
@@ -308,12 +318,21 @@ export class Exchange {
 
   /** Sends pieces as fast as the stream takes them. */
   async #sendPieces(which: Which, pieces: Pieces, trailers: HeadersInit | undefined): Promise<void> {
-    await this.#ready(which);
-    for await (const piece of pieces) {
-      if (piece.length) this.#sendData(which, toBytes(piece), false);
-      await this.#ready(which);
+    const { work } = this.#filter.proxy.clusters;
+    const task = work.begin();
+    try {
+      await this.#ready(which, task);
+      for await (const piece of pieces) {
+        if (piece.length) this.#sendData(which, toBytes(piece), false);
+        await this.#ready(which, task);
+      }
+      this.#endMessage(which, trailers);
+    } catch (error) {
+      if (which === "request" || !(error instanceof UpstreamError)) throw error;
+      this.#stream.upstreamReset(error.reason);
+    } finally {
+      work.end(task);
     }
-    this.#endMessage(which, trailers);
   }
 
   #sendData(which: Which, bytes: Uint8Array, endOfStream: boolean): void {
@@ -334,15 +353,33 @@ export class Exchange {
   }
 
   /** Lets time pass while a sender is to send nothing; a proxy that is never ready to read again is an error. */
-  async #ready(which: Which): Promise<void> {
+  async #ready(which: Which, task: { waits: number }): Promise<void> {
     const sender = this.#senderOf(which);
     const isReady = (): boolean => this.#stream.ended || !sender.above;
-    if (!isReady()) await letPass(this.#filter, isReady);
+    if (!isReady()) {
+      task.waits++;
+      await letPass(this.#filter, isReady);
+      task.waits--;
+    }
     if (isReady()) return;
     throw new StreamError(
       "the filter holds more of a body than the limit (limits.bufferBytes), so the proxy reads no more of it, and " +
         `nothing is under way that could continue it. Let the body go on, or hold less.\n${this.#trace}`,
     );
+  }
+}
+
+/** What a function gives, or the `UpstreamError` that it throws. */
+function failing<T>(run: () => T | Promise<T>): T | UpstreamError | Promise<T | UpstreamError> {
+  const broken = (error: unknown): UpstreamError => {
+    if (error instanceof UpstreamError) return error;
+    throw error;
+  };
+  try {
+    const given = run();
+    return given instanceof Promise ? given.catch(broken) : given;
+  } catch (error) {
+    return broken(error);
   }
 }
 
@@ -376,15 +413,21 @@ const PATIENCE_MS = 300_000;
 export async function letPass(filter: Filter, isSo: () => boolean): Promise<void> {
   const { clock } = filter;
   const { clusters } = filter.proxy;
-  for (let waited = 0; !isSo() && waited <= PATIENCE_MS;) {
-    if (clusters.work.busy || ((clusters.pending.size || clusters.openGrpc.size) && !(clock instanceof VirtualClock))) {
-      await clusters.work.changed();
-      continue;
+  const { work } = clusters;
+  const goOn = work.waitWithin();
+  try {
+    for (let waited = 0; !isSo() && waited <= PATIENCE_MS;) {
+      if (work.busy || ((clusters.pending.size || clusters.openGrpc.size) && !(clock instanceof VirtualClock))) {
+        await work.changed();
+        continue;
+      }
+      const next = clock instanceof VirtualClock ? clock.untilNext() : undefined;
+      if (next === undefined) return;
+      (clock as VirtualClock).advance(next);
+      waited += Math.max(next, 1);
     }
-    const next = clock instanceof VirtualClock ? clock.untilNext() : undefined;
-    if (next === undefined) return;
-    (clock as VirtualClock).advance(next);
-    waited += Math.max(next, 1);
+  } finally {
+    goOn();
   }
 }
 

@@ -13,6 +13,10 @@ export interface Task {
 export class UpstreamWork {
   readonly #clock: Clock;
   readonly #tasks = new Set<{ waits: number }>();
+  /** The functions that answer requests, and the bodies that are being sent. */
+  readonly #answers = new Set<{ waits: number }>();
+  /** The one of them that is being called. */
+  #calling: { waits: number } | undefined;
   #scheduled = 0;
   #listeners: { resolve: () => void; reject: (error: unknown) => void }[] = [];
 
@@ -22,11 +26,10 @@ export class UpstreamWork {
 
   /** Whether a function works on something that no clock of ours can hasten. */
   get busy(): boolean {
-    for (const task of this.#tasks) if (!task.waits) return true;
-    return false;
+    return [...this.#tasks, ...this.#answers].some((task) => !task.waits);
   }
 
-  /** Whether no function is at work, nor will be by itself. */
+  /** Whether no function is at work that was started, nor will be by itself. */
   get idle(): boolean {
     return !this.#tasks.size && !this.#scheduled;
   }
@@ -52,6 +55,55 @@ export class UpstreamWork {
       this.#tasks.add(state);
       void this.#finish(state, run({ wait }));
     });
+  }
+
+  /**
+   * Calls a function for its answer and hands that over to `use`. Until it has been handed over, virtual time stands
+   * still for everybody.
+   */
+  answer<T, R>(run: () => T | Promise<T>, use: (answer: T) => R): R | Promise<Awaited<R>> {
+    const state = { waits: 0 };
+    const around = this.#calling;
+    this.#calling = state;
+    let answer: T | Promise<T>;
+    try {
+      answer = run();
+    } finally {
+      this.#calling = around;
+    }
+    return answer instanceof Promise ? this.#await(state, answer, use) : use(answer);
+  }
+
+  async #await<T, R>(state: { waits: number }, answer: Promise<T>, use: (answer: T) => R): Promise<Awaited<R>> {
+    this.#answers.add(state);
+    let used: R;
+    try {
+      used = use(await answer);
+    } finally {
+      this.end(state);
+    }
+    return await used;
+  }
+
+  /** Something begins for which virtual time stands still, but while it `waits`. */
+  begin(): { waits: number } {
+    const state = { waits: 0 };
+    this.#answers.add(state);
+    return state;
+  }
+
+  /** It is over. */
+  end(state: { waits: number }): void {
+    this.#answers.delete(state);
+    this.#change();
+  }
+
+  /** Says that the function being called, if there is one, waits for virtual time too; gives what says that it is over. */
+  waitWithin(): () => void {
+    const state = this.#calling;
+    if (!state) return () => {};
+    state.waits++;
+    return () => void state.waits--;
   }
 
   /** Resolves when a function has ended or has begun to wait for the clock; rejects with what a function throws. */

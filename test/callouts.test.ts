@@ -291,6 +291,59 @@ describe("a callout from a stream", () => {
   });
 });
 
+describe("time that passes for one exchange", () => {
+  /** Takes real time. */
+  const turns = async (): Promise<void> => {
+    for (let i = 0; i < 20; i++) await new Promise(setImmediate);
+  };
+  const loadPatient = (milliseconds = 20_000): Promise<Filter> =>
+    load({
+      auth: async (request) => {
+        await request.wait(milliseconds);
+        return {};
+      },
+    });
+
+  test.for([
+    ["an upstream that takes real time", async () => (await turns(), { status: 201 })],
+    [
+      "a body that takes real time",
+      () => ({
+        status: 201,
+        body: (async function* () {
+          await turns();
+          yield "piece";
+          await turns();
+        })(),
+      }),
+    ],
+  ] as const)("does not run out for %s", async ([, slowly]) => {
+    for (const order of [0, 1]) {
+      const filter = await loadPatient();
+      const patient = () => filter.request(command("patient"), { upstream });
+      const quick = () => filter.request("/", { upstream: slowly });
+      const answers = await Promise.all(order ? [quick(), patient()] : [patient(), quick()]);
+      expect(answers.map(({ complete, details }) => [complete, details])).not.toContainEqual([
+        expect.anything(),
+        "response_timeout",
+      ]);
+      expect(answers[order ? 0 : 1]).toHaveStatus(201);
+    }
+  });
+
+  test("passes for an exchange within an upstream too", async () => {
+    const filter = await loadPatient(5000);
+    const response = await filter.request("/", {
+      upstream: async () => {
+        const inner = await filter.request(command("patient"), { upstream });
+        await filter.settle();
+        return { status: inner.callouts[0]!.response!.status + 1 };
+      },
+    });
+    expect(response).toHaveStatus(201);
+  });
+});
+
 describe("a callout from a root context", () => {
   test("can be sent while the filter is configured", async () => {
     const filter = await load({ auth: () => ({ body: "settings" }) }, { config: "configure" });
