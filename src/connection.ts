@@ -96,7 +96,7 @@ export function finishResponse(
   if (!requestComplete && !upgraded) headers.append("connection", "close");
 }
 
-const alwaysPerHop = ["keep-alive", "proxy-connection", "transfer-encoding"];
+const alwaysPerHop = ["proxy-connection", "transfer-encoding"];
 const perHop = [...alwaysPerHop, "connection", "upgrade"];
 
 /** The head of a request as HTTP/1.1 sends it: where there could be a body and is none, the codec says so. */
