@@ -16,31 +16,40 @@ const methods: ReadonlySet<string> = new Set(
 );
 
 const control = /[\0-\x08\n-\x1f\x7f]/;
+const visible = /^[\x21-\x7e]*$/;
+const authorityText = /^[\w\-.~%!$&'()*+,;=:@[\]]*$/;
 
 /** The reply to a request whose head the codec does not take, or undefined. */
 export function refuseHead(head: RequestHead, limits: Limits): LocalReply | undefined {
-  const { method, path, authority } = head;
+  const { method, path, authority, headers } = head;
   if (control.test(path)) return invalidCharacters;
-  if (!methods.has(method) || !/^[\x21-\x7e]*$/.test(path)) return codecError;
-  const all = authority === undefined ? head.headers : [["host", authority] as const, ...head.headers];
-  const wrong = refuseEntries("request", all, path.length, limits);
+  if (!methods.has(method) || !visible.test(path)) return codecError;
+  if (authority !== undefined && control.test(authority)) return invalidCharacters;
+  // The authority came as a header too.
+  const [sent, bytes] =
+    authority === undefined ? [0, path.length] : [1, path.length + "host".length + authority.length];
+  const wrong = refuseEntries("request", headers, sent, bytes, limits);
   if (wrong) return wrong;
-  const hosts = all.filter(([name]) => /^host$/i.test(name));
-  return hosts.every(([, value]) => isAuthority(value)) ? undefined : invalidAuthority;
+  if (authority !== undefined && !authorityText.test(authority)) return invalidAuthority;
+  return headers.every(([name, value]) => !isHost(name) || authorityText.test(value)) ? undefined : invalidAuthority;
 }
 
 /** The reply to a request whose trailers the codec does not take, or undefined. */
 export function refuseTrailers(trailers: HeaderMap, limits: Limits): LocalReply | undefined {
-  return refuseEntries(trailers.kind, trailers.entries, 0, limits);
+  return refuseEntries(trailers.kind, trailers.entries, 0, 0, limits);
 }
 
 /** Whether the codec takes the headers or trailers of a response. */
 export function isTaken(map: HeaderMap, { receivedHeaders, responseHeaderBytes }: Limits): boolean {
   if (!map.isPlain && map.entries.some(([name, value]) => !isName(name) || control.test(value))) return false;
-  // These two nobody sent as headers.
-  const own = map.kind === "response" ? [":status", "x-envoy-upstream-service-time"] : [];
-  const added = own.filter((name) => map.get(name) !== undefined).length;
-  return map.size - added <= receivedHeaders && map.byteSize <= responseHeaderBytes;
+  if (map.byteSize > responseHeaderBytes) return false;
+  return map.size <= receivedHeaders || map.size - countOwn(map) <= receivedHeaders;
+}
+
+/** How many entries nobody sent as headers. */
+function countOwn(map: HeaderMap): number {
+  if (map.kind !== "response") return 0;
+  return [":status", "x-envoy-upstream-service-time"].filter((name) => map.get(name) !== undefined).length;
 }
 
 /** Whether a status is one that a response can begin with, goes before one and is not passed on, or is no status. */
@@ -52,6 +61,7 @@ export function kindOfStatus(status: number): "final" | "interim" | "invalid" {
 function refuseEntries(
   kind: HeaderMapKind,
   entries: readonly HeaderEntry[],
+  countBefore: number,
   bytesBefore: number,
   { receivedHeaders, requestHeaderBytes }: Limits,
 ): LocalReply | undefined {
@@ -62,7 +72,8 @@ function refuseEntries(
     bytes += name.length + value.length;
   }
   // What is joined counts as one.
-  const isMany = entries.length > receivedHeaders && new HeaderMap(kind, entries).size > receivedHeaders;
+  const most = receivedHeaders - countBefore;
+  const isMany = entries.length > most && new HeaderMap(kind, entries).size > most;
   if (isMany) return tooLarge("http1.too_many_headers");
   return bytes > requestHeaderBytes ? tooLarge("http1.headers_too_large") : undefined;
 }
@@ -71,8 +82,8 @@ function isName(name: ByteString): boolean {
   return name !== "" && isHeaderName(name);
 }
 
-function isAuthority(value: ByteString): boolean {
-  return /^[\w\-.~%!$&'()*+,;=:@[\]]*$/.test(value);
+function isHost(name: ByteString): boolean {
+  return name.length === 4 && name.toLowerCase() === "host";
 }
 
 const badRequest = (details: string): LocalReply => proxyReply(400, "Bad Request", details);

@@ -48,6 +48,8 @@ interface Name {
   readonly isPseudo: boolean;
   /** Whether HTTP allows it. */
   readonly isToken: boolean;
+  /** Where a second value is joined to the first. */
+  readonly isJoined: Readonly<Record<HeaderMapKind, boolean>>;
 }
 
 /** Names as they were given. Nearly all are the same in every message; there are bounds for those who send others. */
@@ -68,7 +70,13 @@ function nameOf(name: ByteString): Name {
   let known = knownNames.get(name);
   if (known) return known;
   const key = lowerCase(name);
-  known = { key, isPseudo: isPseudoKey(key), isToken: /^:?[!#$%&'*+\-.^_`|~0-9a-z]*$/.test(key) };
+  const isJoined = {
+    request: joined.request.has(key),
+    response: joined.response.has(key),
+    "request trailers": joined["request trailers"].has(key),
+    "response trailers": joined["response trailers"].has(key),
+  };
+  known = { key, isPseudo: isPseudoKey(key), isToken: /^:?[!#$%&'*+\-.^_`|~0-9a-z]*$/.test(key), isJoined };
   if (knownNames.size < MOST_NAMES && name.length <= LONGEST_NAME) knownNames.set(name, known);
   return known;
 }
@@ -109,7 +117,9 @@ export class HeaderMap {
 
   /** The bytes of all names and values. */
   get byteSize(): number {
-    return this.#entries.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
+    let bytes = 0;
+    for (const [name, value] of this.#entries) bytes += name.length + value.length;
+    return bytes;
   }
 
   /** Whether every name is one that HTTP allows and every value is printable ASCII. False may be too cautious. */
@@ -150,7 +160,7 @@ export class HeaderMap {
   }
 
   #add(known: Name, value: ByteString, isPlain: boolean): void {
-    const at = joined[this.kind].has(known.key) ? this.#find(known.key) : -1;
+    const at = known.isJoined[this.kind] ? this.#find(known.key) : -1;
     if (at < 0) return this.#append(known, value, isPlain);
     const before = this.#entries[at]![1];
     if (value) this.#replace(at, before ? `${before},${value}` : value, isPlain);
@@ -178,7 +188,7 @@ export class HeaderMap {
   }
 
   /** Removes every value of these keys. */
-  deleteAll(keys: readonly ByteString[]): void {
+  deleteAll(keys: Iterable<ByteString>): void {
     for (const key of keys) this.#delete(key);
   }
 

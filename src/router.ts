@@ -61,6 +61,14 @@ export interface Patience {
 
 /** Takes out what filters tell the router, and tells the upstream how long it has. */
 export function takePatience(headers: HeaderMap, { timeoutMs }: Route): Patience {
+  const isTold = headers.entries.some(([key]) => forRouter.has(key));
+  const patience = isTold ? toldPatience(headers, timeoutMs) : { wholeMs: timeoutMs, tryMs: 0n, answersEmpty: false };
+  const expectedMs = patience.tryMs || patience.wholeMs;
+  if (expectedMs) headers.put("x-envoy-expected-rq-timeout-ms", String(expectedMs));
+  return patience;
+}
+
+function toldPatience(headers: HeaderMap, timeoutMs: bigint): Patience {
   const milliseconds = (name: ByteString): bigint | undefined => parseUnsigned(headers.get(name) ?? "", 64);
   const wholeMs = milliseconds("x-envoy-upstream-rq-timeout-ms") ?? timeoutMs;
   const perTry = milliseconds("x-envoy-upstream-rq-per-try-timeout-ms") ?? 0n;
@@ -69,15 +77,16 @@ export function takePatience(headers: HeaderMap, { timeoutMs }: Route): Patience
   const tryMs = hedges || (wholeMs && perTry >= wholeMs) ? 0n : perTry;
   const answersEmpty = headers.get("x-envoy-upstream-rq-timeout-alt-response") !== undefined;
   headers.deleteAll(forRouter);
-  if (tryMs || wholeMs) headers.put("x-envoy-expected-rq-timeout-ms", String(tryMs || wholeMs));
   return { wholeMs, tryMs, answersEmpty };
 }
 
-const forRouter = (
-  "x-envoy-hedge-on-per-try-timeout x-envoy-max-retries x-envoy-retriable-header-names x-envoy-retriable-status-codes " +
-  "x-envoy-retry-grpc-on x-envoy-retry-on x-envoy-upstream-alt-stat-name x-envoy-upstream-rq-per-try-timeout-ms " +
-  "x-envoy-upstream-rq-timeout-alt-response x-envoy-upstream-rq-timeout-ms"
-).split(" ");
+const forRouter: ReadonlySet<ByteString> = new Set(
+  (
+    "x-envoy-hedge-on-per-try-timeout x-envoy-max-retries x-envoy-retriable-header-names x-envoy-retriable-status-codes " +
+    "x-envoy-retry-grpc-on x-envoy-retry-on x-envoy-upstream-alt-stat-name x-envoy-upstream-rq-per-try-timeout-ms " +
+    "x-envoy-upstream-rq-timeout-alt-response x-envoy-upstream-rq-timeout-ms"
+  ).split(" "),
+);
 
 function invalidHeader(headers: HeaderMap): string | undefined {
   if (headers.isPlain) return undefined;

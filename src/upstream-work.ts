@@ -9,6 +9,8 @@ export interface Task {
   wait(milliseconds: number): Promise<void>;
 }
 
+const nothing = (): void => {};
+
 /** The functions at work for a filter. */
 export class UpstreamWork {
   readonly #clock: Clock;
@@ -101,7 +103,7 @@ export class UpstreamWork {
   /** Says that the function being called, if there is one, waits for virtual time too; gives what says that it is over. */
   waitWithin(): () => void {
     const state = this.#calling;
-    if (!state) return () => {};
+    if (!state) return nothing;
     state.waits++;
     return () => void state.waits--;
   }
