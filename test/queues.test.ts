@@ -11,8 +11,9 @@ beforeAll(async () => {
   compiled = await compileFilter("queues");
 });
 
+// Each item is a header of the request, more than a proxy would take.
 const load = (rootId: string, config = "", proxy = new ProxyState()) =>
-  loadFilter(compiled.bytes, { proxy, rootId, config, vmId: rootId });
+  loadFilter(compiled.bytes, { proxy, rootId, config, vmId: rootId, limits: { receivedHeaders: 1100 } });
 
 async function both(config: string): Promise<{ producer: Filter; consumer: Filter }> {
   const proxy = new ProxyState();
