@@ -1,7 +1,7 @@
 // Bytes on their way through a stream: chunks that are moved, not copied, until a filter wants to see them as one.
 
 import { Status } from "../assembly/abi.ts";
-import { noBytes } from "./bytes.ts";
+import { joinBytes, noBytes } from "./bytes.ts";
 import { Refusal } from "./error.ts";
 
 /** The most chunks that are kept apart: each takes a hundred bytes more than it holds. */
@@ -46,15 +46,7 @@ export class Body {
 
   /** All bytes as one array; not a copy, so not to be written to. */
   bytes(): Uint8Array {
-    if (this.#chunks.length > 1) {
-      const whole = new Uint8Array(this.#length);
-      let at = 0;
-      for (const chunk of this.#chunks) {
-        whole.set(chunk, at);
-        at += chunk.length;
-      }
-      this.#chunks = [whole];
-    }
+    if (this.#chunks.length > 1) this.#chunks = [joinBytes(this.#chunks)];
     return this.#chunks[0] ?? noBytes;
   }
 

@@ -63,6 +63,19 @@ function fewBytes(text: string): Uint8Array {
   return bytes;
 }
 
+/** These bytes behind one another, in an array of their own. */
+export function joinBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  let size = 0;
+  for (const part of parts) size += part.length;
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
 /** The text of UTF-8 bytes. */
 export function toText(bytes: Uint8Array): string {
   return decoder.decode(bytes);

@@ -3,7 +3,7 @@
 // Source: Envoy source/extensions/common/wasm/context.cc, source/common/http/async_client_impl.cc; a running Envoy 1.40.
 
 import { Status } from "../assembly/abi.ts";
-import { decodeText, noBytes, toBytes, toText } from "./bytes.ts";
+import { decodeText, joinBytes, noBytes, toBytes, toText } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
 import { isTaken, kindOfStatus } from "./codec.ts";
 import { responseHeaders } from "./connection.ts";
@@ -351,11 +351,5 @@ async function collect(body: UpstreamResponse["body"], most: number): Promise<Ui
     if (size > most) throw new UpstreamError("remote reset");
     pieces.push(bytes);
   }
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
+  return joinBytes(pieces);
 }

@@ -1,7 +1,7 @@
 // Which lines of a filter's source have run: the module counts, in globals of its own, how often each place ran that its
 // source map tells, and the counts stand where vitest collects those of its own, in the form of Istanbul.
 
-import { bytesOf } from "./bytes.ts";
+import { bytesOf, joinBytes } from "./bytes.ts";
 import type { CheckedModule } from "./load.ts";
 import { leb128, Reader } from "./module.ts";
 import { addressOf, pathOf, sourceFile } from "./source-files.ts";
@@ -94,7 +94,7 @@ function instrument({ bytes, info }: CheckedModule, places: readonly Place[]): U
     }
     reader.position = end;
   }
-  return joined(out);
+  return joinBytes(out);
 }
 
 /** The function bodies, each with its counting. `global` is the first counter. */
@@ -140,16 +140,6 @@ function withSize(section: number, content: readonly Uint8Array[]): Uint8Array[]
 
 function sizeOf(parts: readonly Uint8Array[]): number {
   return parts.reduce((sum, part) => sum + part.length, 0);
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(sizeOf(parts));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 /** A file in the form of Istanbul, where each line is a statement; there is nothing about functions and branches. */

@@ -1,7 +1,7 @@
 // A whole exchange in one call: a request goes in, what the client would get comes out, and an upstream is a function.
 
 import type { Body } from "./body.ts";
-import { decodeText, encodeText, noBytes, toBytes, toText } from "./bytes.ts";
+import { decodeText, encodeText, joinBytes, noBytes, toBytes, toText } from "./bytes.ts";
 import type { Callout } from "./callouts.ts";
 import { VirtualClock } from "./clock.ts";
 import { requestHeaders, requestId, responseHeaders } from "./connection.ts";
@@ -149,16 +149,7 @@ export class Client implements Peer {
 
   /** All bytes that arrived. */
   body(): Uint8Array {
-    const [first] = this.#chunks;
-    if (!first) return noBytes;
-    if (this.#chunks.length === 1) return new Uint8Array(first);
-    const whole = new Uint8Array(this.#chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-    let at = 0;
-    for (const chunk of this.#chunks) {
-      whole.set(chunk, at);
-      at += chunk.length;
-    }
-    return whole;
+    return this.#chunks.length ? joinBytes(this.#chunks) : noBytes;
   }
 }
 
