@@ -3,7 +3,7 @@
 
 import type { ByteString } from "./bytes.ts";
 import type { RequestHead } from "./connection.ts";
-import { type HeaderEntry, HeaderMap, type HeaderMapKind, isHeaderName } from "./header-map.ts";
+import { type HeaderEntry, HeaderMap, type HeaderMapKind, isHeaderName, isHeaderValue } from "./header-map.ts";
 import type { Limits } from "./limits.ts";
 import { type LocalReply, proxyReply } from "./local-reply.ts";
 
@@ -15,16 +15,15 @@ const methods: ReadonlySet<string> = new Set(
   ).split(" "),
 );
 
-const control = /[\0-\x08\n-\x1f\x7f]/;
 const visible = /^[\x21-\x7e]*$/;
 const authorityText = /^[\w\-.~%!$&'()*+,;=:@[\]]*$/;
 
 /** The reply to a request whose head the codec does not take, or undefined. */
 export function refuseHead(head: RequestHead, limits: Limits): LocalReply | undefined {
   const { method, path, authority, headers } = head;
-  if (control.test(path)) return invalidCharacters;
+  if (!isHeaderValue(path)) return invalidCharacters;
   if (!methods.has(method) || !visible.test(path)) return codecError;
-  if (authority !== undefined && control.test(authority)) return invalidCharacters;
+  if (authority !== undefined && !isHeaderValue(authority)) return invalidCharacters;
   // The authority came as a header too.
   const [sent, bytes] =
     authority === undefined ? [0, path.length] : [1, path.length + "host".length + authority.length];
@@ -41,7 +40,7 @@ export function refuseTrailers(trailers: HeaderMap, limits: Limits): LocalReply 
 
 /** Whether the codec takes the headers or trailers of a response. */
 export function isTaken(map: HeaderMap, { receivedHeaders, responseHeaderBytes }: Limits): boolean {
-  if (!map.isPlain && map.entries.some(([name, value]) => !isName(name) || control.test(value))) return false;
+  if (!map.isPlain && map.entries.some(([name, value]) => !isName(name) || !isHeaderValue(value))) return false;
   if (map.byteSize > responseHeaderBytes) return false;
   return map.size <= receivedHeaders || map.size - countOwn(map) <= receivedHeaders;
 }
@@ -68,7 +67,7 @@ function refuseEntries(
   let bytes = bytesBefore;
   for (const [name, value] of entries) {
     if (!isName(name)) return codecError;
-    if (control.test(value)) return invalidCharacters;
+    if (!isHeaderValue(value)) return invalidCharacters;
     bytes += name.length + value.length;
   }
   // What is joined counts as one.

@@ -66,6 +66,13 @@ export function isHeaderName(name: ByteString): boolean {
   return nameOf(name).isToken;
 }
 
+const control = /[\0-\x08\n-\x1f\x7f]/;
+
+/** Whether HTTP allows a value: no control characters but tabs. */
+export function isHeaderValue(value: ByteString): boolean {
+  return !control.test(value);
+}
+
 function nameOf(name: ByteString): Name {
   let known = knownNames.get(name);
   if (known) return known;

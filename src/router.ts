@@ -5,7 +5,7 @@
 import { type ByteString, encodeText } from "./bytes.ts";
 import { parseUnsigned } from "./decimal.ts";
 import { EnvoyFault } from "./error.ts";
-import type { HeaderMap } from "./header-map.ts";
+import { type HeaderMap, isHeaderName, isHeaderValue } from "./header-map.ts";
 import { type LocalReply, proxyReply } from "./local-reply.ts";
 
 /**
@@ -91,9 +91,8 @@ const forRouter: ReadonlySet<ByteString> = new Set(
 function invalidHeader(headers: HeaderMap): string | undefined {
   if (headers.isPlain) return undefined;
   for (const [name, value] of headers.entries) {
-    if (!/^:?[!#$%&'*+\-.^_`|~0-9a-z]*$/i.test(name)) return `invalid header name: ${escape(name)}`;
-    // Tab, and what is no control character.
-    if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) return `invalid header value for: ${escape(name)}`;
+    if (!isHeaderName(name)) return `invalid header name: ${escape(name)}`;
+    if (!isHeaderValue(value)) return `invalid header value for: ${escape(name)}`;
   }
   return undefined;
 }
