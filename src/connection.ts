@@ -18,11 +18,11 @@ export interface RequestHead {
   readonly headers: readonly HeaderEntry[];
 }
 
-/** The headers of a request as the first filter sees them. Without an id Envoy's own headers are left out. */
+/** The headers of a request as the first filter sees them; `random` is what its id is made of. */
 export function requestHeaders(
   head: RequestHead,
-  requestId: string | undefined,
-  { joinsHeaders }: Pick<HostProfile, "joinsHeaders">,
+  random: (bytes: Uint8Array) => void,
+  { joinsHeaders, addsEnvoyHeaders }: Pick<HostProfile, "joinsHeaders" | "addsEnvoyHeaders">,
 ): HeaderMap {
   const given = head.headers.map(([name, value]): HeaderEntry => [headerKey(name), value]);
   const { authority, path } = targetOf(head, given);
@@ -45,9 +45,10 @@ export function requestHeaders(
     if (/(^|,)[ \t]*trailers[ \t]*(,|$)/i.test(te)) map.put("te", "trailers");
     else map.delete("te");
   }
-  if (requestId === undefined) return map;
+  if (!addsEnvoyHeaders) return map;
+  const id = requestId(random);
   if (map.get("x-forwarded-proto") === undefined) map.append("x-forwarded-proto", head.scheme);
-  if (map.get("x-request-id") === undefined) map.append("x-request-id", requestId);
+  if (map.get("x-request-id") === undefined) map.append("x-request-id", id);
   return map;
 }
 
@@ -132,7 +133,7 @@ function dateAt(now: bigint): string {
 }
 
 /** An id as Envoy makes it: a UUID of version 4. */
-export function requestId(random: (bytes: Uint8Array) => void): string {
+function requestId(random: (bytes: Uint8Array) => void): string {
   random(idBytes);
   idBytes[6] = (idBytes[6]! & 0x0f) | 0x40;
   idBytes[8] = (idBytes[8]! & 0x3f) | 0x80;

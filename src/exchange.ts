@@ -4,7 +4,7 @@ import type { Body } from "./body.ts";
 import { decodeText, encodeText, joinBytes, noBytes, toBytes, toText } from "./bytes.ts";
 import type { Callout } from "./callouts.ts";
 import { VirtualClock } from "./clock.ts";
-import { requestHeaders, requestId, responseHeaders } from "./connection.ts";
+import { requestHeaders, responseHeaders } from "./connection.ts";
 import type { LoggedStream } from "./context.ts";
 import type { Metadata, Which } from "./direction.ts";
 import { StreamError } from "./error.ts";
@@ -194,20 +194,15 @@ export class Exchange {
       if (!exchange.#isSent) await letPass(filter, () => exchange.#isSent);
       const asked = exchange.#isAsking ? exchange.#describeRequest() : null;
       if (asked) {
-        try {
-          const answersHead = asked.method === "HEAD" || request.method === "HEAD";
-          const responding = work.answer(
-            () => failing(() => (upstream ?? noUpstream)(asked)),
-            (answer) =>
-              answer instanceof UpstreamError
-                ? stream.upstreamReset(answer.reason)
-                : exchange.#sendResponse(answer, answersHead),
-          );
-          if (responding) await responding;
-        } catch (error) {
-          if (!(error instanceof UpstreamError)) throw error;
-          stream.upstreamReset(error.reason);
-        }
+        const answersHead = asked.method === "HEAD" || request.method === "HEAD";
+        const responding = work.answer(
+          () => failing(() => (upstream ?? noUpstream)(asked)),
+          (answer) =>
+            answer instanceof UpstreamError
+              ? stream.upstreamReset(answer.reason)
+              : exchange.#sendResponse(answer, answersHead),
+        );
+        if (responding) await responding;
       }
       if (!stream.ended) await letPass(filter, () => stream.ended);
       if (stream.ended && exchange.#isUnderWay) await letPass(filter, () => !exchange.#isUnderWay);
@@ -272,7 +267,7 @@ export class Exchange {
     };
     const { random, proxy } = this.#filter;
     const { profile } = proxy;
-    const map = requestHeaders(head, profile.addsEnvoyHeaders ? requestId(random) : undefined, profile);
+    const map = requestHeaders(head, random, profile);
     const isEmpty = (body === undefined || size === 0) && !trailers;
     this.#stream.requestHeaders(map, isEmpty, head);
     return isEmpty ? undefined : this.#sendBody("request", body, trailers);

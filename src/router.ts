@@ -59,10 +59,15 @@ export interface Patience {
   readonly answersEmpty: boolean;
 }
 
+/** So many milliseconds for the whole response, and nothing else that was asked for. */
+export function plainPatience(wholeMs: bigint): Patience {
+  return { wholeMs, tryMs: 0n, answersEmpty: false };
+}
+
 /** Takes out what filters tell the router, and tells the upstream how long it has. */
 export function takePatience(headers: HeaderMap, { timeoutMs }: Route): Patience {
   const isTold = headers.entries.some(([key]) => forRouter.has(key));
-  const patience = isTold ? toldPatience(headers, timeoutMs) : { wholeMs: timeoutMs, tryMs: 0n, answersEmpty: false };
+  const patience = isTold ? toldPatience(headers, timeoutMs) : plainPatience(timeoutMs);
   const expectedMs = patience.tryMs || patience.wholeMs;
   if (expectedMs) headers.put("x-envoy-expected-rq-timeout-ms", String(expectedMs));
   return patience;

@@ -8,7 +8,7 @@ import type { HeaderMap } from "./header-map.ts";
 import type { HttpStream, HttpStreamOptions, Peer } from "./http-stream.ts";
 import { nginxError, proxyReply } from "./local-reply.ts";
 import { MessageLength } from "./message-length.ts";
-import { type Patience, refuseRequest, refuseResponse, takePatience } from "./router.ts";
+import { plainPatience, refuseRequest, refuseResponse, takePatience } from "./router.ts";
 import { ResponseFlag } from "./stream-info.ts";
 
 /** Where the request goes. */
@@ -22,7 +22,7 @@ export class UpstreamEnd implements Sink {
   readonly #options: HttpStreamOptions;
   readonly #peer: Peer;
   #length: MessageLength | undefined;
-  #patience: Patience = { wholeMs: 0n, tryMs: 0n, answersEmpty: false };
+  #patience = plainPatience(0n);
   /** Call off the end of the wait for the upstream, and for its response's head. */
   #stopWaiting: (() => void) | undefined;
   #stopTrying: (() => void) | undefined;
@@ -43,8 +43,7 @@ export class UpstreamEnd implements Sink {
     }
     this.isOpen = true;
     const wholeMs = profile.responseTimeoutMs;
-    if (wholeMs === undefined) this.#patience = takePatience(headers, this.#options.route);
-    else this.#patience = { wholeMs, tryMs: 0n, answersEmpty: false };
+    this.#patience = wholeMs === undefined ? takePatience(headers, this.#options.route) : plainPatience(wholeMs);
     if (!endOfStream) this.#length = new MessageLength("request", headers, profile);
     info.sendRequest();
     if (endOfStream) this.#awaitResponse();

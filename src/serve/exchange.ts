@@ -1,7 +1,7 @@
 // One exchange between a client and the filters: what arrives is fed to them as it comes, and what they let through is
 // sent on.
 
-import { requestHeaders, requestId } from "../connection.ts";
+import { requestHeaders } from "../connection.ts";
 import type { FilterChain } from "../filter-chain.ts";
 import { HeaderMap } from "../header-map.ts";
 import type { HttpStream, Peer } from "../http-stream.ts";
@@ -85,7 +85,7 @@ export class ServedExchange {
         ...(observer && { trace: observer.trace }),
       });
       const { profile } = proxy;
-      const head = requestHeaders(client.head, profile.addsEnvoyHeaders ? requestId(random) : undefined, profile);
+      const head = requestHeaders(client.head, random, profile);
       observer?.headers("request received", head);
       this.#stream.requestHeaders(head, client.empty, client.head);
     });

@@ -2,7 +2,7 @@
 // written as HTTP/1.1 and read back, so that both observations come out of one parser.
 
 import { PeerType } from "../../assembly/abi.ts";
-import { type RequestHead, requestHeaders, requestId, responseHeaders } from "../../src/connection.ts";
+import { type RequestHead, requestHeaders, responseHeaders } from "../../src/connection.ts";
 import { HeaderMap } from "../../src/header-map.ts";
 import type { HttpStream } from "../../src/http-stream.ts";
 import type { TcpPeer } from "../../src/tcp-stream.ts";
@@ -217,7 +217,7 @@ class Run {
       scheme: "http",
       headers: [["host", "h.test"], ...framed(headers, body, trailers !== undefined)],
     };
-    const first = requestHeaders(head, requestId(filter.random), filter.proxy.profile);
+    const first = requestHeaders(head, filter.random, filter.proxy.profile);
     const map = trailers && new HeaderMap("request trailers", trailers);
     const empty = body === undefined || (body === "" && !map);
     this.#fromClient.send(0, () => this.#stream.requestHeaders(first, empty, head));
