@@ -180,9 +180,9 @@ export class FilterStream {
   }
 
   #step(which: Which, run: () => void): Step {
-    const before = this.trace.events.length;
+    const before = this.trace.count;
     run();
-    return new Step(this.#stream[which].isHeld && !this.#stream.ended, this.trace.events.slice(before));
+    return new Step(this.#stream[which].isHeld && !this.#stream.ended, this.trace, before);
   }
 }
 

@@ -150,7 +150,8 @@ export class Filter {
     route?: Route;
   }): HttpStream {
     const { downstream, upstream, trace = this.newTrace(), properties, route = plainRoute } = peers;
-    const options = { downstream, upstream, route, ...this.#surroundings(properties) };
+    const { limits, clock, dispatcher, profile, info, given } = this.#surroundings(properties);
+    const options = { downstream, upstream, route, limits, clock, dispatcher, profile, info, given };
     return new HttpStream((stream) => this.#newFilters(stream, trace), options);
   }
 
@@ -344,9 +345,9 @@ export class Filter {
   /** Does something to the root context. */
   #rootStep(run: (root: RootContext) => void): Step {
     const { root } = this.#plugin;
-    const before = root.trace.events.length;
+    const before = root.trace.count;
     run(root);
-    return new Step(false, root.trace.events.slice(before));
+    return new Step(false, root.trace, before);
   }
 
   #traceOf(filter: Filter, trace: Trace): Trace {

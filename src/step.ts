@@ -6,18 +6,28 @@ import { type LogEntry, Trace, type TraceEvent } from "./trace.ts";
 export class Step {
   /** Whether the filter holds this direction back now. */
   readonly paused: boolean;
-  /** What happened, as lines when printed. */
-  readonly trace: Trace = new Trace();
+  readonly #all: readonly TraceEvent[];
+  readonly #from: number;
+  readonly #to: number;
 
-  /** @internal */
-  constructor(paused: boolean, events: readonly TraceEvent[]) {
+  /** What has happened since there were so many events. @internal */
+  constructor(paused: boolean, { events, count }: Trace, since: number) {
     this.paused = paused;
-    for (const event of events) this.trace.push(event);
+    this.#all = events;
+    this.#to = events.length;
+    this.#from = Math.max(0, this.#to - (count - since));
   }
 
   /** What happened: callbacks, host calls, log lines. */
   get events(): readonly TraceEvent[] {
-    return this.trace.events;
+    return this.#all.slice(this.#from, this.#to);
+  }
+
+  /** The same, as lines when printed. */
+  get trace(): Trace {
+    const trace = new Trace();
+    for (const event of this.events) trace.push(event);
+    return trace;
   }
 
   /** The lines that the filter logged. */

@@ -128,9 +128,9 @@ export class TcpConnection {
   }
 
   #step(which: "downstream" | "upstream", run: () => void): Step {
-    const before = this.trace.events.length;
+    const before = this.trace.count;
     run();
-    return new Step(this.#stream.holds(which), this.trace.events.slice(before));
+    return new Step(this.#stream.holds(which), this.trace, before);
   }
 }
 

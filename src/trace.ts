@@ -14,7 +14,7 @@ export type TraceEvent = (
       readonly name: string;
       /** What it was given. */
       readonly args: readonly number[];
-      /** What it answered; absent while it runs, when it answers nothing, and when the filter stopped in it. */
+      /** What it answered; undefined while it runs, when it answers nothing, and when the filter stopped in it. */
       result?: number | undefined;
     }
   | {
@@ -52,38 +52,53 @@ const MOST_CALLOUTS = 1000;
 
 /** Events in order, the last ones when there are very many. */
 export class Trace {
-  /** What happened, the oldest first. */
-  readonly events: TraceEvent[] = [];
   /** The HTTP callouts that were sent, oldest first. */
   readonly callouts: Callout[] = [];
 
   /** The gRPC calls and streams that were begun, oldest first. */
   readonly grpcCalls: GrpcCallout[] = [];
   readonly #mostBytes: number;
+  readonly #mostEvents: number;
+  // Only added to: whoever has it keeps what stood in it.
+  #events: TraceEvent[] = [];
+  #forgotten = 0;
   #listener: ((event: TraceEvent) => void) | undefined;
   /** The characters of its events. */
   #size = 0;
   /** The bytes that its callouts hold. */
   #held = 0;
 
-  /** Keeps so many characters of events, and so many bytes of callouts. */
-  constructor(mostBytes: number = envoyLimits.traceBytes) {
+  /** Keeps so many characters of events and bytes of callouts, and so many events. */
+  constructor(mostBytes: number = envoyLimits.traceBytes, mostEvents: number = MOST_EVENTS) {
     this.#mostBytes = mostBytes;
+    this.#mostEvents = mostEvents;
+  }
+
+  /** What happened, the oldest first. */
+  get events(): readonly TraceEvent[] {
+    return this.#events;
+  }
+
+  /** How many events there were, those that are forgotten included. @internal */
+  get count(): number {
+    return this.#forgotten + this.#events.length;
   }
 
   /** Adds an event. */
   push(event: TraceEvent): void {
     this.#size += sizeOf(event);
-    if (this.events.push(event) > MOST_EVENTS || this.#size > this.#mostBytes) this.#forget();
+    if (this.#events.push(event) > this.#mostEvents || this.#size > this.#mostBytes) this.#forget();
     this.#listener?.(event);
   }
 
   /** Leaves the newer half of the events, or what there is room for, and the last one in any case. */
   #forget(): void {
     do {
-      this.events.splice(0, Math.ceil((this.events.length - 1) / 2));
-      this.#size = this.events.reduce((sum, event) => sum + sizeOf(event), 0);
-    } while (this.#size > this.#mostBytes && this.events.length > 1);
+      const older = Math.ceil((this.#events.length - 1) / 2);
+      this.#forgotten += older;
+      this.#events = this.#events.slice(older);
+      this.#size = this.#events.reduce((sum, event) => sum + sizeOf(event), 0);
+    } while (this.#size > this.#mostBytes && this.#events.length > 1);
   }
 
   /** Says who hears of events to come. What a callback answers stands in its event when it has returned. @internal */
@@ -93,7 +108,7 @@ export class Trace {
 
   /** A trace of what one filter of a chain does, which this one has too, under the filter's name. */
   part(filter: string): Trace {
-    const part = new Trace(this.#mostBytes);
+    const part = new Trace(this.#mostBytes, this.#mostEvents);
     const push = part.push.bind(part);
     const addCallout = part.addCallout.bind(part);
     const addGrpcCall = part.addGrpcCall.bind(part);
@@ -170,7 +185,7 @@ export function formatEvent(event: TraceEvent): string {
 }
 
 /** The characters of an event that a filter gives. */
-function sizeOf(event: TraceEvent): number {
+export function sizeOf(event: TraceEvent): number {
   if (event.kind === "call") return event.reason?.length ?? 0;
   if (event.kind === "log") return event.message.length;
   return event.kind === "note" ? event.text.length : 0;

@@ -183,7 +183,7 @@ export class Vm<Context extends VmContext> {
     const effective = this.#effective;
     this.#current = context;
     this.#effective = undefined;
-    const event: TraceEvent = { kind: "callback", name, args };
+    const event: TraceEvent = { kind: "callback", name, args, result: undefined };
     context.trace.push(event);
     this.#depth++;
     let result: number | undefined;

@@ -6,7 +6,7 @@ import type { GrpcCallout } from "../grpc.ts";
 import type { HeaderEntry, HeaderMap } from "../header-map.ts";
 import { headerEntries } from "../http-headers.ts";
 import type { UpstreamFailure } from "../http-stream.ts";
-import { Trace, type TraceEvent } from "../trace.ts";
+import { sizeOf, Trace, type TraceEvent } from "../trace.ts";
 import { Secrets } from "./mask.ts";
 import type { Exchange, ExchangeObserver, Passage } from "./observer.ts";
 import { RecordedCallout, RecordedGrpcCall, Room } from "./recorded-calls.ts";
@@ -51,7 +51,7 @@ export class ExchangeRecord implements ExchangeObserver {
   /** How many calls there were beyond those that are kept. */
   droppedCalls = 0;
   /** It has the latest events only, which stand in the report when a filter stops. */
-  readonly trace: Trace = new Trace();
+  readonly trace: Trace = new Trace(MOST_BYTES, MOST_LATEST);
   /** The credentials in its headers and in those of callouts. */
   readonly secrets: Secrets = new Secrets();
   /** How the upstream failed, or undefined. */
@@ -66,7 +66,11 @@ export class ExchangeRecord implements ExchangeObserver {
   constructor(id: number, listener: RecordListener) {
     this.id = id;
     this.#listener = listener;
-    this.trace.push = (event) => this.#add(event);
+    const keep = this.trace.push.bind(this.trace);
+    this.trace.push = (event) => {
+      if (sizeOf(event) <= LONGEST_LATEST) keep(event);
+      this.#add(event);
+    };
     this.trace.addCallout = (callout) => this.#addCallout(callout);
     this.trace.addGrpcCall = (call) => this.#addGrpcCall(call);
   }
@@ -111,10 +115,7 @@ export class ExchangeRecord implements ExchangeObserver {
   }
 
   #add(event: TraceEvent): void {
-    const size = textOf(event).length;
-    const latest = this.trace.events;
-    if (size <= LONGEST_LATEST && latest.push(event) > MOST_LATEST) latest.shift();
-    const isKept = this.events.length < MOST_EVENTS && this.#roomForTexts.take(size);
+    const isKept = this.events.length < MOST_EVENTS && this.#roomForTexts.take(sizeOf(event));
     if (isKept) this.events.push({ at: performance.now() - this.#started, event });
     else this.dropped++;
     this.#listener.changed(this);
@@ -147,20 +148,6 @@ export class ExchangeRecord implements ExchangeObserver {
 function whenOver(signal: AbortSignal, action: () => void): void {
   if (signal.aborted) action();
   else signal.addEventListener("abort", action);
-}
-
-/** What others have written in an event. */
-function textOf(event: TraceEvent): string {
-  switch (event.kind) {
-    case "callback":
-      return "";
-    case "call":
-      return event.reason ?? "";
-    case "log":
-      return event.message;
-    case "note":
-      return event.text;
-  }
 }
 
 /** How a head changed between two passages: what is gone and what is new. A value that is another one is both. */
