@@ -8,10 +8,28 @@ export interface Clock {
   after(milliseconds: number, callback: () => void): () => void;
 }
 
+/** Something that is to happen. When, in nanoseconds, is worked out when it is asked for: most are called off. */
+class Timer {
+  readonly callback: () => void;
+  readonly #from: bigint;
+  readonly #nanoseconds: number;
+
+  constructor(from: bigint, milliseconds: number, callback: () => void) {
+    this.#from = from;
+    this.#nanoseconds = Math.round(milliseconds * 1e6);
+    this.callback = callback;
+  }
+
+  get due(): bigint {
+    return this.#from + BigInt(this.#nanoseconds);
+  }
+}
+
 /** A clock that stands still until it is advanced. */
 export class VirtualClock implements Clock {
   #now: bigint;
-  #timers: { due: bigint; callback: () => void }[] = [];
+  /** In the order in which they were set. */
+  readonly #timers = new Set<Timer>();
 
   /** Starts at this instant. */
   constructor(start: Date = new Date("2026-01-01T00:00:00Z")) {
@@ -23,34 +41,35 @@ export class VirtualClock implements Clock {
   }
 
   after(milliseconds: number, callback: () => void): () => void {
-    const timer = { due: this.#now + BigInt(Math.round(milliseconds * 1e6)), callback };
-    this.#timers.push(timer);
-    return () => {
-      this.#timers = this.#timers.filter((other) => other !== timer);
-    };
+    const timer = new Timer(this.#now, milliseconds, callback);
+    this.#timers.add(timer);
+    return () => void this.#timers.delete(timer);
   }
 
   /** Milliseconds until something falls due; undefined when nothing will. */
   untilNext(): number | undefined {
-    if (!this.#timers.length) return undefined;
-    const due = this.#timers.reduce((first, timer) => (timer.due < first ? timer.due : first), this.#timers[0]!.due);
-    return Number(due - this.#now) / 1e6;
+    const next = this.#next();
+    return next && Number(next.due - this.#now) / 1e6;
   }
 
   /** Lets so many milliseconds pass, and calls what falls due, in order. */
   advance(milliseconds: number): void {
     const end = this.#now + BigInt(Math.round(milliseconds * 1e6));
     for (;;) {
-      const next = this.#timers.reduce<{ due: bigint; callback: () => void } | undefined>(
-        (first, timer) => (timer.due <= end && (!first || timer.due < first.due) ? timer : first),
-        undefined,
-      );
-      if (!next) break;
-      this.#timers = this.#timers.filter((other) => other !== next);
+      const next = this.#next();
+      if (!next || next.due > end) break;
+      this.#timers.delete(next);
       this.#now = next.due;
       next.callback();
     }
     this.#now = end;
+  }
+
+  /** What falls due first; of several, what was set first. */
+  #next(): Timer | undefined {
+    let first: Timer | undefined;
+    for (const timer of this.#timers) if (!first || timer.due < first.due) first = timer;
+    return first;
   }
 }
 

@@ -3,7 +3,7 @@
 
 import type { ByteString } from "./bytes.ts";
 import type { RequestHead } from "./connection.ts";
-import { type HeaderEntry, HeaderMap, type HeaderMapKind, isHeaderName, isHeaderValue } from "./header-map.ts";
+import { HeaderMap, isHeaderName, isHeaderValue } from "./header-map.ts";
 import type { Limits } from "./limits.ts";
 import { type LocalReply, proxyReply } from "./local-reply.ts";
 
@@ -27,15 +27,15 @@ export function refuseHead(head: RequestHead, limits: Limits): LocalReply | unde
   // The authority came as a header too.
   const [sent, bytes] =
     authority === undefined ? [0, path.length] : [1, path.length + "host".length + authority.length];
-  const wrong = refuseEntries("request", headers, sent, bytes, limits);
+  const wrong = refuseEntries(headers, sent, bytes, limits);
   if (wrong) return wrong;
   if (authority !== undefined && !authorityText.test(authority)) return invalidAuthority;
-  return headers.every(([name, value]) => !isHost(name) || authorityText.test(value)) ? undefined : invalidAuthority;
+  return headers.getAll("host").every((value) => authorityText.test(value)) ? undefined : invalidAuthority;
 }
 
 /** The reply to a request whose trailers the codec does not take, or undefined. */
 export function refuseTrailers(trailers: HeaderMap, limits: Limits): LocalReply | undefined {
-  return refuseEntries(trailers.kind, trailers.entries, 0, 0, limits);
+  return refuseEntries(trailers, 0, 0, limits);
 }
 
 /** Whether the codec takes the headers or trailers of a response. */
@@ -58,31 +58,26 @@ export function kindOfStatus(status: number): "final" | "interim" | "invalid" {
 }
 
 function refuseEntries(
-  kind: HeaderMapKind,
-  entries: readonly HeaderEntry[],
+  map: HeaderMap,
   countBefore: number,
   bytesBefore: number,
   { receivedHeaders, requestHeaderBytes }: Limits,
 ): LocalReply | undefined {
-  let bytes = bytesBefore;
-  for (const [name, value] of entries) {
-    if (!isName(name)) return codecError;
-    if (!isHeaderValue(value)) return invalidCharacters;
-    bytes += name.length + value.length;
+  if (!map.isPlain) {
+    for (const [name, value] of map.entries) {
+      if (!isName(name)) return codecError;
+      if (!isHeaderValue(value)) return invalidCharacters;
+    }
   }
   // What is joined counts as one.
   const most = receivedHeaders - countBefore;
-  const isMany = entries.length > most && new HeaderMap(kind, entries).size > most;
+  const isMany = map.size > most && new HeaderMap(map.kind, map.entries).size > most;
   if (isMany) return tooLarge("http1.too_many_headers");
-  return bytes > requestHeaderBytes ? tooLarge("http1.headers_too_large") : undefined;
+  return bytesBefore + map.byteSize > requestHeaderBytes ? tooLarge("http1.headers_too_large") : undefined;
 }
 
 function isName(name: ByteString): boolean {
   return name !== "" && isHeaderName(name);
-}
-
-function isHost(name: ByteString): boolean {
-  return name.length === 4 && name.toLowerCase() === "host";
 }
 
 const badRequest = (details: string): LocalReply => proxyReply(400, "Bad Request", details);

@@ -3,7 +3,7 @@
 
 import { type ByteString, lowerCase, trimBlanks } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
-import { type HeaderEntry, headerKey, HeaderMap } from "./header-map.ts";
+import { type HeaderEntry, HeaderMap } from "./header-map.ts";
 import { type LocalReply, proxyReply } from "./local-reply.ts";
 import type { HostProfile } from "./profiles/profile.ts";
 
@@ -14,8 +14,8 @@ export interface RequestHead {
   /** Undefined when the `host` headers have it. */
   readonly authority: ByteString | undefined;
   readonly scheme: ByteString;
-  /** Without pseudo headers. */
-  readonly headers: readonly HeaderEntry[];
+  /** Without pseudo headers, and nothing joined. */
+  readonly headers: HeaderMap;
 }
 
 /** The headers of a request as the first filter sees them; `random` is what its id is made of. */
@@ -24,7 +24,7 @@ export function requestHeaders(
   random: (bytes: Uint8Array) => void,
   { joinsHeaders, addsEnvoyHeaders }: Pick<HostProfile, "joinsHeaders" | "addsEnvoyHeaders">,
 ): HeaderMap {
-  const given = head.headers.map(([name, value]): HeaderEntry => [headerKey(name), value]);
+  const given = head.headers.entries;
   const { authority, path } = targetOf(head, given);
   const map = new HeaderMap("request");
   map.append(":authority", authority);

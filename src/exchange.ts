@@ -263,7 +263,7 @@ export class Exchange {
       authority:
         authority === undefined ? (headers.get("host") === undefined ? "localhost" : undefined) : encodeText(authority),
       scheme: scheme === undefined ? "http" : encodeText(scheme),
-      headers: headers.entries,
+      headers,
     };
     const { random, proxy } = this.#filter;
     const { profile } = proxy;

@@ -41,6 +41,8 @@ const joined: Record<HeaderMapKind, ReadonlySet<string>> = {
   "response trailers": new Set(["grpc-message", "grpc-status"]),
 };
 
+const kinds = ["request", "response", "request trailers", "response trailers"] as const;
+
 /** What is known of a name. */
 interface Name {
   /** In lower case. */
@@ -48,18 +50,17 @@ interface Name {
   readonly isPseudo: boolean;
   /** Whether HTTP allows it. */
   readonly isToken: boolean;
-  /** Where a second value is joined to the first. */
-  readonly isJoined: Readonly<Record<HeaderMapKind, boolean>>;
+  /** Where a second value is joined to the first: a bit for each of the `kinds`. */
+  readonly joinedIn: number;
+  /** One of 32 bits, which a map has when it may have the name. */
+  readonly bit: number;
+  /** A value of it that was printable ASCII. */
+  lastPlain: string;
 }
 
 /** Names as they were given. Nearly all are the same in every message; there are bounds for those who send others. */
 const knownNames = new Map<ByteString, Name>();
-const [MOST_NAMES, LONGEST_NAME] = [1000, 64];
-
-/** A name as maps have it. */
-export function headerKey(name: ByteString): ByteString {
-  return nameOf(name).key;
-}
+const [MOST_NAMES, LONGEST_NAME, LONGEST_VALUE] = [1000, 64, 256];
 
 /** Whether HTTP allows a name. */
 export function isHeaderName(name: ByteString): boolean {
@@ -77,13 +78,14 @@ function nameOf(name: ByteString): Name {
   let known = knownNames.get(name);
   if (known) return known;
   const key = lowerCase(name);
-  const isJoined = {
-    request: joined.request.has(key),
-    response: joined.response.has(key),
-    "request trailers": joined["request trailers"].has(key),
-    "response trailers": joined["response trailers"].has(key),
+  known = {
+    key,
+    isPseudo: isPseudoKey(key),
+    isToken: /^:?[!#$%&'*+\-.^_`|~0-9a-z]*$/.test(key),
+    joinedIn: kinds.reduce((bits, kind, i) => (joined[kind].has(key) ? bits | (1 << i) : bits), 0),
+    bit: bitOf(key),
+    lastPlain: "",
   };
-  known = { key, isPseudo: isPseudoKey(key), isToken: /^:?[!#$%&'*+\-.^_`|~0-9a-z]*$/.test(key), isJoined };
   if (knownNames.size < MOST_NAMES && name.length <= LONGEST_NAME) knownNames.set(name, known);
   return known;
 }
@@ -98,10 +100,31 @@ function isPseudoKey(key: ByteString): boolean {
   return key.charCodeAt(0) === 0x3a;
 }
 
+function bitOf(key: ByteString): number {
+  let sum = 0;
+  for (let i = 0; i < key.length; i++) sum = (Math.imul(sum, 31) + key.charCodeAt(i)) | 0;
+  return 1 << (sum & 31);
+}
+
 const plainValue = /^[\t\x20-\x7e]*$/;
+
+/** Whether a value of this name is printable ASCII. What was so is remembered: most values come again. */
+function isPlainValue(known: Name, value: string): boolean {
+  if (value === known.lastPlain) return true;
+  if (!plainValue.test(value)) return false;
+  if (value.length <= LONGEST_VALUE) known.lastPlain = value;
+  return true;
+}
 
 /** One header. */
 export type HeaderEntry = readonly [name: ByteString, value: ByteString];
+
+/** The map of these entries as they are: nothing is joined. */
+export function unjoined(kind: HeaderMapKind, entries: Iterable<HeaderEntry>): HeaderMap {
+  const map = new HeaderMap(kind);
+  for (const [name, value] of entries) map.append(name, value);
+  return map;
+}
 
 /**
  * A multi-valued header map of ByteStrings. Names to be written may have any case; what is read is named by its key: in
@@ -111,9 +134,13 @@ export class HeaderMap {
   readonly kind: HeaderMapKind;
   #entries: HeaderEntry[] = [];
   #isPlain = true;
+  /** The bits of all names that it has or has had. */
+  #bits = 0;
+  readonly #kindBit: number;
 
   constructor(kind: HeaderMapKind, entries?: Iterable<HeaderEntry>) {
     this.kind = kind;
+    this.#kindBit = 1 << kinds.indexOf(kind);
     if (entries) for (const [name, value] of entries) this.add(name, value);
   }
 
@@ -129,7 +156,7 @@ export class HeaderMap {
     return bytes;
   }
 
-  /** Whether every name is one that HTTP allows and every value is printable ASCII. False may be too cautious. */
+  /** Whether every name is one that HTTP allows, none is empty, and every value is printable ASCII. False may be too cautious. */
   get isPlain(): boolean {
     return this.#isPlain;
   }
@@ -157,17 +184,20 @@ export class HeaderMap {
 
   /** Adds a value; those that Envoy keeps once are joined with a comma, in place. */
   add(name: ByteString, value: ByteString): void {
-    this.#add(this.#name(name), value, plainValue.test(value));
+    const known = this.#name(name);
+    this.#add(known, value, isPlainValue(known, value));
   }
 
   /** The same with what is given as text, which is sent as UTF-8, or whose value is given as bytes. */
   addText(name: string, value: string | Uint8Array): void {
-    const isPlain = typeof value === "string" && plainValue.test(value);
-    this.#add(this.#known(nameOfText(name)), isPlain ? value : encodeText(value), isPlain);
+    const known = this.#known(nameOfText(name));
+    const isPlain = typeof value === "string" && isPlainValue(known, value);
+    this.#add(known, isPlain ? value : encodeText(value), isPlain);
   }
 
   #add(known: Name, value: ByteString, isPlain: boolean): void {
-    const at = known.isJoined[this.kind] ? this.#find(known.key) : -1;
+    const isJoined = (known.joinedIn & this.#kindBit) !== 0 && (known.bit & this.#bits) !== 0;
+    const at = isJoined ? this.#find(known.key) : -1;
     if (at < 0) return this.#append(known, value, isPlain);
     const before = this.#entries[at]![1];
     if (value) this.#replace(at, before ? `${before},${value}` : value, isPlain);
@@ -177,14 +207,14 @@ export class HeaderMap {
   set(name: ByteString, value: ByteString): void {
     const known = this.#name(name);
     this.#delete(known.key);
-    this.#append(known, value, plainValue.test(value));
+    this.#append(known, value, isPlainValue(known, value));
   }
 
   /** Puts a value in the place of the first of this name, or adds it at the end. */
   put(name: ByteString, value: ByteString): void {
     const known = this.#name(name);
     const at = this.#find(known.key);
-    const isPlain = plainValue.test(value);
+    const isPlain = isPlainValue(known, value);
     if (at < 0) this.#append(known, value, isPlain);
     else this.#replace(at, value, isPlain);
   }
@@ -208,17 +238,20 @@ export class HeaderMap {
 
   /** Adds an entry, whatever there is: nothing is joined. */
   append(name: ByteString, value: ByteString): void {
-    this.#append(nameOf(name), value, plainValue.test(value));
+    const known = nameOf(name);
+    this.#append(known, value, isPlainValue(known, value));
   }
 
   /** Adds an entry that is given as text, which is sent as UTF-8, or whose value is given as bytes. */
   appendText(name: string, value: string | Uint8Array): void {
-    const isPlain = typeof value === "string" && plainValue.test(value);
-    this.#append(nameOfText(name), isPlain ? value : encodeText(value), isPlain);
+    const known = nameOfText(name);
+    const isPlain = typeof value === "string" && isPlainValue(known, value);
+    this.#append(known, isPlain ? value : encodeText(value), isPlain);
   }
 
-  #append({ key, isPseudo, isToken }: Name, value: ByteString, isPlain: boolean): void {
-    if (!isToken || !isPlain) this.#isPlain = false;
+  #append({ key, isPseudo, isToken, bit }: Name, value: ByteString, isPlain: boolean): void {
+    if (!isToken || !isPlain || !key) this.#isPlain = false;
+    this.#bits |= bit;
     let at = this.#entries.length;
     if (isPseudo) while (at > 0 && !isPseudoKey(this.#entries[at - 1]![0])) at--;
     if (at === this.#entries.length) this.#entries.push([key, value]);
@@ -240,6 +273,7 @@ export class HeaderMap {
     const map = new HeaderMap(this.kind);
     map.#entries = entries;
     map.#isPlain = this.#isPlain;
+    map.#bits = this.#bits;
     return map;
   }
 

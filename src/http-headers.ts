@@ -89,7 +89,7 @@ type Value = string | Uint8Array;
 
 function eachHeader(init: HeadersInit | undefined, add: (name: string, value: Value) => void): void {
   if (!init) return;
-  if (Symbol.iterator in init) for (const [name, value] of init) eachValue(name, value, add);
+  if (Symbol.iterator in init) for (const entry of init) eachValue(entry[0], entry[1], add);
   else for (const name of Object.keys(init)) eachValue(name, init[name]!, add);
 }
 

@@ -4,7 +4,7 @@ import { type IncomingMessage, type OutgoingMessage, ServerResponse } from "node
 import type { Socket } from "node:net";
 
 import type { RequestHead } from "../connection.ts";
-import type { HeaderMap } from "../header-map.ts";
+import { type HeaderMap, unjoined } from "../header-map.ts";
 import { type Downstream, headerLines, pairs, type RequestListener } from "./downstream.ts";
 
 /** A client with an ordinary request. */
@@ -160,6 +160,6 @@ function headOf(request: IncomingMessage): RequestHead {
     path: request.url ?? "/",
     authority: undefined,
     scheme: "http",
-    headers: pairs(request.rawHeaders),
+    headers: unjoined("request", pairs(request.rawHeaders)),
   };
 }

@@ -4,7 +4,7 @@ import type { OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 
 import type { RequestHead } from "../connection.ts";
-import type { HeaderMap } from "../header-map.ts";
+import { type HeaderMap, unjoined } from "../header-map.ts";
 import { type Downstream, pairs, type RequestListener } from "./downstream.ts";
 
 /** A stream of a client's connection. */
@@ -91,7 +91,7 @@ function headOf(rawHeaders: readonly string[]): RequestHead {
     path: pseudo(":path"),
     authority: pseudo(":authority") || pseudo("host"),
     scheme: pseudo(":scheme") || "http",
-    headers: all.filter(([name]) => !name.startsWith(":")),
+    headers: unjoined("request", all).withoutPseudo(),
   };
 }
 

@@ -3,7 +3,7 @@
 
 import { PeerType } from "../../assembly/abi.ts";
 import { type RequestHead, requestHeaders, responseHeaders } from "../../src/connection.ts";
-import { HeaderMap } from "../../src/header-map.ts";
+import { HeaderMap, unjoined } from "../../src/header-map.ts";
 import type { HttpStream } from "../../src/http-stream.ts";
 import type { TcpPeer } from "../../src/tcp-stream.ts";
 import {
@@ -215,7 +215,7 @@ class Run {
       path,
       authority: undefined,
       scheme: "http",
-      headers: [["host", "h.test"], ...framed(headers, body, trailers !== undefined)],
+      headers: unjoined("request", [["host", "h.test"], ...framed(headers, body, trailers !== undefined)]),
     };
     const first = requestHeaders(head, filter.random, filter.proxy.profile);
     const map = trailers && new HeaderMap("request trailers", trailers);
