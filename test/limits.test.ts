@@ -106,6 +106,21 @@ describe("the log", () => {
     expect((await run([line], 3, { traceBytes: 10 })).stream.logs).toHaveLength(1);
   });
 
+  test("leaves a step what it has, and one that was too much for the trace the newest lines", async () => {
+    const filter = await loadFilter(filterOf([line], 10, "request_body"), { limits: { traceBytes: 1500 } });
+    const stream = filter.stream();
+    stream.requestHeaders({ ":method": "POST", ":path": "/" });
+    const first = stream.requestBody("x");
+    for (let i = 0; i < 5; i++) expect(stream.requestBody("x").logs.length).toBeGreaterThan(3);
+    expect(first.logs).toHaveLength(10);
+    expect(stream.logs.length).toBeLessThanOrEqual(15);
+    const many = await loadFilter(filterOf([line], 40), { limits: { traceBytes: 1500 } });
+    const last = many.stream().requestHeaders([[":path", "/"]]);
+    expect(last.logs.length).toBeGreaterThan(3);
+    expect(last.logs.length).toBeLessThanOrEqual(15);
+    expect(last.events.at(-1)).toMatchObject({ kind: "log" });
+  });
+
   test("is kept of root contexts and connections as well", async () => {
     const clock = new VirtualClock();
     const functions = ["proxy_on_tick (param i32)", "proxy_on_new_connection (param i32) (result i32)"].map(
