@@ -6,11 +6,12 @@ import type { RequestHead } from "./connection.ts";
 import { HeaderMap, isHeaderName, isHeaderValue } from "./header-map.ts";
 import type { Limits } from "./limits.ts";
 import { type LocalReply, proxyReply } from "./local-reply.ts";
+import { parseTarget } from "./request-target.ts";
 
 const methods: ReadonlySet<string> = new Set(
   (
-    "ACL BIND CHECKOUT CONNECT COPY DELETE GET HEAD LINK LOCK M-SEARCH MERGE MKACTIVITY MKCALENDAR MKCOL MOVE NOTIFY " +
-    "OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT REBIND REPORT SEARCH SOURCE SUBSCRIBE TRACE UNBIND UNLINK UNLOCK " +
+    "ACL BIND CHECKOUT CONNECT COPY DELETE GET HEAD LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL MOVE MSEARCH NOTIFY " +
+    "OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT QUERY REBIND REPORT SEARCH SOURCE SUBSCRIBE TRACE UNBIND UNLINK UNLOCK " +
     "UNSUBSCRIBE"
   ).split(" "),
 );
@@ -23,6 +24,8 @@ export function refuseHead(head: RequestHead, limits: Limits): LocalReply | unde
   const { method, path, authority, headers } = head;
   if (!isHeaderValue(path)) return invalidCharacters;
   if (!methods.has(method) || !visible.test(path)) return codecError;
+  const target = parseTarget(method, path);
+  if (typeof target === "string") return badRequest(target);
   if (authority !== undefined && !isHeaderValue(authority)) return invalidCharacters;
   // The authority came as a header too.
   const [sent, bytes] =
@@ -30,6 +33,8 @@ export function refuseHead(head: RequestHead, limits: Limits): LocalReply | unde
   const wrong = refuseEntries(headers, sent, bytes, limits);
   if (wrong) return wrong;
   if (authority !== undefined && !authorityText.test(authority)) return invalidAuthority;
+  // The host of a whole URL counts, whatever the header says.
+  if (target.authority !== undefined) return undefined;
   return headers.getAll("host").every((value) => authorityText.test(value)) ? undefined : invalidAuthority;
 }
 

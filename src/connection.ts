@@ -6,6 +6,7 @@ import type { Clock } from "./clock.ts";
 import { type HeaderEntry, HeaderMap } from "./header-map.ts";
 import { type LocalReply, proxyReply } from "./local-reply.ts";
 import type { HostProfile } from "./profiles/profile.ts";
+import { parseTarget, type Target } from "./request-target.ts";
 
 /** The head of a request as a client sends it. */
 export interface RequestHead {
@@ -18,26 +19,46 @@ export interface RequestHead {
   readonly headers: HeaderMap;
 }
 
+/** The headers of a request as the codec hands them on. The log has these when they are refused at once. */
+export function receivedHeaders(head: RequestHead, profile: Pick<HostProfile, "joinsHeaders">): HeaderMap {
+  return readHead(head, undefined, profile);
+}
+
 /** The headers of a request as the first filter sees them; `random` is what its id is made of. */
 export function requestHeaders(
   head: RequestHead,
   random: (bytes: Uint8Array) => void,
-  { joinsHeaders, addsEnvoyHeaders }: Pick<HostProfile, "joinsHeaders" | "addsEnvoyHeaders">,
+  profile: Pick<HostProfile, "joinsHeaders" | "addsEnvoyHeaders">,
 ): HeaderMap {
   const given = head.headers.entries;
-  const { authority, path } = targetOf(head, given);
+  const map = readHead(head, schemeOf(head.scheme, given), profile);
+  if (hasOneOf(map, dropped)) map.deleteAll(upgradeOf(given) === undefined ? dropped : droppedOfUpgrade);
+  if (!profile.addsEnvoyHeaders) return map;
+  const id = requestId(random);
+  if (map.get("x-forwarded-proto") === undefined) map.append("x-forwarded-proto", head.scheme);
+  if (map.get("x-request-id") === undefined) map.append("x-request-id", id);
+  return map;
+}
+
+/** What the codec makes of a head; `scheme` is that of a target without one. */
+function readHead(
+  head: RequestHead,
+  scheme: ByteString | undefined,
+  { joinsHeaders }: Pick<HostProfile, "joinsHeaders">,
+): HeaderMap {
+  const given = head.headers.entries;
+  const target = targetOf(head);
   const map = new HeaderMap("request");
-  map.append(":authority", authority);
-  map.append(":path", path || "/");
+  map.append(":authority", target.authority ?? head.authority ?? joinedValue(given, "host") ?? "");
+  if (target.scheme !== undefined) map.append(":scheme", target.scheme);
+  if (target.path !== undefined) map.append(":path", target.path || "/");
   map.append(":method", head.method);
-  map.append(":scheme", schemeOf(head.scheme, given));
-  const hops = hopByHop(given);
-  const asksUpgrade = upgradeOf(given) !== undefined;
+  if (target.scheme === undefined && scheme !== undefined) map.append(":scheme", scheme);
+  const named = namedByConnection(given);
   for (const [key, value] of given) {
     // The proxy itself tells the client to go on.
     const isAnswered = key === "expect" && /^100-continue$/i.test(value);
-    const isHop = hops.has(key) && !(asksUpgrade && /^(connection|upgrade)$/.test(key));
-    if (isAnswered || key === "host" || isHop || internal.has(key)) continue;
+    if (isAnswered || key === "host" || named?.has(key)) continue;
     map[joinsHeaders ? "add" : "append"](key, trimBlanks(value));
   }
   const te = map.get("te");
@@ -45,10 +66,6 @@ export function requestHeaders(
     if (/(^|,)[ \t]*trailers[ \t]*(,|$)/i.test(te)) map.put("te", "trailers");
     else map.delete("te");
   }
-  if (!addsEnvoyHeaders) return map;
-  const id = requestId(random);
-  if (map.get("x-forwarded-proto") === undefined) map.append("x-forwarded-proto", head.scheme);
-  if (map.get("x-request-id") === undefined) map.append("x-request-id", id);
   return map;
 }
 
@@ -77,6 +94,9 @@ export function responseHeaders(
 export function refuseRequestHead(headers: HeaderMap, upgrades: ReadonlySet<string>): LocalReply | undefined {
   const path = headers.get(":path") || "/";
   if (!path.startsWith("/")) return proxyReply(404, "", "absolute_path_rejected");
+  if (headers.get(":method") === "QUERY" && !headers.get("content-type")) {
+    return proxyReply(400, "", "query_missing_content_type");
+  }
   if (path.includes("#")) return proxyReply(400, "", "path_normalization_failed");
   const upgrade = upgradeOf(headers.entries);
   return upgrade === undefined || upgrades.has(upgrade) ? undefined : proxyReply(403, "", "upgrade_failed");
@@ -153,21 +173,19 @@ const hyphen = 0x2d;
 const idBytes = new Uint8Array(16);
 const idCodes = codesOf("00000000-0000-0000-0000-000000000000");
 
-/** A request to a proxy has its authority in its path. */
-function targetOf(
-  { authority, path }: RequestHead,
-  headers: readonly HeaderEntry[],
-): { authority: ByteString; path: ByteString } {
-  const absolute = path.startsWith("/") ? undefined : /^https?:\/\/([^/?#]+)(.*)$/is.exec(path);
-  if (absolute) return { authority: absolute[1]!, path: absolute[2]! };
-  return { authority: authority ?? joinedValue(headers, "host") ?? "", path };
+/** What the first line names; of what the codec refuses, nothing is known. */
+function targetOf({ method, path }: RequestHead): Target {
+  const target = parseTarget(method, path);
+  return typeof target === "string" ? { authority: undefined, path, scheme: undefined } : target;
 }
 
 /** All values of a header that counts as one. */
 function joinedValue(headers: readonly HeaderEntry[], key: ByteString): ByteString | undefined {
   let joined: ByteString | undefined;
   for (const header of headers) {
-    if (header[0] === key) joined = joined ? `${joined},${trimBlanks(header[1])}` : trimBlanks(header[1]);
+    if (header[0] !== key) continue;
+    const value = trimBlanks(header[1]);
+    joined = joined && value ? `${joined},${value}` : joined || value;
   }
   return joined;
 }
@@ -179,15 +197,13 @@ function schemeOf(scheme: ByteString, headers: readonly HeaderEntry[]): ByteStri
 }
 
 // What tells Envoy how to treat a request counts from nobody outside.
-const internal: ReadonlySet<string> = new Set(
-  (
-    "x-envoy-expected-rq-timeout-ms x-envoy-force-trace x-envoy-hedge-on-per-try-timeout x-envoy-internal " +
-    "x-envoy-ip-tags x-envoy-max-retries x-envoy-original-url x-envoy-retriable-header-names " +
-    "x-envoy-retriable-status-codes x-envoy-retry-grpc-on x-envoy-retry-on x-envoy-upstream-alt-stat-name " +
-    "x-envoy-upstream-rq-per-try-timeout-ms x-envoy-upstream-rq-timeout-alt-response " +
-    "x-envoy-upstream-rq-timeout-ms x-envoy-upstream-stream-duration-ms x-forwarded-client-cert"
-  ).split(" "),
-);
+const internal = (
+  "x-envoy-expected-rq-timeout-ms x-envoy-force-trace x-envoy-hedge-on-per-try-timeout x-envoy-internal " +
+  "x-envoy-ip-tags x-envoy-max-retries x-envoy-original-url x-envoy-retriable-header-names " +
+  "x-envoy-retriable-status-codes x-envoy-retry-grpc-on x-envoy-retry-on x-envoy-upstream-alt-stat-name " +
+  "x-envoy-upstream-rq-per-try-timeout-ms x-envoy-upstream-rq-timeout-alt-response " +
+  "x-envoy-upstream-rq-timeout-ms x-envoy-upstream-stream-duration-ms x-forwarded-client-cert"
+).split(" ");
 
 /** The protocol that a request asks for. HTTP/2 without TLS does not count: Envoy answers as if nobody asked. */
 function upgradeOf(headers: readonly HeaderEntry[]): string | undefined {
@@ -206,21 +222,26 @@ function valuesOf(headers: readonly HeaderEntry[], key: ByteString): ByteString[
   return headers.filter((header) => header[0] === key).map((header) => lowerCase(trimBlanks(header[1])));
 }
 
-const alwaysHopByHop: ReadonlySet<string> = new Set([
-  "connection",
+const ofUpgrade = ["connection", "upgrade"];
+const droppedOfUpgrade: ReadonlySet<string> = new Set([
+  ...internal,
   "keep-alive",
   "proxy-connection",
   "transfer-encoding",
-  "upgrade",
 ]);
+const dropped: ReadonlySet<string> = new Set([...droppedOfUpgrade, ...ofUpgrade]);
 
-// Headers that mean the connection, not the message: these, and those that `connection` names.
-function hopByHop(headers: readonly HeaderEntry[]): ReadonlySet<string> {
-  if (!hasKey(headers, "connection")) return alwaysHopByHop;
-  const names = new Set(alwaysHopByHop);
-  for (const [key, value] of headers) {
-    if (key === "connection") for (const hop of value.split(",")) names.add(lowerCase(trimBlanks(hop)));
-  }
+function hasOneOf(map: HeaderMap, keys: ReadonlySet<string>): boolean {
+  for (const [key] of map.entries) if (keys.has(key)) return true;
+  return false;
+}
+
+/** What `connection` names means the connection, not the message, and so does `connection` itself. */
+function namedByConnection(headers: readonly HeaderEntry[]): ReadonlySet<string> | undefined {
+  if (!hasKey(headers, "connection")) return undefined;
+  const names = new Set(["connection"]);
+  for (const value of valuesOf(headers, "connection")) for (const name of value.split(",")) names.add(trimBlanks(name));
   names.delete("te");
+  if (upgradeOf(headers) !== undefined) for (const name of ofUpgrade) names.delete(name);
   return names;
 }

@@ -268,7 +268,8 @@ export class Exchange {
     const { random, proxy } = this.#filter;
     const { profile } = proxy;
     const map = requestHeaders(head, random, profile);
-    const isEmpty = (body === undefined || size === 0) && !trailers;
+    // What follows CONNECT is the tunnel.
+    const isEmpty = (body === undefined || size === 0) && !trailers && method !== "CONNECT";
     this.#stream.requestHeaders(map, isEmpty, head);
     return isEmpty ? undefined : this.#sendBody("request", body, trailers);
   }

@@ -5,7 +5,7 @@
 import { Body } from "./body.ts";
 import { noBytes } from "./bytes.ts";
 import { isTaken, kindOfStatus, refuseHead, refuseTrailers } from "./codec.ts";
-import { type RequestHead, refuseRequestHead } from "./connection.ts";
+import { receivedHeaders, type RequestHead, refuseRequestHead } from "./connection.ts";
 import {
   Direction,
   type DirectionEvents,
@@ -164,7 +164,7 @@ export class HttpStream implements DirectionEvents {
     this.#upstream.wantsForwardedProto = headers.get("x-forwarded-proto") !== undefined;
     const refusal = refuseRequestHead(headers, this.#options.route.upgrades);
     if (!refusal) return this.event(() => this.request.receiveHeaders(headers, endOfStream));
-    this.request.message = headers;
+    this.request.message = head && refusal.status !== 403 ? receivedHeaders(head, this.profile) : headers;
     // What cannot be normalized Envoy refuses before it notes that the request is complete, and an upgrade never is: it
     // ends the connection then.
     this.request.complete = endOfStream && refusal.status === 404;

@@ -219,9 +219,10 @@ class Run {
     };
     const first = requestHeaders(head, filter.random, filter.proxy.profile);
     const map = trailers && new HeaderMap("request trailers", trailers);
-    const empty = body === undefined || (body === "" && !map);
+    const empty = (body === undefined || (body === "" && !map)) && method !== "CONNECT";
     this.#fromClient.send(0, () => this.#stream.requestHeaders(first, empty, head));
-    if (!empty) this.#sendBody(this.#fromClient, 0, body, (bytes, end) => this.#requestPart(bytes, end, map));
+    if (!empty && body !== undefined)
+      this.#sendBody(this.#fromClient, 0, body, (bytes, end) => this.#requestPart(bytes, end, map));
   }
 
   async outcome(): Promise<Outcome> {

@@ -14,6 +14,7 @@ import { metrics } from "./metrics.ts";
 import { properties } from "./properties.ts";
 import { shared } from "./shared.ts";
 import { streams } from "./streams.ts";
+import { target } from "./target.ts";
 import { connections } from "./tcp.ts";
 import { time } from "./time.ts";
 import { wire } from "./wire.ts";
@@ -35,4 +36,5 @@ export const groups: Readonly<Record<string, readonly Scenario[]>> = {
   tcp: connections,
   blind,
   wire,
+  target,
 };
