@@ -172,7 +172,11 @@ export class Exchange {
 
   readonly #leftover = (): string => {
     const { method = "GET", path = "/" } = this.#request;
-    return `the exchange ${method} ${path} is under way: await filter.request(…)`;
+    const { work } = this.#filter.proxy.clusters;
+    const why = work.busy
+      ? "; the function of an upstream has not answered (one that calls filter.request does so before it awaits anything)"
+      : "";
+    return `the exchange ${method} ${path} is under way: await filter.request(…)${why}`;
   };
 
   /** Passes a request through a filter. */

@@ -71,7 +71,7 @@ test("a test that leaves callouts, exchanges or root contexts behind fails, and 
   expect(failed).toEqual(["HTTP callout", "gRPC call", "exchange", "root context", "one that failed already"]);
   expect(output).toContain("the callout to auth (GET /check) has no answer: answer it, with a function in loadFilter(");
   expect(output).toContain("the gRPC call to auth (Auth/Check) is open: answer it, with a function in loadFilter(");
-  expect(output).toContain("the exchange GET /slow is under way: await filter.request(…)");
+  expect(output).toContain("the exchange GET /slow is under way: await filter.request(…); the function of");
   expect(output).toMatch(/root context 1 was to end, and is not done: its onDone answered false/);
   expect(output.match(/LeakError: when the test ended/g)).toHaveLength(4);
 }, 60_000);
