@@ -17,6 +17,6 @@ export const sides = [
     name: "proxy-wasm",
     tsconfig: "tsconfig.json",
     folder: "src",
-    entryPoints: ["index", "vitest", "vitest-plugin"],
+    entryPoints: ["index", "cel", "vitest", "vitest-plugin"],
   },
 ];

@@ -11,6 +11,7 @@ import { isDebugged, withSourceMap } from "./debugger.ts";
 import { type Refusal, StreamError, type Trap } from "./error.ts";
 import { type Fault, Faults } from "./faults.ts";
 import { Exchange, type FilterResponse, letPass, type RequestInit } from "./exchange.ts";
+import type { ExpressionLanguage } from "./expressions.ts";
 import type { ForeignFunction } from "./foreign.ts";
 import { FilterStream } from "./filter-stream.ts";
 import type { GrpcCallout } from "./grpc.ts";
@@ -77,6 +78,11 @@ export interface FilterOptions extends ProxyOptions {
    * `{ my_fn: (bytes) => bytes }`.
    */
   readonly foreign?: Readonly<Record<string, ForeignFunction>>;
+  /**
+   * What evaluates expressions of CEL over Envoy's attributes (`Expression` in a filter): `cel` of `proxy-wasm/cel`, for
+   * which `@bufbuild/cel` is installed. Without it the filter sees Unimplemented.
+   */
+  readonly expressions?: ExpressionLanguage | undefined;
   /** Bounds other than Envoy's. */
   readonly limits?: Partial<Limits>;
   /** Hears every line of the filter's log. */
@@ -415,6 +421,7 @@ function install(
     proxy,
     clock: proxy.clock,
     foreign: options.foreign ?? {},
+    expressions: options.expressions,
     limits,
     logLevel: options.logLevel ?? LogLevel.Trace,
     random: proxy.random,

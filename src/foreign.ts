@@ -2,11 +2,14 @@
 // Source: Envoy source/extensions/common/wasm/foreign.cc; a running Envoy 1.40.
 
 import { Status } from "../assembly/abi.ts";
+import type { ByteString } from "./bytes.ts";
 import { compress, uncompress } from "./compression.ts";
-import { Gap, Misuse, Refusal } from "./error.ts";
+import { Misuse, Refusal } from "./error.ts";
+import type { Attributes, Expressions } from "./expressions.ts";
 import { makeFilterState } from "./filter-state.ts";
 import type { Limits } from "./limits.ts";
 import type { HostProfile } from "./profiles/profile.ts";
+import type { PropertyValue } from "./property-value.ts";
 import { bytesField, decodeMessage, numberField, textField } from "./protobuf.ts";
 import { sign, verifySignature } from "./signatures.ts";
 
@@ -28,30 +31,37 @@ export interface PropertyDeclaration {
 export interface ForeignCaller {
   /** Puts an object into the stream's filter state. */
   setFilterState(name: string, value: string): Refusal | undefined;
+  /** A property by its path. */
+  property(path: readonly ByteString[]): PropertyValue | Refusal;
   /** Says what a property is. */
   declareProperty(name: string, declaration: PropertyDeclaration): Refusal | undefined;
 }
 
-/** Who calls: the effective context, and the one whose callback is running, which some functions use instead. */
-interface Callers {
+/** What a function works with. */
+export interface ForeignSurroundings {
+  /** The context that the filter has chosen, or the running one. */
   readonly effective: ForeignCaller;
+  /** The context whose callback is running, which some functions use instead. */
   readonly running: ForeignCaller;
+  readonly limits: Limits;
+  /** Those of the VM. */
+  readonly expressions: Expressions;
 }
 
-type EnvoyFunction = (argument: Uint8Array, callers: Callers, limits: Limits) => Uint8Array | Refusal | undefined;
+type EnvoyFunction = (argument: Uint8Array, around: ForeignSurroundings) => Uint8Array | Refusal | undefined;
 
 const envoyFunctions: Readonly<Record<string, EnvoyFunction>> = {
   compress,
-  uncompress: (argument, _callers, limits) => uncompress(argument, limits),
+  uncompress: (argument, { limits }) => uncompress(argument, limits),
   verify_signature: verifySignature,
   sign,
   // There is one route here, so the choice comes out the same.
   clear_route_cache: () => undefined,
   set_envoy_filter_state: (argument, { effective }) => setEnvoyFilterState(argument, effective),
   declare_property: (argument, { running }) => declareProperty(argument, running),
-  expr_create: noExpressions,
-  expr_evaluate: noExpressions,
-  expr_delete: noExpressions,
+  expr_create: (argument, { expressions }) => expressions.create(argument),
+  expr_evaluate: (argument, { expressions, running }) => expressions.evaluate(argument, attributesOf(running)),
+  expr_delete: (argument, { expressions }) => expressions.delete(argument),
 };
 
 /** The function of this name, the embedder's first; undefined when there is none. */
@@ -59,7 +69,7 @@ export function findForeignFunction(
   name: string,
   own: Readonly<Record<string, ForeignFunction>>,
   { foreignFunctions }: HostProfile,
-): ((argument: Uint8Array, callers: Callers, limits: Limits) => Uint8Array | Refusal | void) | undefined {
+): ((argument: Uint8Array, around: ForeignSurroundings) => Uint8Array | Refusal | void) | undefined {
   if (Object.hasOwn(own, name)) return own[name];
   return foreignFunctions.includes(name) ? envoyFunctions[name] : undefined;
 }
@@ -111,9 +121,9 @@ function noMessage(name: string, type: string): Refusal {
   return new Refusal(Status.BadArgument, `the argument of ${name} is no message of Envoy's type ${type}`);
 }
 
-function noExpressions(): Refusal {
-  return new Gap(
-    "expr_create, expr_evaluate, expr_delete",
-    "this host evaluates no CEL expressions yet; give functions of your own (foreign)",
-  );
+function attributesOf(caller: ForeignCaller): Attributes {
+  return (name) => {
+    const value = caller.property([name]);
+    return value instanceof Refusal ? undefined : value;
+  };
 }

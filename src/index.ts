@@ -29,6 +29,7 @@ export type { Fault, Faults } from "./faults.ts";
 export { Filter, type FilterOptions, loadFilter } from "./filter.ts";
 export { chain, type FilterChain } from "./filter-chain.ts";
 export { FilterStream, type ReceivedMessage } from "./filter-stream.ts";
+export type { ExpressionLanguage } from "./expressions.ts";
 export type { ForeignFunction } from "./foreign.ts";
 export type { GrpcAnswer, GrpcCallout, GrpcUpstream, GrpcUpstreams } from "./grpc.ts";
 export type { HeaderEntry } from "./header-map.ts";

@@ -55,6 +55,8 @@ export interface Limits {
   readonly calloutRequestBytes: number;
   /** Bytes of the argument and of the result of a foreign function. Envoy: no bound. */
   readonly foreignBytes: number;
+  /** Bytes of the expressions that a VM keeps (`expr_create`), each 64 more. Envoy: no bound. */
+  readonly expressionBytes: number;
   /**
    * Bytes of what one callback asks for and what is done after it (replies, going on), each 64 more; beyond it the
    * filter fails. Envoy: no bound.
@@ -92,6 +94,7 @@ export const envoyLimits: Limits = {
   metricDefinitions: 1_000_000,
   calloutRequestBytes: 64 * 1024 * 1024,
   foreignBytes: 64 * 1024 * 1024,
+  expressionBytes: 1024 * 1024,
   deferredBytes: 64 * 1024 * 1024,
   randomBytes: 65536,
   callbackMs: undefined,

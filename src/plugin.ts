@@ -6,6 +6,7 @@ import { byteString } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
 import type { HostContext } from "./context.ts";
 import { LoadError, type Refusal, type Trap } from "./error.ts";
+import type { ExpressionLanguage } from "./expressions.ts";
 import type { ForeignFunction } from "./foreign.ts";
 import { HttpContext } from "./http-context.ts";
 import type { HttpStream, StreamFilter } from "./http-stream.ts";
@@ -52,6 +53,7 @@ export interface Host {
   fault(call: string): Refusal | undefined;
   /** Foreign functions besides Envoy's. */
   readonly foreign: Readonly<Record<string, ForeignFunction>>;
+  readonly expressions: ExpressionLanguage | undefined;
   /** Fills an array with random bytes. */
   random(bytes: Uint8Array): void;
   /** A line of the filter's log. */

@@ -1,6 +1,7 @@
 // Foreign functions.
 
 import { EnvoyFault } from "../error.ts";
+import { Expressions } from "../expressions.ts";
 import { findForeignFunction, unknownFunction } from "../foreign.ts";
 import { decodeText } from "../bytes.ts";
 import { beyond } from "../limits.ts";
@@ -9,6 +10,7 @@ import { type Family, isRefusal } from "./families.ts";
 export const foreignCalls: Family = ({ vm, host }) => {
   const { profile } = host.proxy;
   const { limits } = host;
+  const expressions = new Expressions(host.expressions, limits);
   return {
     proxy_call_foreign_function(
       name: number,
@@ -27,8 +29,9 @@ export const foreignCalls: Family = ({ vm, host }) => {
       const call = findForeignFunction(text, host.foreign, profile);
       if (!call) return unknownFunction(text, host.foreign, profile);
       const running = vm.running!;
-      const callers = { effective: profile.foreignContext === "chosen" ? vm.context! : running, running };
-      const result = call(memory.copy(argument, argumentSize), callers, limits) ?? undefined;
+      const effective = profile.foreignContext === "chosen" ? vm.context! : running;
+      const around = { effective, running, limits, expressions };
+      const result = call(memory.copy(argument, argumentSize), around) ?? undefined;
       const refusal = result && isRefusal(result) ? result : undefined;
       const bytes = result && !isRefusal(result) ? result : undefined;
       if (bytes && bytes.length > limits.foreignBytes) {

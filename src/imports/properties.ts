@@ -1,13 +1,9 @@
-// Properties, and the bytes that a filter gets of their values. Source: proxy-wasm/spec v0.2.1, "Properties"; Envoy
-// source/extensions/common/wasm/context.cc (`serializeValue`).
+// Properties. Source: proxy-wasm/spec v0.2.1, "Properties".
 
 import { Status } from "../../assembly/abi.ts";
-import { byteString, bytesOf } from "../bytes.ts";
 import { Refusal } from "../error.ts";
-import type { HeaderEntry } from "../header-map.ts";
 import { beyond } from "../limits.ts";
-import { encodePairs } from "../pairs.ts";
-import { isPropertyList, type PropertyValue } from "../property-value.ts";
+import { propertyBytes } from "../property-bytes.ts";
 import { setTextProperty, textProperty } from "../text-properties.ts";
 import type { Family } from "./families.ts";
 import { isRefusal } from "./families.ts";
@@ -28,7 +24,7 @@ export const propertyCalls: Family = ({ vm, host }) => {
       if (segments.at(-1) === "") segments.pop();
       const value = vm.context!.property(segments);
       if (isRefusal(value)) return value;
-      const bytes = toBytes(value);
+      const bytes = propertyBytes(value);
       if (bytes) return vm.memory.give(bytes, returnValue, returnValueSize);
       return new Refusal(
         Status.SerializationFailure,
@@ -48,32 +44,3 @@ export const propertyCalls: Family = ({ vm, host }) => {
     },
   };
 };
-
-/** The bytes of a value; undefined when it has none. */
-function toBytes(value: PropertyValue): Uint8Array | undefined {
-  if (typeof value === "string") return bytesOf(value);
-  if (typeof value === "boolean") return Uint8Array.of(value ? 1 : 0);
-  if (typeof value === "bigint") return eightBytes((view) => view.setBigInt64(0, BigInt.asIntN(64, value), true));
-  if (typeof value === "number") return eightBytes((view) => view.setFloat64(0, value, true));
-  if (value === null) return undefined;
-  if (isPropertyList(value)) return toPairs(value.map((item) => [item, ""]));
-  const entries = value.entries?.();
-  return entries ? toPairs([...entries]) : value.bytes?.();
-}
-
-/** Pairs of values, each in its own bytes; undefined when one has none. */
-function toPairs(entries: readonly (readonly [PropertyValue, PropertyValue])[]): Uint8Array | undefined {
-  const encoded: HeaderEntry[] = [];
-  for (const [name, value] of entries) {
-    const [nameBytes, valueBytes] = [toBytes(name), toBytes(value)];
-    if (!nameBytes || !valueBytes) return undefined;
-    encoded.push([byteString(nameBytes), byteString(valueBytes)]);
-  }
-  return encodePairs(encoded);
-}
-
-function eightBytes(write: (view: DataView) => void): Uint8Array {
-  const bytes = new Uint8Array(8);
-  write(new DataView(bytes.buffer));
-  return bytes;
-}

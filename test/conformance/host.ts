@@ -2,6 +2,7 @@
 // written as HTTP/1.1 and read back, so that both observations come out of one parser.
 
 import { PeerType } from "../../assembly/abi.ts";
+import { cel } from "../../src/cel.ts";
 import { type RequestHead, requestHeaders, responseHeaders } from "../../src/connection.ts";
 import { HeaderMap, unjoined } from "../../src/header-map.ts";
 import type { HttpStream } from "../../src/http-stream.ts";
@@ -57,6 +58,7 @@ export async function runOnHost(
       logLevel: LogLevel.Info,
       onLog,
       onRefusal,
+      expressions: cel,
       ...hostServices(clock),
       ...rest,
       ...(bufferBytes !== undefined && { limits: { bufferBytes } }),

@@ -6,6 +6,7 @@ import { EnvoyFault } from "../../error.ts";
 import { type Filter, loadFilter } from "../../filter.ts";
 import type { FilterStream, ReceivedMessage } from "../../filter-stream.ts";
 import { UpstreamError } from "../../upstream.ts";
+import { findCel } from "../find-cel.ts";
 import type { Case, CaseAnswer, Cases, Expectation, Invocation } from "./cases.ts";
 import { isTrue } from "./cases.ts";
 import type { ValuePath } from "./document.ts";
@@ -29,6 +30,7 @@ export async function runCase(test: Case, path: ValuePath, options: CaseOptions)
     logLevel: LogLevel[capitalized(env.log_level ?? "TRACE")],
     ...(env.time_secs !== undefined && { now: new Date(env.time_secs * 1000) }),
     upstreams: upstreamsOf(test.clusters ?? {}),
+    expressions: await findCel(module),
     properties: Object.fromEntries((test.properties ?? []).map(({ path: name, value }) => [name, value])),
   });
   const run = new CaseRun(filter, test, path, inputs);

@@ -17,6 +17,8 @@ export interface TestedFilter {
   readonly name: string;
   readonly config: string;
   readonly rootId: string;
+  /** Whether it has expressions evaluated. */
+  readonly expressions: boolean;
 }
 
 /** The source of a test that repeats an exchange and expects the same. Throws when it cannot be repeated. */
@@ -57,6 +59,7 @@ export function testSource(record: ExchangeRecord, filters: readonly TestedFilte
   const loads = filters.map((filter, i) => (filter.source === undefined ? json(filter.module) : names[i]!));
   const parts = [
     `import { ${imports.filter(Boolean).join(", ")} } from "proxy-wasm";`,
+    ...(filters.some(({ expressions }) => expressions) ? ['import { cel } from "proxy-wasm/cel";'] : []),
     'import { expect, test } from "vitest";',
     'import "proxy-wasm/vitest";',
     ...filters.flatMap(({ source }, i) =>
@@ -107,7 +110,7 @@ function loadChain(
 
 /** Loads a filter; `from` is what stands for its module. */
 function load(
-  { name, config, rootId }: TestedFilter,
+  { name, config, rootId, expressions }: TestedFilter,
   from: string,
   shared: readonly string[],
   write: Literals,
@@ -117,6 +120,7 @@ function load(
     `name: ${json(name)}`,
     ...(config ? [`config: ${write.text(config)}`] : []),
     ...(rootId ? [`rootId: ${json(rootId)}`] : []),
+    ...(expressions ? ["expressions: cel"] : []),
   ];
   return `loadFilter(${from}, { ${options.join(", ")} })`;
 }

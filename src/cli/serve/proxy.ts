@@ -14,6 +14,7 @@ import { Http2Sessions } from "../../serve/http2-sessions.ts";
 import { Watchdog } from "../../time-limit.ts";
 import type { Trace } from "../../trace.ts";
 import { type FilterSpec, readConfig } from "../filter-flags.ts";
+import { findCel } from "../find-cel.ts";
 
 /** What the filters are to be run with. */
 export interface FiltersOptions {
@@ -129,6 +130,7 @@ export class ServedFilters {
       name: spec.name,
       rootId: spec.rootId,
       config: await readConfig(spec),
+      expressions: await findCel(spec.module),
       failurePolicy,
       logLevel,
       onLog: ({ level, message }) => onLog?.(level, message, name),

@@ -9,6 +9,7 @@ import { connectTo } from "../../serve/upstreams.ts";
 import { makeColors } from "../colors.ts";
 import { CommandError } from "../errors.ts";
 import { type FilterSpec, filterSpecs, listenText, readConfig } from "../filter-flags.ts";
+import { findCel } from "../find-cel.ts";
 import { Exchanges } from "../inspector/exchanges.ts";
 import { inspect, type RunningInspector } from "../inspector/server.ts";
 import type { TestedFilter } from "../inspector/test-source.ts";
@@ -187,6 +188,7 @@ async function testedFilter(spec: FilterSpec): Promise<TestedFilter> {
     source: source === undefined ? undefined : fromHere(source),
     name,
     rootId,
+    expressions: (await findCel(module)) !== undefined,
     config: toText(toBytes(await readConfig(spec))),
   };
 }

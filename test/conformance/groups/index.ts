@@ -5,6 +5,7 @@ import { blind } from "./blind.ts";
 import { bodies } from "./bodies.ts";
 import { callouts } from "./callouts.ts";
 import { corrections } from "./corrections.ts";
+import { expressions } from "./expressions.ts";
 import { foreign } from "./foreign.ts";
 import { headers } from "./headers.ts";
 import { lifecycle } from "./lifecycle.ts";
@@ -32,6 +33,7 @@ export const groups: Readonly<Record<string, readonly Scenario[]>> = {
   time,
   loading,
   foreign,
+  expressions,
   streams,
   tcp: connections,
   blind,
