@@ -119,7 +119,7 @@ export async function startInspected(): Promise<Inspected> {
     exchanges,
     target: server.url,
     folder,
-    filters: async () => [spec],
+    filters: async () => [{ ...spec, expressions: false }],
     metrics: () => filters.proxy.metrics.list(),
   });
   closeLater(async () => {
