@@ -38,6 +38,8 @@ export interface DirectionEvents {
   overLimit(which: Which): void;
   /** So much is held back that reading should stop, or so little again that it may go on. */
   watermark(which: Which, above: boolean): void;
+  /** What a filter has stopped, or has not, is to go on from it. */
+  continued(which: Which): void;
   /** A filter continued headers that its running callback then lets go on as well. */
   continuedTwice(which: Which): void;
   /** What ends a message has gone on before, and something follows it. */
@@ -151,6 +153,7 @@ export class Direction {
   /** Lets the message go on from this filter. */
   continueFrom(filter: MessageFilter): void {
     if (this.aborted || !this.message) return;
+    this.#events.continued(this.#which);
     const index = this.#entries.findIndex((entry) => entry.filter === filter);
     const entry = this.#entries[index]!;
     // A filter that held everything has not seen the body yet; one that held a part of it has.

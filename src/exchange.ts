@@ -56,8 +56,10 @@ export class FilterResponse {
   readonly trailers: HttpHeaders;
   /** Whether the whole response came; false when the connection was closed in its middle. */
   readonly complete: boolean;
-  /** The request that the upstream saw, or null when it was never called. */
+  /** The request that the upstream saw, the last time if there were several, or null when it was never called. */
   readonly upstream: UpstreamRequest | null;
+  /** How often the request was sent upstream: more than once when a filter has set `x-envoy-retry-on`. */
+  readonly attempts: number;
   /** The reply that the filter or the proxy gave by itself, or null. */
   readonly localReply: {
     /** The status code. */
@@ -88,6 +90,7 @@ export class FilterResponse {
     this.trailers = new HttpHeaders(client.trailing);
     this.complete = client.complete;
     this.upstream = request;
+    this.attempts = stream.info.attempts;
     this.localReply = stream.localReply ? describeReply(stream.localReply) : null;
     this.details = decodeText(stream.details ?? "");
     this.callouts = trace.callouts;
@@ -118,7 +121,7 @@ export class Client implements Peer {
   above = false;
   /** The METADATA frames that came. */
   readonly frames: Metadata[] = [];
-  readonly #chunks: Uint8Array[] = [];
+  #chunks: Uint8Array[] = [];
 
   headers(headers: HeaderMap, endOfStream: boolean): void {
     this.head = headers;
@@ -151,23 +154,64 @@ export class Client implements Peer {
   body(): Uint8Array {
     return this.#chunks.length ? joinBytes(this.#chunks) : noBytes;
   }
+
+  /** Forgets what arrived. */
+  protected clear(): void {
+    this.head = undefined;
+    this.trailing = undefined;
+    this.complete = false;
+    this.resetReason = undefined;
+    this.frames.length = 0;
+    this.#chunks = [];
+  }
+}
+
+/** Collects what arrives at the upstream, in the last try if there are several. */
+export class Server extends Client {
+  readonly #trace: Trace;
+  readonly #owner: { askAgain(): void } | undefined;
+
+  /** Whoever owns it hears of further tries. */
+  constructor(trace: Trace, owner?: { askAgain(): void }) {
+    super();
+    this.#trace = trace;
+    this.#owner = owner;
+  }
+
+  again(note: string): void {
+    this.clear();
+    this.#trace.push({ kind: "note", text: note });
+    this.#owner?.askAgain();
+  }
 }
 
 /** A request between a client and an upstream. What can go on at once is not waited for. */
 export class Exchange {
   readonly #filter: Filter;
   readonly #request: RequestInit;
+  readonly #upstream: Upstream;
   readonly #client = new Client();
-  readonly #server = new Client();
+  readonly #server: Server;
   readonly #trace: Trace;
   readonly #stream: HttpStream;
+  /** What the upstream was asked last. */
+  #asked: UpstreamRequest | undefined;
+  /** What went wrong in a further try, in the upstream of the test. */
+  #error: { readonly cause: unknown } | undefined;
 
-  private constructor(filter: Filter, request: RequestInit, properties: PropertyOptions | undefined) {
+  private constructor(
+    filter: Filter,
+    request: RequestInit,
+    upstream: Upstream,
+    properties: PropertyOptions | undefined,
+  ) {
     this.#filter = filter;
     this.#request = request;
+    this.#upstream = upstream;
     this.#trace = filter.newTrace();
-    const [downstream, upstream, trace] = [this.#client, this.#server, this.#trace];
-    this.#stream = filter.open({ downstream, upstream, trace, properties });
+    this.#server = new Server(this.#trace, this);
+    const [downstream, trace] = [this.#client, this.#trace];
+    this.#stream = filter.open({ downstream, upstream: this.#server, trace, properties });
   }
 
   readonly #leftover = (): string => {
@@ -186,7 +230,7 @@ export class Exchange {
     upstream: Upstream | undefined,
     properties: PropertyOptions | undefined,
   ): Promise<FilterResponse> {
-    const exchange = new Exchange(filter, request, properties);
+    const exchange = new Exchange(filter, request, upstream ?? noUpstream, properties);
     const stream = exchange.#stream;
     const { work } = filter.proxy.clusters;
     // An upstream may be another filter of the same proxy: it takes its time.
@@ -196,21 +240,14 @@ export class Exchange {
       const sending = exchange.#sendRequest();
       if (sending) await sending;
       if (!exchange.#isSent) await letPass(filter, () => exchange.#isSent);
-      const asked = exchange.#isAsking ? exchange.#describeRequest() : null;
-      if (asked) {
-        const answersHead = asked.method === "HEAD" || request.method === "HEAD";
-        const responding = work.answer(
-          () => failing(() => (upstream ?? noUpstream)(asked)),
-          (answer) =>
-            answer instanceof UpstreamError
-              ? stream.upstreamReset(answer.reason)
-              : exchange.#sendResponse(answer, answersHead),
-        );
+      if (exchange.#isAsking) {
+        const responding = exchange.#ask();
         if (responding) await responding;
       }
       if (!stream.ended) await letPass(filter, () => stream.ended);
       if (stream.ended && exchange.#isUnderWay) await letPass(filter, () => !exchange.#isUnderWay);
-      return exchange.#result(asked);
+      if (exchange.#error) throw exchange.#error.cause;
+      return exchange.#result();
     } finally {
       leftovers.delete(exchange.#leftover);
       goOn();
@@ -235,17 +272,51 @@ export class Exchange {
     return callouts.some(willEnd) || grpcCalls.some(willEnd);
   }
 
+  /** Asks the upstream, and hands over what it answers; undefined when that is done. */
+  #ask(): Promise<void> | undefined {
+    const asked = this.#describeRequest();
+    this.#asked = asked;
+    const { head } = this.#server;
+    const answersHead = asked.method === "HEAD" || this.#request.method === "HEAD";
+    const responding = this.#filter.proxy.clusters.work.answer(
+      () => failing(() => this.#upstream(asked)),
+      (answer) => {
+        // There has been another try meanwhile.
+        if (this.#server.head !== head) return undefined;
+        if (!(answer instanceof UpstreamError)) return this.#sendResponse(answer, answersHead);
+        return this.#stream.upstreamReset(answer.reason);
+      },
+    );
+    return responding ?? undefined;
+  }
+
+  /** A further try begins: it is answered as it comes, whatever becomes of the answers to others. */
+  askAgain(): void {
+    this.#filter.clock.after(0, () => {
+      if (this.#isAsking) void this.#askOnce();
+    });
+  }
+
+  async #askOnce(): Promise<void> {
+    try {
+      await this.#ask();
+    } catch (cause) {
+      this.#error = { cause };
+      this.#stream.requestReset();
+    }
+  }
+
   #describeRequest(): UpstreamRequest {
     return describeRequest(this.#server.head, this.#server.body(), this.#server.trailing);
   }
 
-  /** What has come of it; `asked` is the request that the upstream was asked with. */
-  #result(asked: UpstreamRequest | null): FilterResponse {
+  /** What has come of it. */
+  #result(): FilterResponse {
     const [stream, trace] = [this.#stream, this.#trace];
     if (!stream.ended) throw stuck(stream, trace);
     const { head, resetReason } = this.#client;
     if (!head) throw new StreamError(`the exchange ended without an answer: ${resetReason}\n${trace}`);
-    const seen = asked ?? (this.#server.complete ? this.#describeRequest() : null);
+    const seen = this.#asked ?? (this.#server.complete ? this.#describeRequest() : null);
     return new FilterResponse(head, this.#client, seen, stream, trace);
   }
 
@@ -291,7 +362,8 @@ export class Exchange {
     const { profile } = this.#stream;
     const serviceTime = profile.addsEnvoyHeaders ? 0 : undefined;
     this.#stream.responseHeaders(responseHeaders(status, headers.entries, serviceTime, profile), isEmpty);
-    return isEmpty ? undefined : this.#sendBody("response", body, trailers);
+    if (isEmpty || this.#server.resetReason !== undefined) return undefined;
+    return this.#sendBody("response", body, trailers);
   }
 
   /** Sends the pieces of a body, and what follows them; undefined when that is done. */
@@ -403,12 +475,13 @@ const PATIENCE_MS = 300_000;
 /** Lets time pass until something is so, while it may still come to be. */
 export async function letPass(filter: Filter, isSo: () => boolean): Promise<void> {
   const { clock } = filter;
-  const { clusters } = filter.proxy;
+  const { clusters, retries } = filter.proxy;
   const { work } = clusters;
   const goOn = work.waitWithin();
   try {
     for (let waited = 0; !isSo() && waited <= PATIENCE_MS;) {
-      if (work.busy || ((clusters.pending.size || clusters.openGrpc.size) && !(clock instanceof VirtualClock))) {
+      const isPending = clusters.pending.size || clusters.openGrpc.size || retries.underWay;
+      if (work.busy || (isPending && !(clock instanceof VirtualClock))) {
         await work.changed();
         continue;
       }

@@ -5,7 +5,7 @@ import type { Callout } from "./callouts.ts";
 import { pendingCallout, pendingGrpcCall } from "./clusters.ts";
 import type { LoggedStream } from "./context.ts";
 import type { Which } from "./direction.ts";
-import { Client } from "./exchange.ts";
+import { Client, Server } from "./exchange.ts";
 import type { Filter } from "./filter.ts";
 import type { GrpcCallout } from "./grpc.ts";
 import { HeaderMap } from "./header-map.ts";
@@ -39,13 +39,14 @@ export class FilterStream {
   /** Everything that happened on this stream. */
   readonly trace: Trace;
   readonly #client = new Client();
-  readonly #server = new Client();
+  readonly #server: Server;
   readonly #stream: HttpStream;
 
   /** @internal */
   constructor(filter: Filter, properties?: PropertyOptions) {
     const trace = filter.newTrace();
     this.trace = trace;
+    this.#server = new Server(trace);
     this.#stream = filter.open({ downstream: this.#client, upstream: this.#server, trace, properties });
   }
 
@@ -128,9 +129,17 @@ export class FilterStream {
     return this.#stream.response.isHeld ? "response" : this.#stream.request.isHeld ? "request" : null;
   }
 
-  /** What has reached the upstream so far. */
+  /** What has reached the upstream so far, in the last try if there were several. */
   get upstream(): ReceivedMessage {
     return describe(this.#server);
+  }
+
+  /**
+   * How often the request was sent upstream. When the filter has set `x-envoy-retry-on`, a response that is a reason to
+   * try again goes nowhere; within 25 ms of the filter's time, or 250 later on, the request comes again.
+   */
+  get attempts(): number {
+    return this.#stream.info.attempts;
   }
 
   /** What has reached the client so far. */

@@ -157,7 +157,8 @@ export class Filter {
   }): HttpStream {
     const { downstream, upstream, trace = this.newTrace(), properties, route = plainRoute } = peers;
     const { limits, clock, dispatcher, profile, info, given } = this.#surroundings(properties);
-    const options = { downstream, upstream, route, limits, clock, dispatcher, profile, info, given };
+    const { retries } = this.proxy;
+    const options = { downstream, upstream, route, limits, clock, dispatcher, profile, info, given, retries };
     return new HttpStream((stream) => this.#newFilters(stream, trace), options);
   }
 

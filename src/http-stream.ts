@@ -31,6 +31,7 @@ import {
 import type { StreamSources } from "./properties.ts";
 import type { HostProfile } from "./profiles/profile.ts";
 import type { GivenProperties } from "./property-options.ts";
+import type { RetryBudget } from "./retry.ts";
 import type { Route } from "./router.ts";
 import { DownstreamEnd, UpstreamEnd, WholeMessage } from "./stream-ends.ts";
 import { ResponseFlag, type StreamInfo } from "./stream-info.ts";
@@ -51,6 +52,11 @@ export interface Peer extends Sink {
   reset(reason: string): void;
   /** The stream cannot take more of what this peer sends (`true`), or can again. */
   watermark?(above: boolean): void;
+  /**
+   * What has come of the request comes once more, headers first: Envoy's router tries again, and the note says why. The
+   * try before is over, with a response or a `reset`; what is still said in answer to it must not reach the stream.
+   */
+  again?(note: string): void;
 }
 
 /** What a stream needs to know. */
@@ -73,6 +79,8 @@ export interface HttpStreamOptions {
   readonly given: GivenProperties;
   /** Where the request goes. */
   readonly route: Route;
+  /** What it shares with other requests that are sent again. */
+  readonly retries: RetryBudget;
 }
 
 /** An exchange on its way through a chain of filters. */
@@ -212,10 +220,10 @@ export class HttpStream implements DirectionEvents {
     if (!this.#upstream.isOpen) return;
     if (this.#hasEnvoysCodec) {
       const kind = kindOfStatus(Number(headers.get(":status")));
-      if (kind === "interim") return;
+      if (kind === "interim") return this.#upstream.stopRetrying();
       if (kind === "invalid" || !isTaken(headers, this.#options.limits)) return this.upstreamReset("protocol error");
     }
-    this.#upstream.begin();
+    if (this.#upstream.isTriedAgain(headers, endOfStream)) return;
     this.details ??= "via_upstream";
     this.info.receiveResponse(Number(headers.get(":status")));
     if (endOfStream) this.#upstream.complete();
@@ -275,7 +283,7 @@ export class HttpStream implements DirectionEvents {
 
   /** The upstream fails: Envoy's own 503 when there is no response yet, a broken response otherwise. */
   upstreamReset(reason: UpstreamFailure): void {
-    if (!this.#upstream.isOpen) return;
+    if (!this.#upstream.isOpen || this.#upstream.isFollowed(reason)) return;
     this.#upstream.close();
     const [flag, transport] = upstreamFailures[reason];
     this.info.failUpstream(flag, transport);
@@ -284,7 +292,7 @@ export class HttpStream implements DirectionEvents {
       const reply =
         this.profile.localReplies === "nginx"
           ? nginxError(502, "Bad Gateway", "upstream_failed")
-          : upstreamFailureReply(reason, when);
+          : upstreamFailureReply(reason, when, this.info.attempts > 1);
       if (!this.#downstream.isStarted) return this.sendLocalReply(reply);
       this.details = reply.details;
       this.reset(reply.details);
@@ -439,6 +447,10 @@ export class HttpStream implements DirectionEvents {
     sender.watermark?.(above);
   }
 
+  continued(which: Which): void {
+    if (which === "request") this.#upstream.continued();
+  }
+
   continuedTwice(which: Which): void {
     const sent = which === "request" ? "the request upstream" : "the response's head";
     throw new EnvoyFault(
@@ -481,7 +493,12 @@ export class HttpStream implements DirectionEvents {
 
 /** How an upstream fails, in Envoy's words. */
 export type UpstreamFailure =
-  "remote connection failure" | "connection termination" | "connection timeout" | "remote reset" | "protocol error";
+  | "remote connection failure"
+  | "connection termination"
+  | "connection timeout"
+  | "remote reset"
+  | "remote refused stream reset"
+  | "protocol error";
 
 /** The flag of each failure, and what the transport says of it. */
 const upstreamFailures: Readonly<Record<UpstreamFailure, readonly [flag: number, transport: string]>> = {
@@ -490,4 +507,5 @@ const upstreamFailures: Readonly<Record<UpstreamFailure, readonly [flag: number,
   "connection timeout": [ResponseFlag.UpstreamConnectionFailure, ""],
   "protocol error": [ResponseFlag.UpstreamProtocolError, ""],
   "remote reset": [ResponseFlag.UpstreamRemoteReset, ""],
+  "remote refused stream reset": [ResponseFlag.UpstreamRemoteReset, ""],
 };

@@ -75,9 +75,13 @@ export function proxyReply(status: number, body: string, details: string, grpcSt
   return { status, details, headers: [], body: bytesOf(body), grpcStatus };
 }
 
-/** What Envoy answers in place of an upstream whose connection breaks before, or after, its response has begun. */
-export function upstreamFailureReply(reason: string, when: "before" | "after" = "before"): LocalReply {
-  const text = `upstream connect error or disconnect/reset before headers. reset reason: ${reason}`;
+/**
+ * What Envoy answers in place of an upstream whose connection breaks before, or after, its response has begun; `retried`
+ * says whether this was not the first try.
+ */
+export function upstreamFailureReply(reason: string, when: "before" | "after" = "before", retried = false): LocalReply {
+  const latest = retried ? "retried and the latest " : "";
+  const text = `upstream connect error or disconnect/reset before headers. ${latest}reset reason: ${reason}`;
   const transport = reason === "remote connection failure" ? "|delayed connect error: Connection refused" : "";
   const details = `upstream_reset_${when}_response_started{${(reason + transport).replaceAll(" ", "_")}}`;
   return proxyReply(reason === "protocol error" ? 502 : 503, text, details);

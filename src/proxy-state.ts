@@ -12,6 +12,7 @@ import { type HostName, type HostVariant, needSetting, profileOf } from "./profi
 import type { HostProfile } from "./profiles/profile.ts";
 import { Queues } from "./queues.ts";
 import { seededRandom } from "./random.ts";
+import { RetryBudget } from "./retry.ts";
 import { SharedData } from "./shared-data.ts";
 import { Thread } from "./thread.ts";
 
@@ -73,6 +74,8 @@ export class ProxyState {
   readonly sharedData: SharedData = new SharedData();
   /** @internal */
   readonly queues: Queues = new Queues(this.dispatcher);
+  /** @internal */
+  readonly retries: RetryBudget;
   /** Where Envoy keeps a VM beside those of its workers, or undefined when that is not played. @internal */
   readonly mainThread: Thread | undefined;
   /** What has been tried out there before it runs, by its identity. @internal */
@@ -88,6 +91,7 @@ export class ProxyState {
     if (options.mainThread !== undefined) needSetting(this.profile, "mainThread");
     const { upstreams = {}, grpc = {}, dns = {} } = options;
     this.clusters = new Clusters(upstreams, grpc, dns, this.clock, this.profile);
+    this.retries = new RetryBudget(this.random, this.clusters.work);
     this.mainThread = options.mainThread ? this.newThread() : undefined;
   }
 

@@ -7,6 +7,7 @@ import { parseUnsigned } from "./decimal.ts";
 import { EnvoyFault } from "./error.ts";
 import { type HeaderMap, isHeaderName, isHeaderValue } from "./header-map.ts";
 import { type LocalReply, proxyReply } from "./local-reply.ts";
+import { type RetryPolicy, retryPolicy } from "./retry.ts";
 
 /**
  * The reply to a request that cannot be sent to an upstream, or undefined when it can. `forwardedProto` says whether it
@@ -49,28 +50,44 @@ export interface Route {
 /** What Envoy does when nobody says otherwise. */
 export const plainRoute: Route = { timeoutMs: 15_000n, upgrades: new Set() };
 
-/** How long the upstream has, in milliseconds, 0 for as long as it likes, and what the client gets then. */
+/**
+ * How long the upstream has, in milliseconds, 0 for as long as it likes, what the client gets then, and when the request
+ * is sent again.
+ */
 export interface Patience {
   /** For its whole response. */
   readonly wholeMs: bigint;
-  /** For the head of it. */
+  /** For the head of it, in each try. */
   readonly tryMs: bigint;
   /** Whether a 204 is the answer when time is over. */
   readonly answersEmpty: boolean;
+  /** Undefined when there is one try only. */
+  readonly retries: RetryPolicy | undefined;
 }
 
 /** So many milliseconds for the whole response, and nothing else that was asked for. */
 export function plainPatience(wholeMs: bigint): Patience {
-  return { wholeMs, tryMs: 0n, answersEmpty: false };
+  return { wholeMs, tryMs: 0n, answersEmpty: false, retries: undefined };
 }
 
 /** Takes out what filters tell the router, and tells the upstream how long it has. */
 export function takePatience(headers: HeaderMap, { timeoutMs }: Route): Patience {
   const isTold = headers.entries.some(([key]) => forRouter.has(key));
   const patience = isTold ? toldPatience(headers, timeoutMs) : plainPatience(timeoutMs);
-  const expectedMs = patience.tryMs || patience.wholeMs;
-  if (expectedMs) headers.put("x-envoy-expected-rq-timeout-ms", String(expectedMs));
+  tellPatience(headers, patience, 0n);
   return patience;
+}
+
+/** Tells the upstream how long it has when so many milliseconds are over. */
+export function tellPatience(headers: HeaderMap, { tryMs, wholeMs }: Patience, passedMs: bigint): void {
+  let expectedMs = tryMs || wholeMs;
+  if (!expectedMs) return;
+  if (passedMs && wholeMs) {
+    // 0 would be no limit.
+    const leftMs = passedMs < wholeMs ? wholeMs - passedMs : 1n;
+    if (leftMs < expectedMs) expectedMs = leftMs;
+  }
+  headers.put("x-envoy-expected-rq-timeout-ms", String(expectedMs));
 }
 
 function toldPatience(headers: HeaderMap, timeoutMs: bigint): Patience {
@@ -81,8 +98,9 @@ function toldPatience(headers: HeaderMap, timeoutMs: bigint): Patience {
   const hedges = headers.get("x-envoy-hedge-on-per-try-timeout") === "true";
   const tryMs = hedges || (wholeMs && perTry >= wholeMs) ? 0n : perTry;
   const answersEmpty = headers.get("x-envoy-upstream-rq-timeout-alt-response") !== undefined;
+  const retries = retryPolicy(headers);
   headers.deleteAll(forRouter);
-  return { wholeMs, tryMs, answersEmpty };
+  return { wholeMs, tryMs, answersEmpty, retries };
 }
 
 const forRouter: ReadonlySet<ByteString> = new Set(

@@ -4,11 +4,13 @@
 import type { Body } from "./body.ts";
 import { finishResponse, requestHead, responseHead } from "./connection.ts";
 import type { Metadata, Sink } from "./direction.ts";
+import { EnvoyFault } from "./error.ts";
 import type { HeaderMap } from "./header-map.ts";
 import type { HttpStream, HttpStreamOptions, Peer } from "./http-stream.ts";
 import { nginxError, proxyReply } from "./local-reply.ts";
 import { MessageLength } from "./message-length.ts";
-import { plainPatience, refuseRequest, refuseResponse, takePatience } from "./router.ts";
+import { Retry, type TryFailure } from "./retry.ts";
+import { plainPatience, refuseRequest, refuseResponse, takePatience, tellPatience } from "./router.ts";
 import { ResponseFlag } from "./stream-info.ts";
 
 /** Where the request goes. */
@@ -23,6 +25,8 @@ export class UpstreamEnd implements Sink {
   readonly #peer: Peer;
   #length: MessageLength | undefined;
   #patience = plainPatience(0n);
+  /** Undefined when this try is the last. */
+  #retry: Retry | undefined;
   /** Call off the end of the wait for the upstream, and for its response's head. */
   #stopWaiting: (() => void) | undefined;
   #stopTrying: (() => void) | undefined;
@@ -46,25 +50,29 @@ export class UpstreamEnd implements Sink {
     this.#patience = wholeMs === undefined ? takePatience(headers, this.#options.route) : plainPatience(wholeMs);
     if (!endOfStream) this.#length = new MessageLength("request", headers, profile);
     info.sendRequest();
+    const retry = this.#mayRetry(headers);
     if (endOfStream) this.#awaitResponse();
-    this.#peer.headers(requestHead(headers, endOfStream), endOfStream);
+    if (retry) retry.send(this.#peer);
+    else this.#peer.headers(requestHead(headers, endOfStream), endOfStream);
   }
 
   data(data: Body, endOfStream: boolean): void {
     this.#length?.data(data);
+    if (this.#retry && !this.#keep(this.#retry, data)) return;
     if (endOfStream) this.#awaitResponse();
-    this.#peer.data(data, endOfStream);
+    if (!this.#retry?.isDue) this.#peer.data(data, endOfStream);
     if (endOfStream) this.#length?.end();
   }
 
   trailers(trailers: HeaderMap): void {
+    this.#retry?.keepTrailers(trailers);
     this.#awaitResponse();
-    this.#peer.trailers(trailers);
+    if (!this.#retry?.isDue) this.#peer.trailers(trailers);
     this.#length?.end();
   }
 
   metadata(entries: Metadata): void {
-    this.#peer.metadata?.(entries);
+    if (!this.#retry?.isDue) this.#peer.metadata?.(entries);
   }
 
   /** Nobody waits for the response any more. */
@@ -72,11 +80,41 @@ export class UpstreamEnd implements Sink {
     this.isOpen = false;
     this.#stopTrying?.();
     this.#stopWaiting?.();
+    this.stopRetrying();
   }
 
-  /** The head of the response has come in. */
-  begin(): void {
+  /** The head of a response has come in: whether the request is sent again in place of it. */
+  isTriedAgain(head: HeaderMap, endOfStream: boolean): boolean {
+    if (this.#retry?.replaces(head)) {
+      this.#endTry(!endOfStream || this.#retry.completedAt === undefined);
+      return true;
+    }
     this.#stopTrying?.();
+    this.stopRetrying();
+    return false;
+  }
+
+  /** There is no response for this reason: whether the request is sent again. */
+  isFollowed(reason: TryFailure): boolean {
+    if (!this.#retry?.follows(reason)) return false;
+    this.#endTry(reason === "local reset");
+    return true;
+  }
+
+  /** A filter continues the request: a body that is kept for another try must not have gone on yet. */
+  continued(): void {
+    if (!this.#retry?.hasBody) return;
+    throw new EnvoyFault(
+      "the request was continued when a part of its body had gone on, and x-envoy-retry-on was set: Envoy 1.40 keeps for " +
+        "another try what has gone on, where it keeps what filters hold, and sends it once more. Hold a body from its " +
+        "first piece on, or let all of it go on.",
+    );
+  }
+
+  /** What comes of this try is what the client gets. */
+  stopRetrying(): void {
+    this.#retry?.end();
+    this.#retry = undefined;
   }
 
   /** The whole response has come in. */
@@ -87,21 +125,83 @@ export class UpstreamEnd implements Sink {
 
   /** Breaks off, unless the response is complete. */
   reset(reason: string): void {
-    if (!this.isOpen) return;
+    const { isOpen } = this;
+    if (!isOpen && !this.#retry?.isDue) return;
     this.close();
-    this.#peer.reset(reason);
+    if (isOpen) this.#peer.reset(reason);
+  }
+
+  /** What may send the request again, when its headers ask for it. */
+  #mayRetry(headers: HeaderMap): Retry | undefined {
+    const { retries } = this.#patience;
+    if (!retries) return undefined;
+    const { clock, limits, retries: budget } = this.#options;
+    const again = (why: string): void => this.#tryAgain(headers, why);
+    this.#retry = new Retry(retries, headers, {
+      budget,
+      clock,
+      info: this.#stream.info,
+      mostBytes: limits.bufferBytes,
+      again,
+    });
+    return this.#retry;
+  }
+
+  /** Keeps a piece of the body for further tries; false when there is no upstream that could have it instead. */
+  #keep(retry: Retry, data: Body): boolean {
+    if (retry.keep(data)) return true;
+    const { isDue } = retry;
+    this.stopRetrying();
+    if (!isDue) return true;
+    const text = "exceeded request buffer limit while retrying upstream";
+    this.close();
+    this.#stream.sendLocalReply(proxyReply(507, text, "request_payload_exceeded_retry_buffer_limit"));
+    return false;
+  }
+
+  /** A try is over, and another one follows. */
+  #endTry(isBrokenOff: boolean): void {
+    this.isOpen = false;
+    this.#stopTrying?.();
+    if (isBrokenOff) this.#peer.reset("the request is sent again");
+  }
+
+  #tryAgain(headers: HeaderMap, why: string): void {
+    const retry = this.#retry!;
+    const { completedAt } = retry;
+    const passed = completedAt === undefined ? 0n : this.#options.clock.now() - completedAt;
+    this.#stream.event(() => {
+      this.isOpen = true;
+      this.#stream.info.sendRequest();
+      tellPatience(headers, this.#patience, passed / 1_000_000n);
+      if (completedAt !== undefined) this.#awaitHead();
+      this.#peer.again?.(`the request is sent again: ${why}`);
+      retry.send(this.#peer);
+    });
   }
 
   /** The request is complete: the time for the response begins. */
   #awaitResponse(): void {
-    const { wholeMs, tryMs } = this.#patience;
+    this.#retry?.complete();
+    // Between two tries there is nobody to wait for.
+    if (this.#retry?.isDue) return;
+    const { wholeMs } = this.#patience;
     const { clock } = this.#options;
     if (wholeMs) this.#stopWaiting = clock.after(Number(wholeMs), () => this.#timedOut("response_timeout"));
-    if (tryMs) this.#stopTrying = clock.after(Number(tryMs), () => this.#timedOut("upstream_per_try_timeout"));
+    this.#awaitHead();
+  }
+
+  /** A try has the whole request: the time for the response's head begins. */
+  #awaitHead(): void {
+    const { tryMs } = this.#patience;
+    if (!tryMs) return;
+    this.#stopTrying = this.#options.clock.after(Number(tryMs), () => {
+      if (this.isOpen && !this.isFollowed("local reset")) this.#timedOut("upstream_per_try_timeout");
+    });
   }
 
   #timedOut(details: string): void {
-    if (!this.isOpen) return;
+    if (!this.isOpen && !this.#retry?.isDue) return;
     const { info, profile } = this.#stream;
     info.flags |= ResponseFlag.UpstreamRequestTimeout;
     this.#stream.event(() => {

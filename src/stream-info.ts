@@ -12,8 +12,10 @@ export const ResponseFlag = {
   UpstreamRemoteReset: 0x10,
   UpstreamConnectionFailure: 0x20,
   UpstreamConnectionTermination: 0x40,
+  UpstreamOverflow: 0x80,
   NoRouteFound: 0x100,
   DownstreamConnectionTermination: 0x4000,
+  UpstreamRetryLimitExceeded: 0x8000,
   DownstreamProtocolError: 0x40000,
   UpstreamProtocolError: 0x80_0000,
 } as const;
@@ -66,6 +68,8 @@ export class StreamInfo {
   sendRequest(): void {
     this.attempts++;
     this.upstreamChosen = true;
+    this.upstreamConnected = false;
+    this.connectDuration = undefined;
     this.transportFailure = "";
     this.#requestSent = this.#clock.now();
   }

@@ -236,6 +236,13 @@ describe("docs/filters.md", () => {
     expect(await lines(LogLevel.Debug)).toEqual(["GET /a 200", expect.stringMatching(/^\d headers$/)]);
   });
 
+  test("a request that is sent again", async () => {
+    const statuses = [503, 502, 200];
+    const response = await (await load("Persistent")).request("/", { upstream: () => ({ status: statuses.shift()! }) });
+    expect(response).toHaveStatus(200);
+    expect(response.attempts).toBe(3);
+  });
+
   test("what is refused", async () => {
     const { logs } = await (await load("Refused")).request("/", { upstream });
     expect(messages(logs)).toEqual(expect.arrayContaining(["set: 2", "continue: 2"]));

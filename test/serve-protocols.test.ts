@@ -81,7 +81,8 @@ describe("a server of HTTP/2 that", () => {
       const answer = await raw(port, `${request}Host: a\r\nConnection: close\r\n\r\n`);
       expect(answer).toMatch(answers ? /^(HTTP\/1\.1 200 [^]*\r\n\r\n4\r\nhalf\r\n)?$/ : /^HTTP\/1\.1 503 /);
     }
-    const reason = what.includes("connection") ? "connection_termination" : "remote_reset";
+    const refused = what.includes("REFUSED_STREAM") ? "remote_refused_stream_reset" : "remote_reset";
+    const reason = what.includes("connection") ? "connection_termination" : refused;
     const details = `upstream_reset_${answers ? "after" : "before"}_response_started{${reason}}`;
     await expect.poll(() => exchanges).toMatchObject([{ details }, { details }]);
   });

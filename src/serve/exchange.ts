@@ -35,6 +35,8 @@ export class ServedExchange {
   readonly #started = performance.now();
   /** Undefined when the filters could not be asked at all. */
   #stream: HttpStream | undefined;
+  /** How often the upstream was asked. */
+  #tries = 1;
   #status = 0;
   #bytes = 0;
   #ended = false;
@@ -51,7 +53,7 @@ export class ServedExchange {
     // The request stops while the upstream's socket is full, or the filters hold too much; the response likewise.
     const incoming = new Valve(client.flow);
     const source = { pause: () => incoming.stop("socket", true), resume: () => incoming.stop("socket", false) };
-    const upstream = connect(this.#feed, source);
+    let upstream = connect(this.#feed, source);
     const outgoing = new Valve({ pause: () => upstream.watermark?.(true), resume: () => upstream.watermark?.(false) });
     const downstream = this.#downstream(outgoing, (above) => incoming.stop("filter", above));
     const onward: Peer = {
@@ -60,6 +62,11 @@ export class ServedExchange {
       trailers: (trailers) => upstream.trailers(trailers),
       reset: (reason) => upstream.reset(reason),
       watermark: (above) => outgoing.stop("filter", above),
+      again: () => {
+        const number = ++this.#tries;
+        upstream = connect((action) => this.#feedResponse(number, action), source);
+        source.resume();
+      },
     };
     client.listen({
       data: (chunk) => {
@@ -114,12 +121,16 @@ export class ServedExchange {
     if (stream) this.#try(() => action(stream));
   }
 
-  readonly #feed: Feed = (action) => {
+  readonly #feed: Feed = (action) => this.#feedResponse(1, action);
+
+  /** What is said in a try when another one has begun reaches nobody. */
+  #feedResponse(number: number, action: (stream: ResponseSink) => void): void {
+    if (number !== this.#tries) return;
     this.#try(() => {
       const { observer } = this.#options;
       action(observer ? watchedResponse(this.#stream!, observer) : this.#stream!);
     });
-  };
+  }
 
   /** What goes wrong ends the exchange, and not the server. */
   #try(action: () => void): void {
@@ -179,6 +190,10 @@ function watched(peer: Peer, passage: Passage, observer: ExchangeObserver): Peer
     },
     reset: (reason) => peer.reset(reason),
     watermark: (above) => peer.watermark?.(above),
+    again(note) {
+      observer.trace.push({ kind: "note", text: note });
+      peer.again?.(note);
+    },
   };
 }
 

@@ -76,6 +76,7 @@ export class ExchangeRecord implements ExchangeObserver {
   }
 
   headers(passage: Passage, { entries }: HeaderMap): void {
+    if (passage === "request sent") this.#forgetTry();
     this.messages[passage] = new RecordedMessage(entries);
     this.#learn(entries);
     this.#listener.changed(this);
@@ -108,6 +109,12 @@ export class ExchangeRecord implements ExchangeObserver {
   /** `:method`, `:path` or another header of the request as it came in. */
   requested(name: string): string {
     return this.messages["request received"]?.get(name) ?? "";
+  }
+
+  /** What came of the request when it was sent before goes nowhere. */
+  #forgetTry(): void {
+    delete this.messages["response received"];
+    this.upstreamFailure = undefined;
   }
 
   #learn(entries: Iterable<HeaderEntry>): void {

@@ -36,7 +36,9 @@ export function failureOf(error: NodeJS.ErrnoException): UpstreamFailure {
   if (/^(ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|EADDRNOTAVAIL|ETIMEDOUT)$/.test(code)) {
     return "remote connection failure";
   }
-  if (code === "ERR_HTTP2_STREAM_ERROR") return "remote reset";
+  if (code === "ERR_HTTP2_STREAM_ERROR") {
+    return error.message.includes("REFUSED_STREAM") ? "remote refused stream reset" : "remote reset";
+  }
   return /^(HPE_|ERR_HTTP2_|ERR_SSL_)/.test(code) ? "protocol error" : "connection termination";
 }
 

@@ -23,11 +23,13 @@ import { filterOf } from "./probe.ts";
 import {
   type Exchange,
   GAP,
+  isRefused,
   type Message,
   type Observation,
   type Outcome,
   PATIENCE,
   type Pieces,
+  responseTo,
   type Scenario,
   type Tcp,
 } from "./scenario.ts";
@@ -108,8 +110,8 @@ async function pass(clock: VirtualClock, milliseconds: number): Promise<void> {
 }
 
 /** One TCP connection. */
-async function converse(filter: FilterChain, clock: VirtualClock, { response }: Exchange, tcp: Tcp): Promise<Outcome> {
-  const refused = response?.fails === "refused";
+async function converse(filter: FilterChain, clock: VirtualClock, exchange: Exchange, tcp: Tcp): Promise<Outcome> {
+  const refused = isRefused(exchange);
   const ends = { client: new Listener(), upstream: new Listener() };
   const stream = filter.openConnection({ downstream: ends.client, upstream: ends.upstream });
   let connected = false;
@@ -159,25 +161,34 @@ class Listener implements TcpPeer {
   }
 }
 
+/** The upstream's end of one try. */
+class Try {
+  readonly request = new Encoder();
+  readonly answer: Sender;
+  startedAt = 0n;
+  closed = false;
+  answered = false;
+
+  constructor(clock: VirtualClock) {
+    this.answer = new Sender(clock);
+  }
+}
+
 /** One exchange: a client and an upstream that speak HTTP/1.1 as Envoy's codec hands it over. */
 class Run {
   readonly #clock: VirtualClock;
   readonly #exchange: Exchange;
   readonly #stream: HttpStream;
   readonly #client = new Encoder();
-  readonly #server = new Encoder();
+  readonly #tries: [Try, ...Try[]];
   readonly #fromClient: Sender;
-  readonly #fromServer: Sender;
   #closed = false;
-  #serverClosed = false;
-  #answered = false;
-  #connectedAt = 0n;
 
   constructor(filter: FilterChain, clock: VirtualClock, exchange: Exchange) {
     this.#clock = clock;
     this.#exchange = exchange;
     this.#fromClient = new Sender(clock);
-    this.#fromServer = new Sender(clock);
+    this.#tries = [new Try(clock)];
     const { request = {} } = exchange;
     this.#stream = filter.open({
       downstream: {
@@ -192,23 +203,27 @@ class Run {
         headers: (headers, end) => {
           const host = headers.get(":authority");
           const start = `${headers.get(":method")} ${headers.get(":path")} HTTP/1.1`;
-          this.#server.head(
+          this.#try.request.head(
             start,
             [...(host === undefined ? [] : [["host", host] as const]), ...withoutPseudo(headers)],
             end,
           );
           this.#connect();
         },
+        again: () => {
+          this.#try.answer.abandon();
+          this.#tries.push(new Try(clock));
+        },
         data: (body, end) => {
-          this.#server.data(latin1(body.bytes()), end);
+          this.#try.request.data(latin1(body.bytes()), end);
           this.#answer();
         },
         trailers: (trailers) => {
-          this.#server.trailers(trailers.entries);
+          this.#try.request.trailers(trailers.entries);
           this.#answer();
         },
         reset: () => this.#disconnect(),
-        watermark: (above) => this.#fromServer.stop(above),
+        watermark: (above) => this.#try.answer.stop(above),
       },
     });
     const { method = request.body === undefined ? "GET" : "POST", path = "/", headers = [], body, trailers } = request;
@@ -225,6 +240,11 @@ class Run {
     this.#fromClient.send(0, () => this.#stream.requestHeaders(first, empty, head));
     if (!empty && body !== undefined)
       this.#sendBody(this.#fromClient, 0, body, (bytes, end) => this.#requestPart(bytes, end, map));
+  }
+
+  /** The latest. */
+  get #try(): Try {
+    return this.#tries.at(-1)!;
   }
 
   async outcome(): Promise<Outcome> {
@@ -248,15 +268,17 @@ class Run {
   }
 
   #requests(): Message[] {
-    const messages: Message[] = [];
-    if (this.#exchange.response?.fails === "refused") return messages;
-    for (let bytes = this.#server.bytes; bytes;) {
-      const next = parse(bytes, { closed: this.#serverClosed });
-      if (!next) return [...messages, { head: [bytes], end: this.#serverClosed ? "closed" : "open" }];
-      messages.push(next.message);
-      bytes = bytes.slice(next.length);
-    }
-    return messages;
+    if (isRefused(this.#exchange)) return [];
+    return this.#tries.flatMap(({ request, closed }) => {
+      const messages: Message[] = [];
+      for (let { bytes } = request; bytes;) {
+        const next = parse(bytes, { closed });
+        if (!next) return [...messages, { head: [bytes], end: closed ? "closed" : "open" }];
+        messages.push(next.message);
+        bytes = bytes.slice(next.length);
+      }
+      return messages;
+    });
   }
 
   #requestPart(bytes: string, end: boolean, trailers: HeaderMap | undefined): void {
@@ -266,15 +288,16 @@ class Run {
 
   /** The upstream's connection is ended: before it was made, when all happens at once, and nothing has been sent. */
   #disconnect(): void {
-    this.#serverClosed = true;
-    if (this.#clock.now() === this.#connectedAt) this.#server.bytes = "";
+    const last = this.#try;
+    last.closed = true;
+    if (this.#clock.now() === last.startedAt) last.request.bytes = "";
   }
 
   /** The request's head has come to the upstream. */
   #connect(): void {
-    this.#connectedAt = this.#clock.now();
-    if (this.#exchange.response?.fails === "refused") {
-      this.#fromServer.send(5, () => this.#stream.upstreamReset("remote connection failure"));
+    this.#try.startedAt = this.#clock.now();
+    if (isRefused(this.#exchange)) {
+      this.#try.answer.send(5, () => this.#stream.upstreamReset("remote connection failure"));
     } else {
       this.#answer();
     }
@@ -282,20 +305,21 @@ class Run {
 
   /** Answers, once the request is complete as far as its bytes say. */
   #answer(): void {
-    const { response = {} } = this.#exchange;
-    if (parse(this.#server.bytes, { closed: false })?.message.end !== "complete") return;
-    const { status = 200, headers = [], body, trailers, fails, after = 5 } = response;
-    if (fails === "refused" || this.#answered) return;
-    this.#answered = true;
+    const { request, answer, answered } = this.#try;
+    const response = responseTo(this.#exchange, this.#tries.length - 1);
+    const { status = 200, headers = [], body, trailers, fails, after = 5, early } = response;
+    if (!early && parse(request.bytes, { closed: false })?.message.end !== "complete") return;
+    if (fails === "refused" || answered) return;
+    this.#try.answered = true;
     if (fails === "before the head") {
-      this.#fromServer.send(after, () => this.#stream.upstreamReset("connection termination"));
+      answer.send(after, () => this.#stream.upstreamReset("connection termination"));
       return;
     }
-    const bodiless = this.#server.bytes.startsWith("HEAD ") || status === 204 || status === 304;
+    const bodiless = request.bytes.startsWith("HEAD ") || status === 204 || status === 304;
     const known = body === undefined && !trailers ? "" : body;
     const list = bodiless ? headers : framed(headers, known, trailers !== undefined);
     const empty = bodiless || (known === "" && !trailers);
-    this.#fromServer.send(after, () =>
+    answer.send(after, () =>
       this.#stream.responseHeaders(
         responseHeaders(status, list, this.#stream.request.complete ? 1 : undefined, this.#stream.profile),
         empty,
@@ -303,7 +327,7 @@ class Run {
     );
     if (empty) return;
     const map = trailers && new HeaderMap("response trailers", trailers);
-    this.#sendBody(this.#fromServer, after, body ?? "", (bytes, end) => {
+    this.#sendBody(answer, after, body ?? "", (bytes, end) => {
       if (end && fails) this.#stream.upstreamReset("protocol error");
       else if (end && map) this.#stream.responseTrailers(map);
       else this.#stream.responseData(Buffer.from(bytes, "latin1"), end);
@@ -330,6 +354,7 @@ class Sender {
   readonly #clock: VirtualClock;
   readonly #queue: (() => void)[] = [];
   #stopped = false;
+  #isAbandoned = false;
 
   constructor(clock: VirtualClock) {
     this.#clock = clock;
@@ -343,13 +368,18 @@ class Sender {
     });
   }
 
+  /** Sends nothing any more. */
+  abandon(): void {
+    this.#isAbandoned = true;
+  }
+
   stop(stopped: boolean): void {
     this.#stopped = stopped;
     if (!stopped) this.#clock.after(0, () => this.#flush());
   }
 
   #flush(): void {
-    while (!this.#stopped && this.#queue.length) this.#queue.shift()!();
+    while (!this.#stopped && !this.#isAbandoned && this.#queue.length) this.#queue.shift()!();
   }
 }
 

@@ -14,11 +14,13 @@ import { Services } from "./services.ts";
 import {
   type Exchange,
   GAP,
+  isRefused,
   type Message,
   type Observation,
   type Outcome,
   PATIENCE,
   type Response,
+  responseTo,
   type Scenario,
   type Tcp,
 } from "./scenario.ts";
@@ -103,6 +105,8 @@ class Run {
   #port = 0;
   #exchange: Exchange = {};
   #connections: { bytes: string; answered: number; closed: boolean; socket: Socket }[] = [];
+  /** How many requests of the exchange it has answered. */
+  #answered = 0;
   #conversations: (() => Message)[] = [];
   #accessLog: string[] = [];
   #stats: Pick<Observation, "stats"> = {};
@@ -127,7 +131,7 @@ class Run {
     await new Promise<void>((done) => this.#upstream.listen(0, "127.0.0.1", done));
     this.#port = (this.#upstream.address() as AddressInfo).port;
     const exchanges = this.#scenario.exchanges ?? [this.#scenario];
-    if (exchanges.some(({ response }) => response?.fails === "refused")) this.#upstream.close();
+    if (exchanges.some(isRefused)) this.#upstream.close();
   }
 
   get isRemoved(): boolean {
@@ -160,6 +164,7 @@ class Run {
     const exchanges = this.#scenario.exchanges ?? [this.#scenario];
     for (const [i, exchange] of exchanges.entries()) {
       this.#exchange = exchange;
+      this.#answered = 0;
       this.#connections = this.#connections.filter((connection) => !connection.closed);
       for (const connection of this.#connections) Object.assign(connection, { bytes: "", answered: 0 });
       const client = await (exchange.tcp ? this.#connect(port, exchange.tcp) : this.#request(port, exchange));
@@ -268,10 +273,13 @@ class Run {
     socket.on("close", () => (connection.closed = true));
     socket.on("data", (chunk) => {
       connection.bytes += String(chunk);
-      const messages = readAll(connection.bytes, false).filter((message) => message.end === "complete");
+      const messages = readAll(connection.bytes, false);
       for (; connection.answered < messages.length; connection.answered++) {
-        const toHead = messages[connection.answered]!.head[0]!.startsWith("HEAD ");
-        answer(socket, this.#exchange.response ?? {}, toHead);
+        const { head, end } = messages[connection.answered]!;
+        const response = responseTo(this.#exchange, this.#answered);
+        if (end !== "complete" && !response.early) return;
+        this.#answered++;
+        answer(socket, response, head[0]!.startsWith("HEAD "));
       }
     });
   }

@@ -66,6 +66,8 @@ export interface Response {
   readonly fails?: "refused" | "before the head" | "after the body";
   /** Milliseconds until it answers. */
   readonly after?: number;
+  /** Whether it does not wait for the end of the request. */
+  readonly early?: boolean;
 }
 
 /** A TCP connection: the client's pieces, and the upstream's, each behind the client's; then the client ends. */
@@ -79,6 +81,18 @@ export interface Exchange {
   readonly tcp?: Tcp;
   readonly request?: Request;
   readonly response?: Response;
+  /** Several in place of one, for a request that is sent again; the last serves every further time. */
+  readonly responses?: readonly Response[];
+}
+
+/** What the upstream answers to the request that comes to it after so many others. */
+export function responseTo({ response = {}, responses = [response] }: Exchange, before: number): Response {
+  return responses[Math.min(before, responses.length - 1)]!;
+}
+
+/** Whether the upstream takes no connection. */
+export function isRefused(exchange: Exchange): boolean {
+  return responseTo(exchange, 0).fails === "refused";
 }
 
 /** How the filter is configured. */

@@ -134,6 +134,8 @@ const masks: readonly (readonly [RegExp, string])[] = [
   [/\b(127\.0\.0\.1|localhost):\d+/g, "$1:<port>"],
   [/\b\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT/g, "<date>"],
   [/(x-envoy-upstream-service-time(?:: |=))\d+/g, "$1<ms>"],
+  // What is left of 15000, and of 1100, when a request is sent again.
+  [/(x-envoy-expected-rq-timeout-ms(?:: |=))(?:14\d\d|10[1-9])\d\b/g, "$1<ms>"],
 ];
 
 /** Puts words in place of what differs from run to run. */

@@ -37,7 +37,7 @@ export function testSource(record: ExchangeRecord, filters: readonly TestedFilte
   if (upstream && upstreamFailure) {
     throw new UsageError(`the upstream broke off its answer (${upstreamFailure}), so there is no whole one to expect`);
   }
-  if (!upstream && result.details.startsWith("response_timeout")) {
+  if (!upstream && /^(response|upstream_per_try)_timeout/.test(result.details)) {
     throw new UsageError("the upstream did not answer in time, which a test has no time to wait for");
   }
   if (result.details === "downstream_remote_disconnect") {

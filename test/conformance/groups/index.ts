@@ -13,6 +13,7 @@ import { loading } from "./loading.ts";
 import { localReply } from "./local-reply.ts";
 import { metrics } from "./metrics.ts";
 import { properties } from "./properties.ts";
+import { retries } from "./retries.ts";
 import { shared } from "./shared.ts";
 import { streams } from "./streams.ts";
 import { target } from "./target.ts";
@@ -39,4 +40,5 @@ export const groups: Readonly<Record<string, readonly Scenario[]>> = {
   blind,
   wire,
   target,
+  retries,
 };
