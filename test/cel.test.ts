@@ -74,6 +74,7 @@ test("serve finds it where it is installed", async () => {
     clusters: new Map(),
     failurePolicy: "closed",
     logLevel: LogLevel.Info,
+    onClusterFailure: () => {},
     onError: (error) => {
       throw error;
     },
