@@ -1,5 +1,7 @@
 // Secrets taken out of texts that are shown, however short they are and in whichever way a server has written them.
 
+import { escapeRegExp } from "../reg-exp.ts";
+
 const MASK = "***";
 
 /** The text without the secrets: as they are, percent-encoded in whole or in part, or escaped as in JSON. */
@@ -18,13 +20,9 @@ function patternOf(secret: string): string {
     const encoded = bytes.map((byte) => `%${inAnyCase(byte.toString(16).padStart(2, "0"))}`).join("");
     const units = Array.from({ length: character.length }, (_, i) => character.charCodeAt(i));
     const escaped = units.map((unit) => `\\\\u${inAnyCase(unit.toString(16).padStart(4, "0"))}`).join("");
-    const others = character === " " ? ["\\+"] : /["\\/]/.test(character) ? [`\\\\${literal(character)}`] : [];
-    return `(?:${[literal(character), encoded, escaped, ...others].join("|")})`;
+    const others = character === " " ? ["\\+"] : /["\\/]/.test(character) ? [`\\\\${escapeRegExp(character)}`] : [];
+    return `(?:${[escapeRegExp(character), encoded, escaped, ...others].join("|")})`;
   }).join("");
-}
-
-function literal(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
 }
 
 function inAnyCase(hex: string): string {

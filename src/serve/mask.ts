@@ -1,6 +1,7 @@
 // Values of headers that are nobody's business: whoever shows or writes down an exchange asks here first.
 
 import { byteString, bytesOf, encodeText } from "../bytes.ts";
+import { escapeRegExp } from "../reg-exp.ts";
 
 /** Words that make the name of a header one of a credential, wherever they stand in it, and those that end it. */
 const anywhere =
@@ -104,7 +105,7 @@ export class Secrets {
     const either = (values: ReadonlySet<string>): string =>
       [...values]
         .sort((a, b) => b.length - a.length)
-        .map((value) => value.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&"))
+        .map(escapeRegExp)
         .join("|");
     const anywhereIn = this.#values.size ? [either(this.#values)] : [];
     const alone = this.#short.size ? [`(?<=^|")(?:${either(this.#short)})(?="|$)`] : [];
