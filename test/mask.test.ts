@@ -2,7 +2,8 @@
 
 import { expect, test } from "vitest";
 
-import { isCredential, masked, Secrets } from "../src/serve/mask.ts";
+import { isCredential } from "../src/credential-headers.ts";
+import { masked, Secrets } from "../src/serve/mask.ts";
 
 const credentials = `
   authorization proxy-authorization x-forwarded-authorization x-original-authorization x-serverless-authorization

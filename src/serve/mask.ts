@@ -1,24 +1,11 @@
 // Values of headers that are nobody's business: whoever shows or writes down an exchange asks here first.
 
 import { byteString, bytesOf, encodeText } from "../bytes.ts";
+import { isCredential } from "../credential-headers.ts";
 import { escapeRegExp } from "../reg-exp.ts";
-
-/** Words that make the name of a header one of a credential, wherever they stand in it, and those that end it. */
-const anywhere =
-  "authorization|(api|access|auth|private)-?key|token|secret|password|passwd|passphrase|jwt|session(-?id)?|signature|credential";
-const last = "auth|pass|pwd|dpop|(set-)?cookie2?|forwarded-client-cert";
-const CREDENTIALS = new RegExp(`${anywhere}|(^|-)(${last})$`, "i");
-
-/** Names with such a word that say how others are to be handled. */
-const HARMLESS = /^access-control-/i;
 
 /** What stands in place of a credential. */
 export const MASK = "[masked]";
-
-/** Whether the values of this header are credentials. */
-export function isCredential(name: string): boolean {
-  return CREDENTIALS.test(name) && !HARMLESS.test(name);
-}
 
 /** The value as it may be shown. The word that says of what kind a credential is stays. */
 export function masked(name: string, value: string): string {
