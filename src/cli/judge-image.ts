@@ -3,15 +3,9 @@
 import { readFacts } from "../check/facts.ts";
 import { judge } from "../check/judge.ts";
 import { LoadError } from "../error.ts";
-import type { Consumer } from "../oci/acceptance.ts";
+import { type Consumer, consumers } from "../oci/acceptance.ts";
 import { chooseTargets, refusalText } from "./check.ts";
 import { printable } from "./printable.ts";
-
-const families: Readonly<Record<Consumer, string>> = {
-  Istio: "istio",
-  "Envoy Gateway": "envoy-gateway",
-  Higress: "higress",
-};
 
 /** What a consumer's Envoy does with a module that was fetched. */
 export interface ModuleVerdict {
@@ -24,12 +18,11 @@ export interface ModuleVerdict {
 
 /** Judges the module of an image; `name` stands in what is said of it. */
 export async function judgeModule(module: Uint8Array, name: string): Promise<ModuleVerdict[]> {
-  const consumers = Object.keys(families) as Consumer[];
   try {
     // Nothing here is in shared memory.
     const { facts } = await readFacts(module as Uint8Array<ArrayBuffer>, name);
-    return consumers.map((consumer) => {
-      const verdicts = chooseTargets([families[consumer]]).map((target) => judge(facts, target));
+    return Object.entries(consumers).map(([proxies, consumer]) => {
+      const verdicts = chooseTargets([proxies]).map((target) => judge(facts, target));
       const refusing = verdicts.filter(({ verdict }) => verdict === "refused");
       const isRefused = refusing.length === verdicts.length;
       return {
@@ -40,6 +33,6 @@ export async function judgeModule(module: Uint8Array, name: string): Promise<Mod
     });
   } catch (error) {
     if (!(error instanceof LoadError)) throw error;
-    return consumers.map((consumer) => ({ consumer, error: error.message, warning: undefined }));
+    return Object.values(consumers).map((consumer) => ({ consumer, error: error.message, warning: undefined }));
   }
 }

@@ -8,6 +8,7 @@ import { Command, Option } from "commander";
 import { abiOf, readFacts } from "../check/facts.ts";
 import { judge } from "../check/judge.ts";
 import type { Producer } from "../module-parts.ts";
+import { consumers } from "../oci/acceptance.ts";
 import { digestOf, hexOf } from "../oci/descriptor.ts";
 import type { Layout } from "../oci/image.ts";
 import { packageModule, pathsOf, writePackage } from "../oci/packaging.ts";
@@ -84,7 +85,7 @@ async function check(
   { stderr }: Streams,
 ): Promise<{ abi: string; producers: readonly Producer[] }> {
   const { facts, parts } = await readFacts(module, file);
-  const verdicts = chooseTargets(["istio", "envoy-gateway", "higress"]).map((target) => judge(facts, target));
+  const verdicts = chooseTargets(Object.keys(consumers)).map((target) => judge(facts, target));
   const refusing = verdicts.filter(({ verdict }) => verdict === "refused");
   if (refusing.length === verdicts.length) throw new CommandError(refusalText(file, refusing));
   if (refusing.length) stderr.write(`warning: ${refusalText(file, refusing)}\n`);

@@ -2,7 +2,7 @@
 
 import { Command, InvalidArgumentError, Option } from "commander";
 
-import { type Consumer, examine, type Examination, type Verdict } from "../oci/acceptance.ts";
+import { type Consumer, consumers, examine, type Examination, type Verdict } from "../oci/acceptance.ts";
 import { digestOf, hexOf } from "../oci/descriptor.ts";
 import { CommandError } from "./errors.ts";
 import { judgeModule, type ModuleVerdict } from "./judge-image.ts";
@@ -15,8 +15,6 @@ interface VerifyFlags extends AccessFlags {
   readonly sha256?: string;
   readonly json?: boolean;
 }
-
-const consumers = { istio: "Istio", "envoy-gateway": "Envoy Gateway", higress: "Higress" } as const;
 
 /** The command. */
 export function verifyCommand(streams: Streams): Command {

@@ -19,8 +19,11 @@ import { gunzip, type Unpacked } from "./gzip.ts";
 import { type ImageSource, isModule, parseIndex, parseManifest, type StoredManifest } from "./source.ts";
 import { readTar, TarError } from "./tar.ts";
 
-/** A program that fetches filters from registries. */
-export type Consumer = "Istio" | "Envoy Gateway" | "Higress";
+/** The programs that fetch filters from registries, by the names of the proxies that they fetch for. */
+export const consumers = { istio: "Istio", "envoy-gateway": "Envoy Gateway", higress: "Higress" } as const;
+
+/** One of them. */
+export type Consumer = (typeof consumers)[keyof typeof consumers];
 
 /** Whether a consumer would load an image. */
 export interface Verdict {
