@@ -1,8 +1,5 @@
 // `proxy-wasm package`: a compiled filter as an image that proxies load.
 
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-
 import { Command, Option } from "commander";
 
 import { abiOf, readFacts } from "../check/facts.ts";
@@ -15,6 +12,7 @@ import { packageModule, pathsOf, writePackage } from "../oci/packaging.ts";
 import { readBytes } from "../read-file.ts";
 import { chooseTargets, refusalText } from "./check.ts";
 import { CommandError, UsageError } from "./errors.ts";
+import { readPackageJson } from "./package-root.ts";
 import type { Streams } from "./streams.ts";
 
 interface PackageFlags {
@@ -64,7 +62,7 @@ async function run(file: string, flags: PackageFlags, streams: Streams): Promise
     producers,
     layout: flags.layout,
     environment: process.env,
-    packager: await packageVersion(),
+    packager: readPackageJson().version,
   });
   const paths = pathsOf(folder);
   await writePackage(paths, made, flags.force ?? false);
@@ -106,10 +104,4 @@ function reportText(report: {
     `module    ${moduleSha256}, ${moduleBytes} bytes\n` +
     "          for http:// and https://: in sha256 of a WasmPlugin, and in Envoy's remote.sha256\n"
   );
-}
-
-/** The version of this package. */
-async function packageVersion(): Promise<string> {
-  const file = createRequire(import.meta.url).resolve("proxy-wasm/package.json");
-  return (JSON.parse(await readFile(file, "utf8")) as { version: string }).version;
 }

@@ -1,7 +1,5 @@
 // The command line as a function: arguments in, exit code out.
 
-import { createRequire } from "node:module";
-
 import { Command, CommanderError } from "commander";
 
 import { LoadError } from "../error.ts";
@@ -9,6 +7,7 @@ import { ManifestError } from "../manifest/error.ts";
 import { ImageError } from "../oci/error.ts";
 import { commands } from "./commands.ts";
 import { CommandError, UsageError } from "./errors.ts";
+import { readPackageJson } from "./package-root.ts";
 import { printableLines } from "./printable.ts";
 import type { Streams } from "./streams.ts";
 
@@ -21,7 +20,7 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
   const program = new Command("proxy-wasm")
     .description("Write proxy-wasm filters in AssemblyScript, test them, serve them, ship them.")
     .usage("<command> [options]")
-    .version(version(), "-V, --version", "print the version")
+    .version(readPackageJson().version, "-V, --version", "print the version")
     .helpOption("-h, --help", "print this, or the help of a command")
     .helpCommand("help [command]", "the same")
     .configureHelp({ subcommandTerm: (command) => command.name() })
@@ -60,8 +59,4 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
     }
     throw error;
   }
-}
-
-function version(): string {
-  return (createRequire(import.meta.url)("proxy-wasm/package.json") as { version: string }).version;
 }

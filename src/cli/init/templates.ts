@@ -1,8 +1,9 @@
 // The projects that `init` makes: which there are, and the files of each.
 
 import { readdir, readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { dirname, join, relative, sep } from "node:path";
+import { join, relative, sep } from "node:path";
+
+import { packageRoot, readPackageJson } from "../package-root.ts";
 
 /** A kind of filter to begin with. */
 export interface Template {
@@ -44,11 +45,9 @@ export interface ProjectOptions {
   readonly packageManager: string;
 }
 
-const require = createRequire(import.meta.url);
-
 /** The files of a project: their paths in it, with `/`, and what is in them. */
 export async function projectFiles({ template, name, packageManager }: ProjectOptions): Promise<Map<string, string>> {
-  const root = join(dirname(require.resolve("proxy-wasm/package.json")), "templates");
+  const root = join(packageRoot(), "templates");
   const { "about.md": about, ...files } = {
     ...(await filesIn(join(root, "common"))),
     ...(await filesIn(join(root, template.name))),
@@ -73,10 +72,7 @@ async function filesIn(folder: string): Promise<Record<string, string>> {
 }
 
 function packageJson({ start, scripts }: Template, name: string): string {
-  const { version, peerDependencies } = require("proxy-wasm/package.json") as {
-    version: string;
-    peerDependencies: { assemblyscript: string; vitest: string };
-  };
+  const { version, peerDependencies } = readPackageJson();
   const { assemblyscript, vitest } = peerDependencies;
   const project = {
     name,
