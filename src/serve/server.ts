@@ -6,6 +6,7 @@ import type { AddressInfo, Socket } from "node:net";
 import type { FilterChain } from "../filter-chain.ts";
 import type { PropertyOptions } from "../property-options.ts";
 import { bothServers } from "./accept.ts";
+import { addressText, urlOf } from "./address.ts";
 import type { Downstream } from "./downstream.ts";
 import { ServedExchange } from "./exchange.ts";
 import type { Exchange, ExchangeObserver } from "./observer.ts";
@@ -65,8 +66,9 @@ export async function serve(filters: FilterChain, options: ServeOptions): Promis
     exchange.start(current);
   });
   await listen(server, options.port, options.host ?? "127.0.0.1");
+  const { address, port } = server.address() as AddressInfo;
   return {
-    url: urlOf(server.address() as AddressInfo),
+    url: urlOf(address, port),
     get open() {
       return open;
     },
@@ -95,13 +97,6 @@ function listen(server: Server, port: number, host: string): Promise<void> {
   });
 }
 
-/** The URL of what listens there. */
-export function urlOf({ port, address }: AddressInfo): string {
-  const name =
-    address === "127.0.0.1" || address === "::1" ? "localhost" : address.includes(":") ? `[${address}]` : address;
-  return `http://${name}:${port}`;
-}
-
 /** What is known of a connection; of the one to the upstream nothing is. */
 function connectionProperties({ socket, protocol }: Downstream): PropertyOptions {
   let known = connectionsKnown.get(socket);
@@ -123,6 +118,5 @@ const connectionsKnown = new WeakMap<Socket, PropertyOptions>();
 let connections = 0;
 
 function addressOf(host: string | undefined, port: number | undefined): string | null {
-  if (host === undefined || port === undefined) return null;
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+  return host === undefined || port === undefined ? null : addressText(host, port);
 }

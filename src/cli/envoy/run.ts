@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 
 import { stringify } from "yaml";
 
+import { urlOf } from "../../serve/address.ts";
 import { makeColors } from "../colors.ts";
 import type { EnvoyFlags } from "../envoy.ts";
 import { CommandError } from "../errors.ts";
@@ -81,8 +82,7 @@ class Runner {
     if (failure !== undefined) throw new CommandError(explain(failure, this.#program));
     const { host, upstream, quiet } = this.#flags;
     if (quiet) return;
-    const name = /^(127\.0\.0\.1|::1)$/.test(host) ? "localhost" : host.includes(":") ? `[${host}]` : host;
-    const url = `http://${name}:${this.#port}`;
+    const url = urlOf(host, this.#port);
     const where = upstream ? `sent to ${upstream.href}` : 'answered with "Hello, world!"';
     const what = this.#specs.map(({ module }) => module).join(", then ");
     this.#streams.stdout.write(
