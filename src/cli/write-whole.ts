@@ -1,10 +1,9 @@
-// Files that are written whole or not at all.
+// The file that a command writes its answer to: whole or not at all.
 
-import { randomBytes } from "node:crypto";
-import { rename, stat, writeFile } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 
-import { makeFolders, orUndo, remove } from "../oci/files.ts";
+import { makeFolders, replaceFile } from "../oci/files.ts";
 import { CommandError, UsageError } from "./errors.ts";
 
 /** Whether a file may be replaced, and the flag that names another one. */
@@ -24,13 +23,10 @@ export async function checkFree(file: string, { force, flag }: Place): Promise<v
 /** Writes a file, with its folder. */
 export async function writeWhole(file: string, content: string | Uint8Array, place: Place): Promise<void> {
   await checkFree(file, place);
-  const temporary = `${file}.${randomBytes(6).toString("hex")}.tmp`;
-  const write = async (): Promise<void> => {
+  try {
     await makeFolders(dirname(file));
-    await writeFile(temporary, content);
-    await rename(temporary, file);
-  };
-  await orUndo(write, () => remove(temporary)).catch((error: Error) => {
-    throw new CommandError(`cannot write ${file}: ${error.message}`, { cause: error });
-  });
+    await replaceFile(file, content);
+  } catch (error) {
+    throw new CommandError(`cannot write ${file}: ${(error as Error).message}`, { cause: error });
+  }
 }

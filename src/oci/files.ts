@@ -1,7 +1,8 @@
-// Files on this disk that may be anything: read within bounds, and the folders for those that are written.
+// Files on this disk that may be anything: read within bounds, and written whole or not at all.
 
+import { randomBytes } from "node:crypto";
 import { constants, rmSync } from "node:fs";
-import { type FileHandle, mkdir, open } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
 import { ImageError } from "./error.ts";
@@ -65,6 +66,16 @@ export async function makeFolders(folder: string): Promise<void> {
     await makeFolders(dirname(folder));
     await mkdir(folder).catch(unlessThere);
   }
+}
+
+/** Writes a file in place of what is there: beside it first, so that it is either as before or whole. */
+export async function replaceFile(file: string, content: string | Uint8Array): Promise<void> {
+  const temporary = `${file}.${randomBytes(6).toString("hex")}.tmp`;
+  const write = async (): Promise<void> => {
+    await writeFile(temporary, content);
+    await rename(temporary, file);
+  };
+  await orUndo(write, () => remove(temporary));
 }
 
 /** Does something; `undo` follows when it fails, and when the process ends meanwhile. */

@@ -46,6 +46,11 @@ export function layoutTar(image: Image): Uint8Array {
   return writeTar(layoutFiles(image));
 }
 
+/** The folder that other files of a layout are beside; the path is its own, or that of its tar file. */
+export function layoutFolder(path: string): string {
+  return path.replace(/\.tar$/, "").replace(/[/\\]+$/, "");
+}
+
 /** Opens the layout in a folder or a tar file; an `ImageError` says what is wrong with it. */
 export async function openLayout(path: string): Promise<ImageSource> {
   const files = (await isFolder(path)) ? folderFiles(path) : await tarFiles(path);

@@ -11,7 +11,7 @@ import { type Digest, digestOf, encodeJson, hexOf, type Manifest } from "./descr
 import { ImageError } from "./error.ts";
 import { makeFolders, orUndo, readLimited, remove } from "./files.ts";
 import { buildImage, type Image, type Layout, moduleAnnotations } from "./image.ts";
-import { layoutNames, layoutTar, openLayout, writeLayout } from "./layout.ts";
+import { layoutFolder, layoutNames, layoutTar, openLayout, writeLayout } from "./layout.ts";
 import { readProject } from "./project.ts";
 import { parseObject } from "./source.ts";
 import { provenance, sbom } from "./statements.ts";
@@ -150,7 +150,7 @@ export interface Statement {
 
 /** Reads what was written beside a layout, a folder or a tar file; throws when it is about another image. */
 export async function readStatements(path: string, digest: Digest, module: Uint8Array): Promise<Statement[]> {
-  const layout = path.replace(/\.tar$/, "").replace(/[/\\]+$/, "");
+  const layout = layoutFolder(path);
   const statements: Statement[] = [];
   for (const kind of ["sbom", "provenance"] as const) {
     const path = pathsOf(layout)[kind];

@@ -1,10 +1,8 @@
 // What was pushed from a layout, and where to: a note beside it, for those who pin its digest later.
 
-import { randomBytes } from "node:crypto";
-import { rename, writeFile } from "node:fs/promises";
-
 import type { Digest } from "./descriptor.ts";
-import { orUndo, readLimited, remove } from "./files.ts";
+import { readLimited, replaceFile } from "./files.ts";
+import { layoutFolder } from "./layout.ts";
 
 /** What the note holds. */
 interface Pushed {
@@ -21,12 +19,7 @@ export async function notePushed(path: string, digest: Digest, references: reado
   const earlier = await readNote(file);
   const known = earlier?.manifestDigest === digest ? earlier.references : [];
   const note: Pushed = { manifestDigest: digest, references: [...new Set([...known, ...references])] };
-  const temporary = `${file}.${randomBytes(6).toString("hex")}.tmp`;
-  const write = async (): Promise<void> => {
-    await writeFile(temporary, `${JSON.stringify(note, undefined, 2)}\n`);
-    await rename(temporary, file);
-  };
-  await orUndo(write, () => remove(temporary));
+  await replaceFile(file, `${JSON.stringify(note, undefined, 2)}\n`);
 }
 
 /** Whether an image was pushed from a layout under a name; without a tag, any will do. */
@@ -36,9 +29,9 @@ export async function wasPushed(path: string, digest: Digest, name: string): Pro
   return note.references.some((reference) => reference === name || reference.replace(/:[^:/]+$/, "") === name);
 }
 
-/** The file of the note; the tar file of a layout has the same one as its folder. */
+/** The file of the note. */
 function noteOf(path: string): string {
-  return `${path.replace(/\.tar$/, "").replace(/[/\\]+$/, "")}.pushed.json`;
+  return `${layoutFolder(path)}.pushed.json`;
 }
 
 /** The note; undefined when there is none that can be read. */
