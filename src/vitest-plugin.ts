@@ -10,6 +10,7 @@ import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 
 import { type Compilation, compile, CONFIG } from "./compile.ts";
+import { parseJson } from "./parse-json.ts";
 
 /** What vite knows of it. */
 export interface FilterPlugin {
@@ -47,7 +48,7 @@ export function filters(options: { readonly target?: string } = {}): FilterPlugi
 async function compileEntry(entry: string, target: string, cache: string): Promise<Compilation & { module: string }> {
   const config = await findConfig(entry);
   const folder = dirname(config);
-  const { entries = [] } = JSON.parse(await readFile(config, "utf8")) as { entries?: string[] };
+  const { entries = [] } = parseJson(await readFile(config, "utf8"), config) as { entries?: string[] };
   if (entries.length !== 1 || resolve(folder, entries[0]!) !== entry) {
     const found = entries.length ? entries.join(", ") : "none";
     throw new Error(

@@ -569,7 +569,7 @@ describe("the configuration", () => {
       undefined,
       "cannot read none.json: there is no such file; proxy-wasm.json names it in configurationSchema",
     ],
-    ["bad.json", "{", /^bad\.json is no JSON: /],
+    ["bad.json", "{", "bad.json:1:2 is no JSON: it ends too early"],
     ["list.json", "[]", "list.json is no JSON Schema: an object was expected"],
     ["wrong.json", '{"type":"text"}', /^configurationSchema is no JSON Schema: /],
   ])("with the schema %s", async (name, text, error) => {
@@ -613,7 +613,7 @@ describe("proxy-wasm.json", () => {
     expect(missing.stderr).toContain("none.json: there is no such file; it says what a manifest is written from");
     project.put("bad.json", "{name:1}");
     expect((await command(["manifest", "envoy", "--file", project.path("bad.json")])).stderr).toContain(
-      "bad.json is no JSON: ",
+      'bad.json:1:2 is no JSON: "name:1}" cannot stand there',
     );
   });
 

@@ -331,7 +331,9 @@ describe("package", () => {
     vi.stubEnv("SOURCE_DATE_EPOCH", "yesterday");
     expect((await packageIt()).stderr).toMatch(/^error: SOURCE_DATE_EPOCH is "yesterday"; seconds since 1970 were/);
     writeFileSync(join(folder, "package.json"), "{");
-    expect((await packageIt()).stderr).toMatch(/^error: .*package\.json should be a JSON object; it is none$/m);
+    expect((await packageIt()).stderr).toMatch(/^error: .*package\.json:1:2 is no JSON: it ends too early$/m);
+    writeFileSync(join(folder, "package.json"), "[]");
+    expect((await packageIt()).stderr).toMatch(/^error: .*package\.json should be a JSON object$/m);
   });
 });
 

@@ -1,10 +1,12 @@
 // The plugin for vitest, as a project uses it: in a folder of its own, with vitest run there.
 
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { describe, expect, test } from "vitest";
 
+import { filters } from "../src/vitest-plugin.ts";
 import { startVitest } from "./support/vitest-project.ts";
 
 const files = {
@@ -94,4 +96,17 @@ describe("the plugin for vitest", () => {
       /assembly\/index\.ts must be the only entry in .*asconfig\.json; found: assembly\/other\.ts\. A second filter needs a folder and an asconfig\.json of its own/,
     );
   }, 60_000);
+
+  test("says where an asconfig.json is no JSON", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "proxy-wasm-plugin-"));
+    try {
+      await writeFile(join(folder, "asconfig.json"), '{\n  entries: ["index.ts"]\n}\n');
+      const load = filters().load.call({ addWatchFile() {} }, join(folder, "index.ts?filter"));
+      await expect(load).rejects.toThrow(
+        /asconfig\.json:2:3 is no JSON: "entries: \[\\"index\.ts\\"" cannot stand there$/,
+      );
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
 });

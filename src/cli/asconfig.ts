@@ -5,8 +5,8 @@ import { createRequire } from "node:module";
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 
 import { CONFIG } from "../compile.ts";
+import { parseJson } from "../parse-json.ts";
 import { CommandError } from "./errors.ts";
-import { parseJson } from "./json.ts";
 
 /** The options of asc that are used here. */
 interface Options {
@@ -39,7 +39,7 @@ export async function* asconfigs(project: string): AsyncGenerator<Asconfig> {
       throw new CommandError(`cannot read ${file}: ${error.code === "ENOENT" ? missing : error.message}`);
     });
     if (text === undefined) return;
-    const config = asObject(parseJson(text, relative("", file)));
+    const config = asObject(parseJson(text, relative("", file), CommandError));
     const folder: string = dirname(file);
     yield {
       folder,

@@ -5,6 +5,7 @@ import { dirname, resolve } from "node:path";
 
 import { Ajv, type ValidateFunction } from "ajv";
 
+import { parseJson } from "../parse-json.ts";
 import { ManifestError } from "./error.ts";
 import type { Filter, FilterSettings, Places } from "./filter.ts";
 import { explainErrors, findHalfCharacter, type Json, type JsonObject } from "./json.ts";
@@ -31,7 +32,7 @@ let validate: ValidateFunction | undefined;
 
 /** Reads the text of a file; `name` stands in errors. */
 export function parseProjectFile(text: string, name: string): ProjectFile {
-  const value = parseJson(text, name);
+  const value = parseJson(text, name, ManifestError) as Json;
   const half = findHalfCharacter(value);
   if (half !== undefined) {
     throw new ManifestError(
@@ -43,15 +44,6 @@ export function parseProjectFile(text: string, name: string): ProjectFile {
   );
   if (validate(value)) return value as unknown as ProjectFile;
   throw new ManifestError(`${name}: ${explainErrors(validate.errors!)}`);
-}
-
-/** JSON from a file. */
-export function parseJson(text: string, name: string): Json {
-  try {
-    return JSON.parse(text) as Json;
-  } catch (error) {
-    throw new ManifestError(`${name} is no JSON: ${(error as Error).message}`, { cause: error });
-  }
 }
 
 /** Where a filter comes from and what it has to fit: what the file names and others hold. */

@@ -8,7 +8,8 @@ import { openPackaged } from "../oci/packaged.ts";
 import { wasPushed } from "../oci/pushed.ts";
 import { formatReference, parseReference } from "../oci/reference.ts";
 import { isModule } from "../oci/source.ts";
-import { filterFor, parseJson, parseProjectFile, type ProjectFile } from "./config.ts";
+import { parseJson } from "../parse-json.ts";
+import { filterFor, parseProjectFile, type ProjectFile } from "./config.ts";
 import { checkConfiguration } from "./configuration.ts";
 import { ManifestError } from "./error.ts";
 import type { Filter, FilterDownload, FilterImage, Places } from "./filter.ts";
@@ -105,7 +106,7 @@ async function schemaOf(project: ProjectFile, file: string): Promise<JsonObject 
   const { configurationSchema } = project;
   if (typeof configurationSchema !== "string") return configurationSchema;
   const path = join(dirname(file), configurationSchema);
-  const schema = parseJson(await readText(path, `; ${file} names it in configurationSchema`), path);
+  const schema = parseJson(await readText(path, `; ${file} names it in configurationSchema`), path, ManifestError);
   if (isObject(schema) || typeof schema === "boolean") return schema;
   throw new ManifestError(`${path} is no JSON Schema: an object was expected`);
 }

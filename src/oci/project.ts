@@ -6,9 +6,9 @@ import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 
+import { parseJson } from "../parse-json.ts";
 import type { Environment } from "./credentials.ts";
 import { ImageError } from "./error.ts";
-import { parseObject } from "./source.ts";
 
 /** What is known of a project; what is not there is undefined. */
 export interface Project {
@@ -82,11 +82,15 @@ async function findPackage(start: string): Promise<{ folder: string; json: Packa
   for (let folder = start; ; folder = dirname(folder)) {
     const file = join(folder, "package.json");
     const text = await readFile(file, "utf8").catch(() => undefined);
-    if (text !== undefined) {
-      return { folder, json: parseObject(new TextEncoder().encode(text), file) as PackageJson };
-    }
+    if (text !== undefined) return { folder, json: packageJson(text, file) };
     if (folder === dirname(folder)) return { folder: start, json: {} };
   }
+}
+
+function packageJson(text: string, file: string): PackageJson {
+  const json = parseJson(text, file, ImageError);
+  if (typeof json === "object" && json !== null && !Array.isArray(json)) return json;
+  throw new ImageError(`${file} should be a JSON object`);
 }
 
 /** What git says; undefined without git, or outside of a repository. */

@@ -1,9 +1,10 @@
 // JSON that people write: what is wrong with it is told with its place.
 
-import { CommandError } from "./errors.ts";
-
-/** What a file's text says; a `CommandError` names file, line and column when it is no JSON. */
-export function parseJson(text: string, file: string): unknown {
+/**
+ * What a file's text says. When it is no JSON, an error of this type names file, line and column; that of `JSON.parse`
+ * is told in other words by every engine.
+ */
+export function parseJson(text: string, file: string, type: new (message: string) => Error = SyntaxError): unknown {
   try {
     return JSON.parse(text);
   } catch {
@@ -11,7 +12,7 @@ export function parseJson(text: string, file: string): unknown {
     const before = text.slice(0, at).split("\n");
     const [rest = ""] = text.slice(at, at + 20).split(/\r?\n/);
     const what = at === text.length ? "it ends too early" : `${JSON.stringify(rest)} cannot stand there`;
-    throw new CommandError(`${file}:${before.length}:${before.at(-1)!.length + 1} is no JSON: ${what}`);
+    throw new type(`${file}:${before.length}:${before.at(-1)!.length + 1} is no JSON: ${what}`);
   }
 }
 
@@ -30,26 +31,22 @@ function firstMistake(text: string): number {
     if (found) at = here.lastIndex;
     return found?.[1];
   };
-  const list = (end: RegExp, item: () => boolean): boolean => {
-    if (take(end)) return true;
+  /** What is not closed yet; no recursion, which a text could make too deep. */
+  const open: string[] = [];
+  const isClosed = (bracket: string): boolean => take(bracket === "{" ? /\}/ : /\]/) !== undefined;
+  const isNamed = (): boolean => open.at(-1) !== "{" || (take(string) !== undefined && take(/:/) !== undefined);
+  const walk = (): void => {
     do {
-      if (!item()) return false;
-    } while (take(/,/));
-    return take(end) !== undefined;
+      const start = take(valueStart);
+      if (start === undefined) return;
+      if ((start === "{" || start === "[") && !isClosed(start)) {
+        open.push(start);
+        continue;
+      }
+      while (open.length && take(/,/) === undefined) if (!isClosed(open.pop()!)) return;
+    } while (open.length && isNamed());
   };
-  const value = (): boolean => {
-    switch (take(valueStart)) {
-      case undefined:
-        return false;
-      case "{":
-        return list(/\}/, () => take(string) !== undefined && take(/:/) !== undefined && value());
-      case "[":
-        return list(/\]/, value);
-      default:
-        return true;
-    }
-  };
-  value();
+  walk();
   take(/(?=[^ \t\r\n]|$)/);
   return at;
 }
