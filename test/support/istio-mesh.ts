@@ -11,6 +11,7 @@ import { createInterface } from "node:readline";
 
 import { freePorts } from "./envoy-config.ts";
 import { buildIstio } from "./istio.ts";
+import { endProcess } from "./programs.ts";
 
 const sources = resolve(import.meta.dirname, "../istio/istiod");
 
@@ -61,7 +62,7 @@ export async function startMesh({ istiod, agent, envoy }: MeshPrograms): Promise
   };
   const stop = async (): Promise<void> => {
     upstream.close();
-    await Promise.all(children.toReversed().map(end));
+    await Promise.all(children.toReversed().map((child) => endProcess(child, "SIGTERM", 15)));
     rmSync(folder, { recursive: true, force: true });
   };
   try {
@@ -181,16 +182,4 @@ async function get(url: string): Promise<MeshAnswer | undefined> {
   } catch {
     return undefined;
   }
-}
-
-function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
-  return new Promise((done) => {
-    const force = setTimeout(() => child.kill("SIGKILL"), 15_000);
-    child.once("exit", () => {
-      clearTimeout(force);
-      done();
-    });
-    child.kill();
-  });
 }

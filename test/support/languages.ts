@@ -3,10 +3,11 @@
 import { execFile, execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, dirname, join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 
 import { wat } from "./compile.ts";
+import { findProgram, goVersion, leaveOut } from "./programs.ts";
 
 const run = promisify(execFile);
 const sources = resolve(import.meta.dirname, "../languages");
@@ -25,9 +26,7 @@ export interface Language {
 export function explainMissing(languages: readonly Language[]): void {
   const lines = languages.flatMap(({ name, missing }) => (missing ? [`${name}, which needs ${missing}`] : []));
   if (!lines.length) return;
-  const text = `Left out are the filters in ${lines.join("; ")}. To have them: .ci/run installs all of it.`;
-  if (process.env["CI"] === "true") throw new Error(text);
-  console.warn(text);
+  leaveOut(`Left out are the filters in ${lines.join("; ")}. To have them: .ci/run installs all of it.`);
 }
 
 export const languages: readonly Language[] = [
@@ -42,7 +41,7 @@ export const languages: readonly Language[] = [
   },
   {
     name: "c",
-    missing: find("clang") && find("wasm-ld") ? undefined : "clang and lld",
+    missing: findProgram("clang") && findProgram("wasm-ld") ? undefined : "clang and lld",
     async build(folder) {
       const file = join(folder, "filter.wasm");
       const flags = ["--target=wasm32", "-O2", "-nostdlib", "-Wl,--no-entry", "-o", file];
@@ -81,7 +80,7 @@ export const languages: readonly Language[] = [
       // Debian has no standard library for this target but its source, which stable compilers build only when told so.
       const env = {
         ...process.env,
-        CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER: find("wasm-ld"),
+        CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER: findProgram("wasm-ld"),
         RUSTC: rustCompiler(),
         RUSTC_BOOTSTRAP: "1",
       };
@@ -117,29 +116,19 @@ export function buildFolder(): { path: string; remove(): void } {
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-function find(program: string): string | undefined {
-  const folders = (process.env["PATH"] ?? "").split(delimiter);
-  return folders.map((folder) => join(folder, program)).find((path) => existsSync(path));
-}
-
 /** Where the headers of libc++ and of WASI's C library are. */
 function wasiIncludes(): string[] | undefined {
-  if (!find("clang++") || !find("wasm-ld")) return undefined;
+  if (!findProgram("clang++") || !findProgram("wasm-ld")) return undefined;
   const resources = output("clang++", ["-print-resource-dir"]).trim();
   const paths = [resolve(resources, "../../../include/wasm32-wasi/c++/v1"), "/usr/include/wasm32-wasi"];
   const builtins = join(resources, "lib/wasi/libclang_rt.builtins-wasm32.a");
   return [...paths, builtins, "/usr/lib/wasm32-wasi/libc++.a"].every((path) => existsSync(path)) ? paths : undefined;
 }
 
-/** The number behind the point: Go 1.24 is 24. */
-function goVersion(): number {
-  return find("go") ? Number(/go1\.(\d+)/.exec(output("go", ["version"]))?.[1] ?? 0) : 0;
-}
-
 /** The compiler of Debian's `rustc-web`: one that rustup installed has no source of the standard library. */
 function rustCompiler(): string | undefined {
   const rustc = "/usr/bin/rustc";
-  if (!existsSync(rustc) || !existsSync("/usr/bin/cargo") || !find("wasm-ld")) return undefined;
+  if (!existsSync(rustc) || !existsSync("/usr/bin/cargo") || !findProgram("wasm-ld")) return undefined;
   const source = join(output(rustc, ["--print", "sysroot"]).trim(), "lib/rustlib/src/rust/library/std");
   return existsSync(source) ? rustc : undefined;
 }

@@ -3,6 +3,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { resolve } from "node:path";
 
+import { endProcess } from "./programs.ts";
+
 /** The program. */
 export const program: string = resolve(import.meta.dirname, "../../dist/src/cli/main.js");
 
@@ -50,12 +52,8 @@ export function startCommand(
       throw new Error(`the command did not say ${pattern}:\n${text.stdout}\n${text.stderr}`);
     },
     async stop() {
-      if (child.exitCode !== null || child.signalCode !== null) return ended;
-      const force = setTimeout(() => child.kill("SIGKILL"), 10_000);
-      child.kill("SIGINT");
-      const code = await ended;
-      clearTimeout(force);
-      return code;
+      await endProcess(child, "SIGINT", 10);
+      return ended;
     },
   };
 }
