@@ -37,7 +37,7 @@ async function listen({ role, upstream }) {
     const [{ loadFilter, SystemClock }, { serve }, { connectTo }] = await Promise.all([
       import("../dist/src/index.js"),
       import("../dist/src/serve/server.js"),
-      import("../dist/src/serve/upstreams.js"),
+      import("../dist/src/serve/connect.js"),
     ]);
     const module = await readFile(new URL("build/add-header.wasm", import.meta.url));
     const filter = await loadFilter(module, { clock: new SystemClock() });

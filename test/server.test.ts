@@ -6,9 +6,9 @@ import { type AddressInfo, connect } from "node:net";
 import { afterEach, describe, expect, test, vi } from "vitest";
 
 import { type FilterOptions, loadFilter, SystemClock } from "../src/index.ts";
+import { connectTo } from "../src/serve/connect.ts";
 import type { Exchange } from "../src/serve/observer.ts";
 import { type RunningServer, serve } from "../src/serve/server.ts";
-import { connectTo } from "../src/serve/upstreams.ts";
 import { compileSource, filterWat, hostCall } from "./support/compile.ts";
 
 const closers: (() => unknown)[] = [];

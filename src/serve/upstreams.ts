@@ -3,8 +3,6 @@
 import { responseHeaders } from "../connection.ts";
 import { type HeaderEntry, HeaderMap } from "../header-map.ts";
 import type { HttpStream, Peer, UpstreamFailure } from "../http-stream.ts";
-import { http1Upstream } from "./http1-upstream.ts";
-import { http2Upstream } from "./http2-upstream.ts";
 import type { FlowControl } from "./valve.ts";
 
 /** What an upstream tells a stream. */
@@ -24,11 +22,6 @@ export type UpstreamConnector = (feed: Feed, source: FlowControl) => Peer;
 
 /** Hears why a server could not be reached, or broke off. */
 export type OnFailure = (error: NodeJS.ErrnoException) => void;
-
-/** The server at this URL: HTTP/1.1 for `http:` and `https:`, HTTP/2 without TLS for `h2c:`. */
-export function connectTo(url: URL, onFailure: OnFailure = () => {}): UpstreamConnector {
-  return url.protocol === "h2c:" ? http2Upstream(url, onFailure) : http1Upstream(url, onFailure);
-}
 
 /** How Envoy would call a failure of Node's. */
 export function failureOf(error: NodeJS.ErrnoException): UpstreamFailure {

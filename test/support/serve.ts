@@ -4,9 +4,9 @@ import { createServer as createHttp1, type RequestListener } from "node:http";
 import { type AddressInfo, connect, type Server } from "node:net";
 
 import { type FilterChain, type FilterOptions, loadFilter, SystemClock } from "../../src/index.ts";
+import { connectTo } from "../../src/serve/connect.ts";
 import type { Exchange } from "../../src/serve/observer.ts";
 import { type RunningServer, serve, type ServeOptions } from "../../src/serve/server.ts";
-import { connectTo } from "../../src/serve/upstreams.ts";
 
 const closers: (() => unknown)[] = [];
 

@@ -3,9 +3,9 @@
 import { relative } from "node:path";
 
 import { toBytes, toText } from "../../bytes.ts";
+import { connectTo } from "../../serve/connect.ts";
 import { ExchangeRecord, type RecordListener } from "../../serve/record.ts";
 import { type RunningServer, serve } from "../../serve/server.ts";
-import { connectTo } from "../../serve/upstreams.ts";
 import { makeColors } from "../colors.ts";
 import { CommandError } from "../errors.ts";
 import { type FilterSpec, filterSpecs, listenText, readConfig } from "../filter-flags.ts";
