@@ -8,7 +8,7 @@ export function find(at: usize, end: usize, wanted: u32): usize {
 }
 
 /** Whether a byte is HTTP's white space: blank, tab, CR or LF. */
-export function isSpace(byte: u32): bool {
+function isSpace(byte: u32): bool {
   return byte == 0x20 || byte == 0x09 || byte == 0x0a || byte == 0x0d;
 }
 

@@ -19,16 +19,11 @@ export async function readBytes(file: string | URL): Promise<Uint8Array<ArrayBuf
   }
 }
 
-/** The text of a file that may be missing. */
-export async function readTextIfAny(file: string | URL): Promise<string | undefined> {
-  const { readFile } = await import("node:fs/promises");
-  return readFile(file, "utf8").catch(() => undefined);
-}
-
 /** The source map of a module that says it is at `url`, relative to it; undefined when there is none that can be read. */
 export async function readSourceMap(module: string | URL, url: string | undefined): Promise<string | undefined> {
   if (url === undefined) return undefined;
   const file = typeof module === "string" ? module.replace(/[^/\\]*$/, url) : new URL(url, module);
-  const text = await readTextIfAny(file);
+  const { readFile } = await import("node:fs/promises");
+  const text = await readFile(file, "utf8").catch(() => undefined);
   return text !== undefined && isSourceMap(text) ? text : undefined;
 }

@@ -81,11 +81,6 @@ export function makeImports(plugin: Plugin, vm: Vm<HostContext>): WebAssembly.Im
   return { env, wasi_snapshot_preview1: wasi, wasi_unstable: wasi };
 }
 
-/** The host calls that this host answers; the others of `env` answer Unimplemented. */
-export function implementedCalls(plugin: Plugin, vm: Vm<HostContext>): string[] {
-  return families.flatMap((family) => Object.keys(family({ vm, plugin, host: plugin.host })));
-}
-
 function wrap(name: string, call: HostCall, plugin: Plugin, vm: Vm<HostContext>): WebAssembly.ImportValue {
   const isLog = name === "proxy_log";
   const { profile } = plugin.host.proxy;

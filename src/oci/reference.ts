@@ -65,14 +65,6 @@ export function hasLogin(text: string): boolean {
   return at >= 0 && (name.indexOf("/", at) >= 0 || !name.slice(0, at).includes("/"));
 }
 
-/** Refuses what is no tag. */
-export function parseTag(text: string): string {
-  checkTag(text, (why) => {
-    throw new ImageError(`${JSON.stringify(text)} is no tag: ${why}`);
-  });
-  return text;
-}
-
 function checkTag(tag: string, fail: (why: string) => never | void): void {
   if (!/^[\w.-]{1,128}$/.test(tag)) fail("a tag has from 1 to 128 characters of a-z, A-Z, 0-9, '_', '.' and '-'");
   if (/^[.-]/.test(tag)) fail("a tag does not begin with '.' or '-'");
