@@ -11,7 +11,7 @@ import { CommandError } from "../errors.ts";
 import { type FilterSpec, filterSpecs, listenText, readConfig } from "../filter-flags.ts";
 import { checkModules, passedByTexts } from "../modules.ts";
 import { printable, printableLines } from "../printable.ts";
-import { Rebuild } from "../serve/rebuild.ts";
+import { Rebuild } from "../rebuild/rebuild.ts";
 import type { Streams } from "../streams.ts";
 import { type ConfiguredFilter, envoyConfig } from "./config.ts";
 import { findEnvoy } from "./find.ts";

@@ -1,4 +1,4 @@
-// The thread in which `serve` compiles.
+// The thread in which filters are compiled that are running.
 
 import { parentPort } from "node:worker_threads";
 

@@ -4,7 +4,7 @@ import { dirname, join, relative, resolve } from "node:path";
 
 import { type FSWatcher, watch } from "chokidar";
 
-import { type Compilation, isDependency } from "../../compile.ts";
+import { type Compilation, CONFIG, isDependency } from "../../compile.ts";
 import { CommandError } from "../errors.ts";
 import { configFile, type FilterSpec } from "../filter-flags.ts";
 import { Compiler } from "./compiler.ts";
@@ -136,7 +136,7 @@ export class Rebuild {
 
   #belongs(path: string, project: Project): boolean {
     const sources = this.#sources.get(project);
-    return sources ? sources.includes(path) : path.endsWith(".ts") || path.endsWith("asconfig.json");
+    return sources ? sources.includes(path) : path.endsWith(".ts") || path.endsWith(CONFIG);
   }
 
   async #compile(project: Project, dry = false): Promise<Compilation | undefined> {
@@ -172,7 +172,7 @@ export class Rebuild {
 
 /** Where the sources of a project are before they are known. */
 function ownFolders({ folder }: Project): string[] {
-  return [join(folder, "asconfig.json"), join(folder, "assembly")];
+  return [join(folder, CONFIG), join(folder, "assembly")];
 }
 
 function messageOf(error: unknown): string {
