@@ -1,6 +1,6 @@
 // `proxy-wasm envoy`: the same filters in a real Envoy.
 
-import { Command, Option } from "commander";
+import { Command } from "commander";
 
 import { addFilterFlags, type FilterFlags } from "./filter-flags.ts";
 import type { Streams } from "./streams.ts";
@@ -8,7 +8,6 @@ import type { Streams } from "./streams.ts";
 /** What the flags give. */
 export interface EnvoyFlags extends FilterFlags {
   readonly print?: boolean;
-  readonly logLevel: string;
   readonly watch: boolean;
   readonly quiet?: boolean;
 }
@@ -17,11 +16,6 @@ export interface EnvoyFlags extends FilterFlags {
 export function envoyCommand(streams: Streams): Command {
   return addFilterFlags(new Command("envoy").description("Run compiled filters in a real Envoy."))
     .option("--print", "write Envoy's configuration to stdout and start nothing")
-    .addOption(
-      new Option("--log-level <level>", "lines of the filters below this level are dropped")
-        .choices(["trace", "debug", "info", "warn", "error", "critical"])
-        .default("info"),
-    )
     .option("-q, --quiet", "write nothing but what the filters log and what goes wrong")
     .option("--no-watch", "do not compile the filters and start Envoy again when a file changes")
     .addHelpText("after", examples)

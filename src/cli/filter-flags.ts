@@ -7,6 +7,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 
 import type { FailurePolicy } from "../profiles/profile.ts";
 import { CommandError, UsageError } from "./errors.ts";
+import { type LogLevelName, logLevels } from "./log-levels.ts";
 
 /** What these flags give. */
 export interface FilterFlags {
@@ -17,6 +18,7 @@ export interface FilterFlags {
   readonly rootId: readonly string[];
   readonly cluster: ReadonlyMap<string, URL>;
   readonly failurePolicy: FailurePolicy;
+  readonly logLevel: LogLevelName;
 }
 
 /** One filter of a chain. */
@@ -62,6 +64,11 @@ export function addFilterFlags(command: Command): Command {
       new Option("--failure-policy <policy>", "what happens to requests when a filter has failed")
         .choices(["closed", "open", "reload"])
         .default("closed"),
+    )
+    .addOption(
+      new Option("--log-level <level>", "lines of the filters below this level are dropped")
+        .choices(Object.keys(logLevels))
+        .default("info"),
     );
 }
 

@@ -2,13 +2,11 @@
 
 import { Command, Option } from "commander";
 
-import { LogLevel } from "../../assembly/abi.ts";
 import { addFilterFlags, type FilterFlags, parsePort } from "./filter-flags.ts";
 import type { Streams } from "./streams.ts";
 
 /** What the flags give. */
 export interface ServeFlags extends FilterFlags {
-  readonly logLevel: LogLevelName;
   readonly trace?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -17,26 +15,9 @@ export interface ServeFlags extends FilterFlags {
   readonly inspect?: number | true;
 }
 
-type LogLevelName = "trace" | "debug" | "info" | "warn" | "error" | "critical";
-
-/** The log levels by their names. */
-export const levels: Readonly<Record<LogLevelName, LogLevel>> = {
-  trace: LogLevel.Trace,
-  debug: LogLevel.Debug,
-  info: LogLevel.Info,
-  warn: LogLevel.Warn,
-  error: LogLevel.Error,
-  critical: LogLevel.Critical,
-};
-
 /** The command. */
 export function serveCommand(streams: Streams): Command {
   return addFilterFlags(new Command("serve").description("Put compiled filters in front of an HTTP server."))
-    .addOption(
-      new Option("--log-level <level>", "lines of the filters below this level are dropped")
-        .choices(Object.keys(levels))
-        .default("info"),
-    )
     .option("-t, --trace", "write every callback and host call, as JSON Lines when stdout is no terminal")
     .option("--json", "write the trace as JSON Lines to a terminal too")
     .option("-q, --quiet", "write nothing of exchanges that go well")

@@ -4,8 +4,9 @@ import { LogLevel, Status } from "../../../assembly/abi.ts";
 import type { Exchange } from "../../serve/observer.ts";
 import { failureOf } from "../../serve/upstreams.ts";
 import { type Colors, makeColors } from "../colors.ts";
-import { levels, type ServeFlags } from "../serve.ts";
+import { logLevels } from "../log-levels.ts";
 import { printable, printableLines } from "../printable.ts";
+import type { ServeFlags } from "../serve.ts";
 import type { Streams } from "../streams.ts";
 import { exchangeLine } from "./exchange-line.ts";
 
@@ -68,7 +69,7 @@ export class Report {
   /** A host call that was refused. */
   refusal(call: string, status: Status, reason: string, filter: string | undefined): void {
     // A missing header is news only to whoever is looking for a mistake.
-    if (status === Status.NotFound && levels[this.#flags.logLevel] > LogLevel.Debug) return;
+    if (status === Status.NotFound && logLevels[this.#flags.logLevel] > LogLevel.Debug) return;
     this.#err(`${prefix(filter)}[host] ${call} → ${Status[status]}: ${reason}`, this.#colors.yellow);
   }
 

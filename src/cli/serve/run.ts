@@ -13,11 +13,12 @@ import { findCel } from "../find-cel.ts";
 import { Exchanges } from "../inspector/exchanges.ts";
 import { inspect, type RunningInspector } from "../inspector/server.ts";
 import type { TestedFilter } from "../inspector/test-source.ts";
+import { logLevels } from "../log-levels.ts";
 import { passedByTexts } from "../modules.ts";
 import { printableLines } from "../printable.ts";
 import { compilesInVitest, sourceOf } from "../rebuild/projects.ts";
 import { Rebuild } from "../rebuild/rebuild.ts";
-import { levels, type ServeFlags } from "../serve.ts";
+import type { ServeFlags } from "../serve.ts";
 import type { Streams } from "../streams.ts";
 import { ServedFilters } from "./proxy.ts";
 import { Report } from "./report.ts";
@@ -45,7 +46,7 @@ export async function run(modules: readonly string[], flags: ServeFlags, streams
     specs,
     clusters: flags.cluster,
     failurePolicy: flags.failurePolicy,
-    logLevel: levels[flags.logLevel],
+    logLevel: logLevels[flags.logLevel],
     // They stand in the trace.
     ...(!tracer && {
       onLog: (...line) => report.log(...line),
