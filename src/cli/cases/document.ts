@@ -7,8 +7,8 @@ import { Ajv, type ErrorObject } from "ajv";
 import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from "yaml";
 
 import { CommandError } from "../errors.ts";
-import { whyUnreadable } from "../filter-flags.ts";
 import { packageRoot } from "../package-root.ts";
+import { whyUnreadable } from "../reasons.ts";
 import type { Cases, Place } from "./cases.ts";
 
 /** The path to a value of a file. */

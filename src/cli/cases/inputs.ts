@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 
 import { CommandError } from "../errors.ts";
-import { whyUnreadable } from "../filter-flags.ts";
+import { whyUnreadable } from "../reasons.ts";
 import type { Case, CaseInput } from "./cases.ts";
 
 type Headers = (readonly [string, string])[];
