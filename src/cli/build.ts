@@ -5,16 +5,16 @@ import { join, relative } from "node:path";
 import { Command, Option } from "commander";
 
 import { abiOf, readFacts } from "../check/facts.ts";
-import { judge, remarks } from "../check/judge.ts";
+import { remarks } from "../check/judge.ts";
 import type { Target } from "../check/targets.ts";
 import { type Compilation, compile, CONFIG } from "../compile.ts";
 import { readBytes } from "../read-file.ts";
 import { asconfigs, DEFAULT_TARGET } from "./asconfig.ts";
-import { chooseTargets, refusalText, targetNames } from "./check.ts";
 import { knowing } from "./completion/words.ts";
 import { CommandError } from "./errors.ts";
 import { printable, printableJson, printableLines } from "./printable.ts";
 import type { Streams } from "./streams.ts";
+import { chooseTargets, judgeAll, refusalText, targetNames } from "./verdicts.ts";
 
 interface BuildFlags {
   readonly target: readonly string[];
@@ -128,8 +128,7 @@ async function buildAll(
     const milliseconds = Math.round(performance.now() - start);
     const name = relative("", module);
     const { facts } = await readFacts(await readBytes(module), name);
-    const verdicts = proxies.map((proxy) => judge(facts, proxy));
-    const refusing = verdicts.filter(({ verdict }) => verdict === "refused");
+    const { verdicts, refusing, isRefused } = judgeAll(facts, proxies);
     const { bytes } = facts;
     const abi = abiOf(facts) ?? null;
     if (json) {
@@ -140,9 +139,7 @@ async function buildAll(
       streams.stdout.write(`${name}: ${bytes.toLocaleString("en-US")} bytes, ABI ${abi ?? "none"}, in ${time}\n`);
     }
     for (const { message } of remarks(facts)) streams.stderr.write(`warning: ${printable(message)}\n`);
-    if (refusing.length === verdicts.length || (chosen && refusing.length)) {
-      throw new BuildError(refusalText(name, refusing), sources);
-    }
+    if (isRefused || (chosen && refusing.length)) throw new BuildError(refusalText(name, refusing), sources);
     compilations.push(compilation);
   }
   return compilations;

@@ -3,14 +3,14 @@
 import { Command, Option } from "commander";
 
 import { abiOf, readFacts } from "../check/facts.ts";
-import { type Finding, judge, type ModuleFacts, remarks, type Verdict } from "../check/judge.ts";
-import { familyOf, type Target, targets, targetsOf } from "../check/targets.ts";
+import { type ModuleFacts, remarks, type Verdict } from "../check/judge.ts";
+import { familyOf, targets, targetsOf } from "../check/targets.ts";
 import { readBytes } from "../read-file.ts";
 import { knowing } from "./completion/words.ts";
-import { CommandError, UsageError } from "./errors.ts";
-import { nearest } from "./nearest.ts";
+import { CommandError } from "./errors.ts";
 import { printable, printableJson } from "./printable.ts";
 import type { Streams } from "./streams.ts";
+import { chooseTargets, judgeAll, refusalText, targetNames, titles } from "./verdicts.ts";
 
 interface CheckFlags {
   readonly for?: readonly string[];
@@ -51,13 +51,10 @@ Examples:
 async function run(module: string, flags: CheckFlags, streams: Streams): Promise<void> {
   const chosen = chooseTargets(flags.for);
   const { facts } = await readFacts(await readBytes(module), module);
-  const verdicts = chosen.map((target) => judge(facts, target));
+  const { verdicts, refusing, isRefused } = judgeAll(facts, chosen);
   if (flags.json) streams.stdout.write(`${printableJson(toJson(module, facts, verdicts))}\n`);
   else if (!flags.quiet) streams.stdout.write(report(module, facts, verdicts, flags.for !== undefined));
-  const refusing = verdicts.filter(({ verdict }) => verdict === "refused");
-  if (refusing.length === verdicts.length || (flags.for && refusing.length)) {
-    throw new CommandError(refusalText(module, refusing));
-  }
+  if (isRefused || (flags.for && refusing.length)) throw new CommandError(refusalText(module, refusing));
 }
 
 /** A line for each family of proxies. */
@@ -65,30 +62,6 @@ function familyLines(): string {
   const families = new Map<string, string[]>();
   for (const { id } of targets) families.set(familyOf(id), [...(families.get(familyOf(id)) ?? []), id]);
   return [...families.values()].map((ids) => `  ${ids.join("  ")}`).join("\n");
-}
-
-/** The targets of these names; all when there are none. */
-export function chooseTargets(names: readonly string[] | undefined): Target[] {
-  if (!names) return [...targets];
-  return names.flatMap((name) => {
-    const found = targetsOf(name);
-    if (found.length) return found;
-    const meant = nearest(name, targetNames());
-    const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
-    throw new UsageError(`unknown proxy "${name}"${hint || ";"} known: ${targetNames().join(", ")}`);
-  });
-}
-
-/** The names that `chooseTargets` takes: families, then proxies. */
-export function targetNames(): string[] {
-  return [...new Set([...targets.map(({ id }) => familyOf(id)), ...targets.map(({ id }) => id)])];
-}
-
-/** One sentence that says who refuses a module, and why the first does. */
-export function refusalText(module: string, refusing: readonly Verdict[]): string {
-  const names = titles(refusing).map(({ title }) => title);
-  const [first] = refusing;
-  return `${module} would be refused by ${names.join(", ")}: ${first!.problems.map(({ message }) => printable(message)).join("; ")}`;
 }
 
 function toJson(module: string, facts: ModuleFacts, verdicts: readonly Verdict[]): object {
@@ -110,26 +83,4 @@ function report(module: string, facts: ModuleFacts, verdicts: readonly Verdict[]
   }
   const odd = remarks(facts).map(({ message }) => `  ${printable(message)}`);
   return `${module}: ${head.join(", ")}\n\n${lines.join("\n")}\n${odd.length ? `\nNote\n${odd.join("\n")}\n` : ""}`;
-}
-
-/** The verdicts with what they are called; versions of a proxy that judge alike are one row. */
-function titles(verdicts: readonly Verdict[]): { title: string; verdict: Verdict }[] {
-  const rows: { family: string; versions: string[]; verdict: Verdict }[] = [];
-  for (const verdict of verdicts) {
-    const { name } = targetsOf(verdict.target)[0]!;
-    const [, family = name, version = ""] = /^(.*) ([\d.]+)$/.exec(name) ?? [];
-    const last = rows.at(-1);
-    if (last?.family === family && sameFindings(last.verdict, verdict)) last.versions.push(version);
-    else rows.push({ family, versions: [version], verdict });
-  }
-  return rows.map(({ family, versions, verdict }) => {
-    const [newest = "", oldest = ""] = [versions[0], versions.at(-1)];
-    return { title: `${family} ${newest === oldest ? newest : `${oldest} to ${newest}`}`.trim(), verdict };
-  });
-}
-
-function sameFindings(one: Verdict, other: Verdict): boolean {
-  const text = ({ problems, limits }: Verdict): string =>
-    JSON.stringify([problems, limits].map((list: readonly Finding[]) => list.map(({ message }) => message)));
-  return text(one) === text(other);
 }

@@ -1,11 +1,10 @@
 // What the proxies behind those who fetch images do with the module in one.
 
 import { readFacts } from "../check/facts.ts";
-import { judge } from "../check/judge.ts";
 import { LoadError } from "../error.ts";
 import { type Consumer, consumers } from "../oci/acceptance.ts";
-import { chooseTargets, refusalText } from "./check.ts";
 import { printable } from "./printable.ts";
+import { chooseTargets, judgeAll, refusalText } from "./verdicts.ts";
 
 /** What a consumer's Envoy does with a module that was fetched. */
 export interface ModuleVerdict {
@@ -22,9 +21,7 @@ export async function judgeModule(module: Uint8Array, name: string): Promise<Mod
     // Nothing here is in shared memory.
     const { facts } = await readFacts(module as Uint8Array<ArrayBuffer>, name);
     return Object.entries(consumers).map(([proxies, consumer]) => {
-      const verdicts = chooseTargets([proxies]).map((target) => judge(facts, target));
-      const refusing = verdicts.filter(({ verdict }) => verdict === "refused");
-      const isRefused = refusing.length === verdicts.length;
+      const { refusing, isRefused } = judgeAll(facts, chooseTargets([proxies]));
       return {
         consumer,
         error: isRefused ? refusing[0]!.problems.map(({ message }) => printable(message)).join("; ") : undefined,

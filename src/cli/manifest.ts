@@ -3,16 +3,15 @@
 import { Argument, Command } from "commander";
 
 import { readFacts } from "../check/facts.ts";
-import { judge } from "../check/judge.ts";
 import { loadFilter } from "../manifest/load.ts";
 import { targets } from "../manifest/targets.ts";
 import { MAX_MODULE_BYTES } from "../oci/descriptor.ts";
 import { readLimited } from "../oci/files.ts";
-import { chooseTargets, refusalText } from "./check.ts";
 import { knowing } from "./completion/words.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import { printable } from "./printable.ts";
 import type { Streams } from "./streams.ts";
+import { chooseTargets, judgeAll, refusalText } from "./verdicts.ts";
 import { writeWhole } from "./write-whole.ts";
 
 interface ManifestFlags {
@@ -77,9 +76,8 @@ async function judgeModule(module: string, proxy: string): Promise<string[]> {
   const bytes = await readLimited(module, MAX_MODULE_BYTES);
   if (!bytes) return [];
   const { facts } = await readFacts(bytes, module);
-  const verdicts = chooseTargets([proxy]).map((target) => judge(facts, target));
-  const refusing = verdicts.filter(({ verdict }) => verdict === "refused");
-  if (refusing.length === verdicts.length) throw new CommandError(refusalText(module, refusing));
+  const { verdicts, refusing, isRefused } = judgeAll(facts, chooseTargets([proxy]));
+  if (isRefused) throw new CommandError(refusalText(module, refusing));
   const limits = verdicts[0]!.limits.map(({ message }) => `${verdicts[0]!.target}: ${printable(message)}`);
   return [...(refusing.length ? [refusalText(module, refusing)] : []), ...limits];
 }

@@ -3,17 +3,16 @@
 import { Command, Option } from "commander";
 
 import { abiOf, readFacts } from "../check/facts.ts";
-import { judge } from "../check/judge.ts";
 import type { Producer } from "../module-parts.ts";
 import { consumers } from "../oci/acceptance.ts";
 import { digestOf, hexOf } from "../oci/descriptor.ts";
 import type { Layout } from "../oci/image.ts";
 import { packageModule, pathsOf, writePackage } from "../oci/packaging.ts";
 import { readBytes } from "../read-file.ts";
-import { chooseTargets, refusalText } from "./check.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import { readPackageJson } from "./package-root.ts";
 import type { Streams } from "./streams.ts";
+import { chooseTargets, judgeAll, refusalText } from "./verdicts.ts";
 
 interface PackageFlags {
   readonly layout: Layout;
@@ -83,9 +82,8 @@ async function check(
   { stderr }: Streams,
 ): Promise<{ abi: string; producers: readonly Producer[] }> {
   const { facts, parts } = await readFacts(module, file);
-  const verdicts = chooseTargets(Object.keys(consumers)).map((target) => judge(facts, target));
-  const refusing = verdicts.filter(({ verdict }) => verdict === "refused");
-  if (refusing.length === verdicts.length) throw new CommandError(refusalText(file, refusing));
+  const { refusing, isRefused } = judgeAll(facts, chooseTargets(Object.keys(consumers)));
+  if (isRefused) throw new CommandError(refusalText(file, refusing));
   if (refusing.length) stderr.write(`warning: ${refusalText(file, refusing)}\n`);
   return { abi: abiOf(facts) ?? "0.2.1", producers: parts.producers };
 }
