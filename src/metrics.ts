@@ -3,7 +3,7 @@
 // Source: Envoy source/extensions/common/wasm/context.cc (defineMetric and those below it); a running Envoy 1.40.
 
 import { MetricType, Status } from "../assembly/abi.ts";
-import { type ByteString, decodeText } from "./bytes.ts";
+import { type ByteString, bytesOf, decodeText } from "./bytes.ts";
 import { crc32 } from "./crc32.ts";
 import { Misuse, Refusal } from "./error.ts";
 import { ENTRY_BYTES } from "./limits.ts";
@@ -196,7 +196,7 @@ export class HashedMetricIds {
     if (whole.length > LONGEST_NAME) {
       return new Misuse(Status.BadArgument, `the metric's name has ${whole.length} bytes, ${LONGEST_NAME} at most`);
     }
-    const id = crc32(whole);
+    const id = crc32(bytesOf(whole));
     if (!this.#byId.has(id)) this.#byId.set(id, this.#metrics.define(type, name));
     return id;
   }

@@ -1,7 +1,7 @@
 // The root context of a plugin: its configuration, its timer, its life. Source: proxy-wasm-cpp-host src/context.cc.
 
 import { type MapType, Status } from "../assembly/abi.ts";
-import { type ByteString, byteString, encodeText } from "./bytes.ts";
+import { type ByteString, joinBytes, toBytes } from "./bytes.ts";
 import { CalloutInbox } from "./callout-inbox.ts";
 import { HostContext, loggedMap, type LoggedStream, mapNames } from "./context.ts";
 import { crc32 } from "./crc32.ts";
@@ -175,5 +175,5 @@ export class RootContext extends HostContext {
 
 /** nginx's id of a filter: a hash of its name, its configuration, and an address, which here is 0. */
 function hashed({ options, configuration }: Plugin): number {
-  return crc32(encodeText(options.name) + byteString(configuration) + "0");
+  return crc32(joinBytes([toBytes(options.name), configuration, toBytes("0")]));
 }
