@@ -2,8 +2,8 @@
 
 import { Action, GrpcStatus } from "./abi";
 import { BodyReader, ChunkReader, TextReader, WholeReader } from "./body-readers";
-import { HttpContext } from "./context";
 import { HeaderMap } from "./header-map";
+import { HttpContext } from "./http-context";
 
 /**
  * An HTTP stream whose bodies are collected or rewritten. In a headers callback, say what is wanted of the body that

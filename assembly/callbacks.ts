@@ -5,14 +5,16 @@
 import { Action } from "./abi";
 import { enter, leave } from "./callback";
 import { setConfiguring } from "./configuration";
-import { Context, HttpContext, requestFlow, responseFlow, RootContext } from "./context";
+import { Context, requestFlow, responseFlow } from "./context";
 import { deliverDns } from "./dns";
 import { beginFlow, endFlow, endFlows, isContinued } from "./flow";
 import { deliverItems, forgetSubscriptions, Queue } from "./queues";
 import { deliverGrpc, GrpcEvent } from "./grpc";
 import { deliverHttpCall } from "./http-call";
+import { HttpContext } from "./http-context";
 import { forgetCallsOf } from "./pending-calls";
 import { beginConnection, create, find, remove } from "./registry";
+import { RootContext } from "./root-context";
 import { StatsUpdate } from "./stats-update";
 import { StreamContext } from "./stream-context";
 import { forgetTimersOf, runTimers } from "./timers";

@@ -5,9 +5,11 @@
 import { LogLevel, Status } from "./abi";
 import { sharedClass } from "./callback";
 import { countContexts } from "./collect";
-import { assignId, Context, HttpContext, RootContext } from "./context";
+import { assignId, Context } from "./context";
 import { proxy_get_property, proxy_log } from "./env";
+import { HttpContext } from "./http-context";
 import { answerData, answerSize, answerText, beginCall, write, written } from "./memory";
+import { RootContext } from "./root-context";
 import { StreamContext } from "./stream-context";
 import { sizeOf } from "./utf8";
 

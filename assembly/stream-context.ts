@@ -8,9 +8,9 @@ import { closeStream, continueStream } from "./stream";
 
 /**
  * One TCP connection of a client, and the proxy's connection to the upstream behind it. Its methods mean this connection
- * in every callback, also in that of another context. Every callback does nothing
- * unless it is overridden, and costs nothing then: it is not even exported. In Envoy this is the network filter
- * (`envoy.filters.network.wasm`); ngx_wasm_module has HTTP only.
+ * in every callback, also in that of another context. Every callback does nothing unless it is overridden, and costs
+ * nothing then: it is not even exported. In Envoy this is the network filter (`envoy.filters.network.wasm`);
+ * ngx_wasm_module has HTTP only.
  * Source: proxy-wasm/spec v0.2.1, "TCP streams"; Envoy `source/extensions/common/wasm/context.cc`.
  */
 export class StreamContext extends Context {

@@ -7,8 +7,8 @@ export const SDK = "~lib/proxy-wasm/assembly/";
 export const bases = new Set(
   [
     "context/Context",
-    "context/RootContext",
-    "context/HttpContext",
+    "root-context/RootContext",
+    "http-context/HttpContext",
     "stream-context/StreamContext",
     "body-context/BodyContext",
   ].map((name) => SDK + name),

@@ -54,7 +54,7 @@ function ancestors(element) {
 
 /** Whether a context of this class has nothing of its own, and no reference to it leaves its methods. */
 function keepsNothing({ base, nextMemoryOffset, prototype }) {
-  if (bases.has(base.internalName) && base.internalName !== `${SDK}context/HttpContext`) return false;
+  if (bases.has(base.internalName) && base.internalName !== `${SDK}http-context/HttpContext`) return false;
   return nextMemoryOffset === base.nextMemoryOffset && !prototype.constructorPrototype && !leaks(prototype.declaration);
 }
 
