@@ -8,6 +8,8 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 
+import { quantile } from "./results.mjs";
+
 const root = resolve(import.meta.dirname, "..");
 const program = join(root, "dist/src/cli/main.js");
 const RUNS = 15;
@@ -15,7 +17,6 @@ const SAVES = 10;
 const MOST_MS = 30_000;
 const PAUSE_MS = 5;
 
-const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 const report = (what, milliseconds, most) =>
   console.log(`${what.padEnd(58)} ${milliseconds.toFixed(0).padStart(6)} ms   at most ${most} ms`);
 
@@ -27,7 +28,7 @@ function help() {
     return performance.now() - start;
   };
   const pairs = Array.from({ length: RUNS }, () => [time(["-e", "0"]), time([program, "--help"])]);
-  const [alone, ours] = [0, 1].map((i) => median(pairs.map((pair) => pair[i])));
+  const [alone, ours] = [0, 1].map((i) => quantile(pairs.map((pair) => pair[i])));
   report(`proxy-wasm --help (node -e 0: ${alone.toFixed(0)} ms), more`, ours - alone, 150);
 }
 
@@ -59,7 +60,7 @@ async function save() {
         if (i >= 0) times.push(performance.now() - start);
       }
       const longest = `, longest ${Math.max(...times).toFixed(0)}`;
-      report(`from a save to an answer of the new module${longest}`, median(times), 1000);
+      report(`from a save to an answer of the new module${longest}`, quantile(times), 1000);
     } finally {
       child.kill();
       await ended;

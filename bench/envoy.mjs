@@ -4,9 +4,10 @@ import { execFileSync, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { Agent, get } from "node:http";
 import { createServer } from "node:net";
-import { delimiter, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 
 import { filters } from "./peers.mjs";
+import { findProgram } from "./programs.mjs";
 import { quantile, table, writeSection } from "./results.mjs";
 import { buildAll } from "./side-by-side.mjs";
 
@@ -53,9 +54,8 @@ export async function envoyCost(command) {
 }
 
 function findEnvoy() {
-  const folders = (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, "envoy"));
   const own = resolve(import.meta.dirname, "../.venv/bin/envoy");
-  return [process.env.ENVOY_PATH, ...folders, own].find((path) => path && existsSync(path));
+  return [process.env.ENVOY_PATH, findProgram("envoy"), own].find((path) => path && existsSync(path));
 }
 
 /** The program itself: the Python package puts a script before it, which another process id belongs to. */

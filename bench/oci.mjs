@@ -14,6 +14,7 @@ import { openPackaged } from "../dist/src/oci/packaged.js";
 import { push } from "../dist/src/oci/push.js";
 import { parseReference } from "../dist/src/oci/reference.js";
 import { Repository } from "../dist/src/oci/registry.js";
+import { quantile } from "./results.mjs";
 
 const RUNS = 11;
 const PACKAGE_MS = 300;
@@ -35,7 +36,7 @@ async function medians(actions) {
       times[n].push(performance.now() - start);
     }
   }
-  return times.map((list) => list.sort((a, b) => a - b)[RUNS >> 1]);
+  return times.map((list) => quantile(list));
 }
 
 /** A registry that reads what it gets, computes digests as registries do, and keeps nothing: no blob is ever there. */

@@ -7,6 +7,7 @@ import { join, resolve } from "node:path";
 
 import { compile } from "./build.mjs";
 import { families } from "./families.mjs";
+import { table } from "./results.mjs";
 
 const root = resolve(import.meta.dirname, "..");
 const list = join(import.meta.dirname, "sizes.md");
@@ -28,21 +29,14 @@ async function measure() {
 
 function toMarkdown(sizes) {
   const base = sizes.get("nothing at all");
-  const rows = [...sizes].map(([name, size]) => [name, String(size), size === base ? "" : `+${size - base}`]);
-  const table = [["a filter with", "bytes", "beside nothing"], ...rows];
-  const widths = [0, 1, 2].map((i) => Math.max(...table.map((row) => row[i].length)));
-  const line = ([name, size, more]) =>
-    `| ${name.padEnd(widths[0])} | ${size.padStart(widths[1])} | ${more.padStart(widths[2])} |`;
-  const rule = `| ${"-".repeat(widths[0])} | ${"-".repeat(widths[1] - 1)}: | ${"-".repeat(widths[2] - 1)}: |`;
+  const rows = [...sizes].map(([name, size]) => [name, size, size === base ? "" : `+${size - base}`]);
   return [
     "# Sizes",
     "",
     "Bytes of the smallest filter that uses a part of the SDK (`families.mjs`), in a release build. Written by",
     "`npm run sizes`; `npm test` fails when one differs by more than 2 %. What a filter does not use, it does not contain.",
     "",
-    line(table[0]),
-    rule,
-    ...rows.map(line),
+    table(["a filter with", "bytes", "beside nothing"], rows),
     "",
   ].join("\n");
 }
