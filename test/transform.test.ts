@@ -5,7 +5,7 @@ import { libraryFiles } from "assemblyscript/asc";
 import { describe, expect, test } from "vitest";
 
 import { loadFilter } from "../src/index.ts";
-import PruneExports from "../transform.mjs";
+import FilterTransform from "../transform.mjs";
 import { type Compiled, compileSource } from "./support/compile.ts";
 
 const always = [
@@ -134,10 +134,10 @@ describe("the exports of a filter", () => {
 
   test("are all there when the compiler is not known", () => {
     const removed: string[] = [];
-    const transform = Object.assign(new PruneExports(), { program: { instancesByName: {} } });
+    const transform = Object.assign(new FilterTransform(), { program: { instancesByName: {} } });
     transform.afterCompile({ removeExport: (name: string) => void removed.push(name) });
-    Object.assign(new PruneExports(), { program: { instancesByName: new Map() } }).afterCompile({});
-    new PruneExports().afterCompile(undefined);
+    Object.assign(new FilterTransform(), { program: { instancesByName: new Map() } }).afterCompile({});
+    new FilterTransform().afterCompile(undefined);
     expect(removed).toEqual([]);
   });
 });

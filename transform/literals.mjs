@@ -2,6 +2,7 @@
 // those that nothing refers to any more; assembly/literals.ts makes them strings again.
 
 import { SDK } from "./contexts.mjs";
+import { replacer } from "./replace.mjs";
 
 /** A static object is a header and what follows: its size, twelve bytes of which the last four are its class's number. */
 const HEADER_SIZE = 20;
@@ -15,10 +16,10 @@ const HEAP_BASE = "~lib/memory/__heap_base";
 const STACK_POINTER = "~lib/memory/__stack_pointer";
 
 /**
- * Shortens the strings of the module. `optimizes` is whether asc will, `replace` makes a function answer a number. Does nothing with a compiler, or a
- * runtime, that is built differently: the filter works all the same.
+ * Shortens the strings of the module. `optimizes` is whether asc will. Does nothing with a compiler, or a runtime, that is
+ * built differently: the filter works all the same.
  */
-export function shortenLiterals(module, binaryen, optimizes, replace) {
+export function shortenLiterals(module, binaryen, optimizes) {
   const start = module.getFunction("~start");
   const made = `${SDK}literals/makeLiterals`;
   if (!start || !module.getFunction(made) || !module.getFunction(`${SDK}heap/newObject`)) return;
@@ -41,9 +42,10 @@ export function shortenLiterals(module, binaryen, optimizes, replace) {
   const data = [...others, { offset: at, data: Buffer.concat([fit, unfit]) }];
   const active = data.map(({ offset, data }) => ({ offset: module.i32.const(offset), data }));
   module.setMemory(pages, max ?? -1, null, active);
-  replace(`${SDK}literals/first`, module.i32.const(at));
-  replace(`${SDK}literals/firstUnfit`, module.i32.const(at + fit.length));
-  replace(`${SDK}literals/last`, module.i32.const(at + fit.length + unfit.length));
+  const replace = replacer(module, binaryen);
+  replace("literals/first", module.i32.const(at));
+  replace("literals/firstUnfit", module.i32.const(at + fit.length));
+  replace("literals/last", module.i32.const(at + fit.length + unfit.length));
   // Before anything else, since whatever runs first may use a string.
   const { body } = binaryen.getFunctionInfo(start);
   const own = module.getFunction(`start:${SDK}literals`);

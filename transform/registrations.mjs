@@ -1,6 +1,6 @@
-// Finds out whether a filter registers one root context: then nobody has to ask which one the proxy means.
+// What a filter registers: contexts of one kind or of both, one root context or several.
 
-import { SDK } from "./contexts.mjs";
+import { bases, SDK } from "./contexts.mjs";
 import { childrenOf, functionInfos, infoOf } from "./expressions.mjs";
 
 const REGISTER = `${SDK}registry/registerRootContext`;
@@ -38,4 +38,15 @@ function callsIn(binaryen, { name, body }) {
   };
   look(body, /^start:(~lib\/)?[^~]*$/.test(name));
   return calls;
+}
+
+/** Whether the module makes contexts for HTTP and for TCP. */
+export function hasBothKinds(instances) {
+  return ["Http", "Stream"].every(
+    (kind) =>
+      instances.has(`${SDK}registry/register${kind}Context`) ||
+      [...instances].some(
+        ([name, element]) => name.endsWith(`#create${kind}Context`) && !bases.has(element.parent.internalName),
+      ),
+  );
 }
