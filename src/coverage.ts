@@ -3,7 +3,7 @@
 
 import { bytesOf, joinBytes } from "./bytes.ts";
 import type { CheckedModule } from "./load.ts";
-import { leb128, Reader } from "./module.ts";
+import { leb128, Reader, SectionId, sections } from "./module-binary.ts";
 import { addressOf, pathOf, sourceFile } from "./source-files.ts";
 import type { SourceMap } from "./source-map.ts";
 
@@ -63,7 +63,6 @@ function ownPlaces(map: SourceMap, module: URL): Place[] {
   });
 }
 
-const [GLOBAL, EXPORT, CODE] = [6, 7, 10];
 const nameOf = (index: number): string => `coverage:${index}`;
 
 /** Adds a global for each place, exports it, and counts in it whenever the place is passed. */
@@ -74,25 +73,22 @@ function instrument({ bytes, info }: CheckedModule, places: readonly Place[]): U
   let globals = info.imports.filter(({ kind }) => kind === "global").length;
   let hasGlobals = false;
   const reader = new Reader(bytes);
-  reader.skip(8);
-  while (!reader.done) {
-    const start = reader.position;
-    const section = reader.byte();
-    const end = reader.unsigned() + reader.position;
-    if (section === EXPORT && !hasGlobals) out.push(...withSize(GLOBAL, [number(places.length), ...counters]));
-    if (section === GLOBAL || section === EXPORT) {
+  for (const { id, start, end } of sections(reader)) {
+    if (id === SectionId.Export && !hasGlobals) {
+      out.push(...withSize(SectionId.Global, [number(places.length), ...counters]));
+    }
+    if (id === SectionId.Global || id === SectionId.Export) {
       const count = reader.unsigned();
-      const added = section === GLOBAL ? counters : places.map((_, i) => globalExport(nameOf(i), globals + i));
+      const added = id === SectionId.Global ? counters : places.map((_, i) => globalExport(nameOf(i), globals + i));
       const rest = bytes.subarray(reader.position, end);
-      out.push(...withSize(section, [number(count + places.length), rest, ...added]));
-      if (section === GLOBAL) globals += count;
+      out.push(...withSize(id, [number(count + places.length), rest, ...added]));
+      if (id === SectionId.Global) globals += count;
       hasGlobals = true;
-    } else if (section === CODE) {
-      out.push(...withSize(section, countingBodies(bytes, reader, places, globals)));
+    } else if (id === SectionId.Code) {
+      out.push(...withSize(id, countingBodies(bytes, reader, places, globals)));
     } else {
       out.push(bytes.subarray(start, end));
     }
-    reader.position = end;
   }
   return joinBytes(out);
 }

@@ -3,7 +3,7 @@
 
 import { bytesOf, encodeText } from "./bytes.ts";
 import type { LimitedModule } from "./memory-limit.ts";
-import { leb128, Reader, splice } from "./module.ts";
+import { leb128, Reader, SectionId, sections, splice } from "./module-binary.ts";
 import { nodeInspector } from "./node-modules.ts";
 import { addressOf, sourceFile } from "./source-files.ts";
 import { relocate } from "./source-map.ts";
@@ -24,24 +24,17 @@ export function withSourceMap<M extends LimitedModule>(module: M, map: string, f
 /** Puts another address into a module. One in front of the code stays: the code would move. */
 function replaceSourceMappingUrl(bytes: Uint8Array<ArrayBuffer>, url: string): Uint8Array<ArrayBuffer> {
   const reader = new Reader(bytes);
-  reader.skip(8);
   let codeSeen = false;
-  while (!reader.done) {
-    const start = reader.position;
-    const section = reader.byte();
-    const end = reader.unsigned() + reader.position;
-    if (section === 0 && reader.name() === "sourceMappingURL") {
+  for (const { id, start, end } of sections(reader)) {
+    if (id === SectionId.Custom && reader.name() === "sourceMappingURL") {
       if (!codeSeen) break;
       const content = [...name("sourceMappingURL"), ...name(url)];
-      return splice(bytes, start, end, [0, ...leb128(content.length), ...content]);
+      return splice(bytes, start, end, [id, ...leb128(content.length), ...content]);
     }
-    codeSeen ||= section === CODE_SECTION;
-    reader.position = end;
+    codeSeen ||= id === SectionId.Code;
   }
   return bytes;
 }
-
-const CODE_SECTION = 10;
 
 function name(text: string): number[] {
   return [...leb128(text.length), ...bytesOf(text)];

@@ -3,7 +3,7 @@
 // Source: WebAssembly core specification, "Binary Format".
 
 import { LoadError } from "./error.ts";
-import { leb128, Reader, splice } from "./module.ts";
+import { leb128, Reader, SectionId, sections, splice } from "./module-binary.ts";
 
 /** A module whose memory ends at a limit. */
 export interface LimitedModule {
@@ -12,23 +12,16 @@ export interface LimitedModule {
   readonly shift: number;
 }
 
-const MEMORY_SECTION = 5;
 const HAS_MAXIMUM = 1;
 
 /** Gives the memories of a valid module a maximum of so many pages; a `LoadError` when one begins with more. */
 export function limitMemory(bytes: Uint8Array<ArrayBuffer>, pages: number, name: string): LimitedModule {
   const reader = new Reader(bytes);
-  reader.skip(8);
-  while (!reader.done) {
-    const start = reader.position;
-    const section = reader.byte();
-    const end = reader.unsigned() + reader.position;
-    if (section === MEMORY_SECTION) {
-      const content = limitedSection(reader, pages, name);
-      const replaced = [MEMORY_SECTION, ...leb128(content.length), ...content];
-      return { bytes: splice(bytes, start, end, replaced), shift: replaced.length - (end - start) };
-    }
-    reader.position = end;
+  for (const { id, start, end } of sections(reader)) {
+    if (id !== SectionId.Memory) continue;
+    const content = limitedSection(reader, pages, name);
+    const replaced = [id, ...leb128(content.length), ...content];
+    return { bytes: splice(bytes, start, end, replaced), shift: replaced.length - (end - start) };
   }
   return { bytes, shift: 0 };
 }

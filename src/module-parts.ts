@@ -1,7 +1,7 @@
 // What a module's binary is made of: its sections, the functions in it with their sizes, and who produced it.
 // Source: WebAssembly core specification, "Binary Format"; tool-conventions, "ProducersSection.md".
 
-import { Reader } from "./module.ts";
+import { Reader, SectionId, sections } from "./module-binary.ts";
 
 /** A part of a module. */
 export interface Section {
@@ -40,45 +40,39 @@ export interface ModuleParts {
   readonly exported: ReadonlyMap<string, number>;
 }
 
-const [CUSTOM, EXPORT, CODE] = [0, 7, 10];
 const sectionNames =
   "custom type import function table memory global export start element code data data-count tag".split(" ");
 
 /** Takes a valid module apart; `imported` is the number of functions that it imports. */
 export function takeApart(bytes: Uint8Array, imported: number): ModuleParts {
   const reader = new Reader(bytes);
-  const sections: Section[] = [];
+  const parts: Section[] = [];
   const bodies: { offset: number; size: number; constant: number | "" | undefined }[] = [];
   const exported = new Map<string, number>();
   const names = new Map<number, string>();
   const producers: Producer[] = [];
-  reader.skip(8);
-  while (!reader.done) {
-    const start = reader.position;
-    const id = reader.byte();
-    const end = reader.unsigned() + reader.position;
+  for (const { id, start, end } of sections(reader)) {
     let name = sectionNames[id] ?? `section ${id}`;
-    if (id === CUSTOM) {
+    if (id === SectionId.Custom) {
       name = reader.name();
       if (name === "name") readFunctionNames(reader, end, names);
       if (name === "producers") producers.push(...readProducers(reader));
     }
-    if (id === EXPORT) {
+    if (id === SectionId.Export) {
       reader.list(() => {
         const [item, kind, index] = [reader.name(), reader.byte(), reader.unsigned()];
         if (kind === 0) exported.set(item, index);
       });
     }
-    if (id === CODE) reader.list(() => bodies.push(readBody(bytes, reader)));
-    sections.push({ name, size: end - start });
-    reader.position = end;
+    if (id === SectionId.Code) reader.list(() => bodies.push(readBody(bytes, reader)));
+    parts.push({ name, size: end - start });
   }
   for (const [name, index] of exported) if (!names.has(index)) names.set(index, name);
   const functions = bodies.map(({ offset, size, constant }, i): ModuleFunction => {
     const index = imported + i;
     return { index, name: names.get(index), offset, size, constant };
   });
-  return { sections, functions, producers, exported };
+  return { sections: parts, functions, producers, exported };
 }
 
 function readBody(

@@ -2,6 +2,8 @@
 // JavaScript API leaves the types out, and a proxy compares them.
 // Source: WebAssembly core specification, "Binary Format".
 
+import { Reader, SectionId, sections } from "./module-binary.ts";
+
 /** A function's type, written as WebAssembly has it: `i32 i64 -> i32`. */
 export type Signature = string;
 
@@ -53,13 +55,10 @@ export function inspectModule(bytes: Uint8Array): ModuleInfo {
   const memories: { initial: number; maximum: number | undefined }[] = [];
   let hasStart = false;
   let sourceMappingUrl: string | undefined;
-  reader.skip(8);
-  while (!reader.done) {
-    const section = reader.byte();
-    const end = reader.unsigned() + reader.position;
-    if (section === 0 && reader.name() === "sourceMappingURL") sourceMappingUrl = reader.name();
-    if (section === 1) reader.list(() => signatures.push(readType(reader)));
-    if (section === 2) {
+  for (const { id } of sections(reader)) {
+    if (id === SectionId.Custom && reader.name() === "sourceMappingURL") sourceMappingUrl = reader.name();
+    if (id === SectionId.Type) reader.list(() => signatures.push(readType(reader)));
+    if (id === SectionId.Import) {
       reader.list(() => {
         const [module, name, kind] = [reader.name(), reader.name(), kinds[reader.byte()] ?? "unknown"];
         if (kind === "function") {
@@ -72,21 +71,20 @@ export function inspectModule(bytes: Uint8Array): ModuleInfo {
         }
       });
     }
-    if (section === 3) reader.list(() => functions.push(signatures[reader.unsigned()] ?? "unknown"));
-    if (section === 5) {
+    if (id === SectionId.Function) reader.list(() => functions.push(signatures[reader.unsigned()] ?? "unknown"));
+    if (id === SectionId.Memory) {
       reader.list(() => {
         const hasMaximum = (reader.byte() & 1) === 1;
         memories.push({ initial: reader.unsigned(), maximum: hasMaximum ? reader.unsigned() : undefined });
       });
     }
-    if (section === 7) {
+    if (id === SectionId.Export) {
       reader.list(() => {
         const [name, kind, index] = [reader.name(), kinds[reader.byte()] ?? "unknown", reader.unsigned()];
         exports.push({ name, kind, ...(kind === "function" && { signature: functions[index] ?? "unknown" }) });
       });
     }
-    if (section === 8) hasStart = true;
-    reader.position = end;
+    if (id === SectionId.Start) hasStart = true;
   }
   return { imports, exports, memories, hasStart, sourceMappingUrl };
 }
@@ -119,66 +117,3 @@ function readImportType(reader: Reader, kind: string): ImportedLimits | undefine
 }
 
 const elements: Readonly<Record<number, WebAssembly.TableKind>> = { 0x70: "anyfunc", 0x6f: "externref" };
-
-/** Reads the numbers and names of a module's binary, one after the other. */
-export class Reader {
-  position = 0;
-  readonly #bytes: Uint8Array;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-  }
-
-  get done(): boolean {
-    return this.position >= this.#bytes.length;
-  }
-
-  byte(): number {
-    return this.#bytes[this.position++] ?? 0;
-  }
-
-  skip(count: number): void {
-    this.position += count;
-  }
-
-  /** A LEB128 number; those of a module fit into 32 bits, but for limits of 64-bit memories, which are not used. */
-  unsigned(): number {
-    let value = 0;
-    for (let shift = 0; ; shift += 7) {
-      const byte = this.byte();
-      value += (byte & 0x7f) * 2 ** shift;
-      if (!(byte & 0x80)) return value;
-    }
-  }
-
-  name(): string {
-    const size = this.unsigned();
-    this.position += size;
-    return new TextDecoder().decode(this.#bytes.subarray(this.position - size, this.position));
-  }
-
-  list(read: () => void): void {
-    for (let count = this.unsigned(); count > 0 && !this.done; count--) read();
-  }
-}
-
-/** A number as modules have it: seven bits a byte, the lowest first. */
-export function leb128(value: number): number[] {
-  const bytes: number[] = [];
-  for (; value > 127; value = Math.floor(value / 128)) bytes.push((value % 128) | 128);
-  return [...bytes, value];
-}
-
-/** A copy with other bytes in place of those from `start` to before `end`. */
-export function splice(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  replaced: ArrayLike<number>,
-): Uint8Array<ArrayBuffer> {
-  const result = new Uint8Array(bytes.length - (end - start) + replaced.length);
-  result.set(bytes.subarray(0, start));
-  result.set(replaced, start);
-  result.set(bytes.subarray(end), start + replaced.length);
-  return result;
-}
