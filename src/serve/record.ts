@@ -1,6 +1,6 @@
 // What is kept of an exchange for whoever looks at it: the heads and bodies at every passage, and what the filters did.
 
-import { bytesOf } from "../bytes.ts";
+import { decodeText } from "../bytes.ts";
 import type { Callout } from "../callouts.ts";
 import type { GrpcCallout } from "../grpc.ts";
 import type { HeaderEntry, HeaderMap } from "../header-map.ts";
@@ -118,7 +118,7 @@ export class ExchangeRecord implements ExchangeObserver {
   }
 
   #learn(entries: Iterable<HeaderEntry>): void {
-    for (const [name, value] of entries) this.secrets.add(readable(name), readable(value));
+    for (const [name, value] of entries) this.secrets.add(decodeText(name), decodeText(value));
   }
 
   #add(event: TraceEvent): void {
@@ -187,8 +187,3 @@ const proxyHeaders: ReadonlySet<string> = new Set([
   "transfer-encoding",
   "x-envoy-expected-rq-timeout-ms",
 ]);
-
-/** Text for people, of a ByteString: as UTF-8 where it is some. */
-export function readable(text: string): string {
-  return new TextDecoder().decode(bytesOf(text));
-}

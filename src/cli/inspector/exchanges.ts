@@ -1,6 +1,7 @@
 // The exchanges that the inspector knows: the last ones, and who hears of them.
 
-import { type ExchangeRecord, readable, type RecordListener } from "../../serve/record.ts";
+import { decodeText } from "../../bytes.ts";
+import type { ExchangeRecord, RecordListener } from "../../serve/record.ts";
 
 /** How many are kept; older ones go. */
 const MOST = 200;
@@ -99,11 +100,11 @@ export class Exchanges implements RecordListener {
     return {
       id,
       startedAt: startedAt.toISOString(),
-      method: readable(record.requested(":method")),
-      path: record.secrets.redact(readable(record.requested(":path"))),
+      method: decodeText(record.requested(":method")),
+      path: record.secrets.redact(decodeText(record.requested(":path"))),
       status: result?.status ?? null,
       milliseconds: result?.milliseconds ?? null,
-      details: readable(result?.details ?? ""),
+      details: decodeText(result?.details ?? ""),
       trapped: this.#traps.has(record),
     };
   }

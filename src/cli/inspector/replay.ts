@@ -2,8 +2,8 @@
 
 import { request as httpRequest } from "node:http";
 
-import { encodeText, toBytes, toText } from "../../bytes.ts";
-import { type ExchangeRecord, readable } from "../../serve/record.ts";
+import { decodeText, encodeText, toBytes, toText } from "../../bytes.ts";
+import type { ExchangeRecord } from "../../serve/record.ts";
 import { UsageError } from "../errors.ts";
 
 /** A request to send. */
@@ -24,11 +24,11 @@ export function canReplay(record: ExchangeRecord): boolean {
 export function draftOf(record: ExchangeRecord): Draft {
   const request = record.messages["request received"]!;
   return {
-    method: readable(request.get(":method") ?? "GET"),
-    path: readable(request.get(":path") ?? "/"),
+    method: decodeText(request.get(":method") ?? "GET"),
+    path: decodeText(request.get(":path") ?? "/"),
     headers: [
-      ["host", readable(request.get(":authority") ?? "")] as const,
-      ...request.headers.flatMap(([name, value]) => (isOwn(name) ? [] : [[name, readable(value)] as const])),
+      ["host", decodeText(request.get(":authority") ?? "")] as const,
+      ...request.headers.flatMap(([name, value]) => (isOwn(name) ? [] : [[name, decodeText(value)] as const])),
     ],
     body: request.body,
   };

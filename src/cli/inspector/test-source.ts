@@ -1,8 +1,9 @@
 // An exchange as a test for vitest. Every value is written as JSON, so that none of it can be code, and without
 // credentials.
 
+import { decodeText } from "../../bytes.ts";
 import { MASK } from "../../serve/mask.ts";
-import { type ExchangeRecord, headerChanges, readable } from "../../serve/record.ts";
+import { type ExchangeRecord, headerChanges } from "../../serve/record.ts";
 import type { RecordedCallout } from "../../serve/recorded-calls.ts";
 import type { RecordedMessage } from "../../serve/recorded-message.ts";
 import { UsageError } from "../errors.ts";
@@ -151,7 +152,7 @@ function answersOf(callouts: readonly RecordedCallout[], write: Literals): strin
 }
 
 function requestOf(request: RecordedMessage, write: Literals): string {
-  const value = (name: string): string => write.text(readable(request.get(name) ?? ""));
+  const value = (name: string): string => write.text(decodeText(request.get(name) ?? ""));
   const fields = [
     `method: ${value(":method")}`,
     `path: ${value(":path")}`,
@@ -170,7 +171,7 @@ function responseOf(response: RecordedMessage, write: Literals): string {
 
 function headersOf({ headers }: RecordedMessage, write: Literals): string {
   return write.headers(
-    headers.filter(([name]) => !isOwn(name)).map(([name, value]) => [readable(name), readable(value)]),
+    headers.filter(([name]) => !isOwn(name)).map(([name, value]) => [decodeText(name), decodeText(value)]),
   );
 }
 
@@ -180,9 +181,9 @@ function expectations({ messages }: ExchangeRecord, write: Literals): string[] {
   const lines: string[] = [];
   for (const { kind, name, value } of headerChanges(messages["request received"], toUpstream)) {
     if (kind === "added" && !isOwn(name)) {
-      const known = write.header(name, readable(value));
+      const known = write.header(name, decodeText(value));
       const expected = known === undefined ? "not.toBeNull()" : `toBe(${known})`;
-      lines.push(`  expect(response.upstream!.headers.get(${json(readable(name))})).${expected};`);
+      lines.push(`  expect(response.upstream!.headers.get(${json(decodeText(name))})).${expected};`);
     }
   }
   if (!messages["response received"] && !toUpstream) lines.push(`  expect(response).toHaveRepliedLocally();`);
@@ -191,8 +192,8 @@ function expectations({ messages }: ExchangeRecord, write: Literals): string[] {
     : sent.headers.map(([name, value]) => ({ kind: "added" as const, name, value }));
   for (const { kind, name, value } of changes) {
     if (isOwn(name)) continue;
-    const known = write.header(name, readable(value));
-    const header = json(readable(name));
+    const known = write.header(name, decodeText(value));
+    const header = json(decodeText(name));
     if (kind === "added")
       lines.push(`  expect(response).toHaveHeader(${header}${known === undefined ? "" : `, ${known}`});`);
     else if (!sent.headers.some(([other]) => other === name))

@@ -1,10 +1,10 @@
 // An exchange as the page shows it: everything as text, credentials masked.
 
-import { toText } from "../../bytes.ts";
+import { decodeText, toText } from "../../bytes.ts";
 import type { HeaderEntry } from "../../header-map.ts";
 import type { Secrets } from "../../serve/mask.ts";
 import type { Passage } from "../../serve/observer.ts";
-import { type ExchangeRecord, headerChanges, readable } from "../../serve/record.ts";
+import { type ExchangeRecord, headerChanges } from "../../serve/record.ts";
 import type { RecordedCallout, RecordedGrpcCall } from "../../serve/recorded-calls.ts";
 import type { RecordedMessage } from "../../serve/recorded-message.ts";
 import { eventJson } from "../serve/trace-json.ts";
@@ -17,11 +17,11 @@ export function viewOf(record: ExchangeRecord, trap: string | undefined): object
   return {
     id: record.id,
     startedAt: record.startedAt.toISOString(),
-    method: readable(record.requested(":method")),
-    path: secrets.redact(readable(record.requested(":path"))),
+    method: decodeText(record.requested(":method")),
+    path: secrets.redact(decodeText(record.requested(":path"))),
     status: result?.status ?? null,
     milliseconds: result?.milliseconds ?? null,
-    details: readable(result?.details ?? ""),
+    details: decodeText(result?.details ?? ""),
     canReplay: canReplay(record),
     request: sideOf("request", messages, secrets),
     response: sideOf("response", messages, secrets),
@@ -58,8 +58,8 @@ interface DiffLine {
 function diff(before: RecordedMessage | undefined, after: RecordedMessage | undefined, secrets: Secrets): DiffLine[] {
   const line = (kind: DiffLine["kind"], name: string, value: string): DiffLine => ({
     kind,
-    name: readable(name),
-    value: secrets.shown(name, readable(value)),
+    name: decodeText(name),
+    value: secrets.shown(name, decodeText(value)),
   });
   const only = before ?? after;
   if (!only) return [];
@@ -86,7 +86,7 @@ function messageOf(message: RecordedMessage, secrets: Secrets): object {
 }
 
 function shownEntries(entries: readonly HeaderEntry[], secrets: Secrets): [string, string][] {
-  return entries.map(([name, value]) => [readable(name), secrets.shown(name, readable(value))]);
+  return entries.map(([name, value]) => [decodeText(name), secrets.shown(name, decodeText(value))]);
 }
 
 /** The text of a body, or its bytes in base 64 when they are no text. */
@@ -104,8 +104,8 @@ function calloutOf({ cluster, state, timeoutMs, request, response, whole }: Reco
   return {
     cluster,
     state,
-    method: readable(request?.get(":method") ?? ""),
-    path: secrets.redact(readable(request?.get(":path") ?? "")),
+    method: decodeText(request?.get(":method") ?? ""),
+    path: secrets.redact(decodeText(request?.get(":path") ?? "")),
     headers: request ? shownEntries(request.headers, secrets) : [],
     body: text(request),
     timeoutMs,

@@ -1,8 +1,9 @@
 // A trace for programs: JSON Lines, one line for each thing that happens, as it happens.
 
 import { LogLevel, Status } from "../../../assembly/abi.ts";
+import { decodeText } from "../../bytes.ts";
 import type { Passage } from "../../serve/observer.ts";
-import { type ExchangeRecord, headerChanges, readable, type RecordListener } from "../../serve/record.ts";
+import { type ExchangeRecord, headerChanges, type RecordListener } from "../../serve/record.ts";
 import type { TraceEvent } from "../../trace.ts";
 import { printableJson } from "../printable.ts";
 
@@ -32,17 +33,17 @@ export class TraceJson implements RecordListener {
     const { method, path, status, bytes, milliseconds, details } = record.result!;
     const changes = (which: "request" | "response"): object[] =>
       headerChanges(record.messages[`${which} received` as Passage], record.messages[`${which} sent` as Passage]).map(
-        ({ kind, name, value }) => ({ kind, name: readable(name), value: secrets.shown(name, readable(value)) }),
+        ({ kind, name, value }) => ({ kind, name: decodeText(name), value: secrets.shown(name, decodeText(value)) }),
       );
     this.#line({
       exchange: record.id,
       at: round(milliseconds),
       kind: "end",
       method,
-      path: secrets.redact(readable(path)),
+      path: secrets.redact(decodeText(path)),
       status,
       bytes,
-      details: readable(details),
+      details: decodeText(details),
       requestChanges: changes("request"),
       responseChanges: changes("response"),
       ...(record.dropped && { dropped: record.dropped }),

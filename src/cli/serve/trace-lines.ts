@@ -1,9 +1,10 @@
 // A trace for people: what the filters did in each exchange, when it is over, as indented lines.
 
 import { Action, LogLevel, Status } from "../../../assembly/abi.ts";
+import { decodeText } from "../../bytes.ts";
 import { Secrets } from "../../serve/mask.ts";
 import type { Passage } from "../../serve/observer.ts";
-import { type ExchangeRecord, headerChanges, readable, type RecordListener } from "../../serve/record.ts";
+import { type ExchangeRecord, headerChanges, type RecordListener } from "../../serve/record.ts";
 import type { TraceEvent } from "../../trace.ts";
 import type { Colors } from "../colors.ts";
 import { printable } from "../printable.ts";
@@ -29,7 +30,7 @@ export class TraceLines implements RecordListener {
     if (this.#timers.has(record) || record.result) return;
     const timer = setTimeout(() => {
       this.#timers.delete(record);
-      this.#flush(record, `${record.requested(":method")} ${record.requested(":path")} …`);
+      this.#flush(record, `${decodeText(record.requested(":method"))} ${decodeText(record.requested(":path"))} …`);
     }, PATIENCE_MS);
     this.#timers.set(record, timer.unref());
   }
@@ -68,7 +69,7 @@ export class TraceLines implements RecordListener {
       const pair = ([`${which} received`, `${which} sent`] as Passage[]).map((passage) => record.messages[passage]);
       for (const { kind, name, value } of headerChanges(pair[0], pair[1])) {
         const text = printable(
-          `${kind === "added" ? "+" : "-"} ${readable(name)}: ${secrets.shown(name, readable(value))}`,
+          `${kind === "added" ? "+" : "-"} ${decodeText(name)}: ${secrets.shown(name, decodeText(value))}`,
         );
         lines.push(`${which.padStart(8)}  ${kind === "added" ? c.green(text) : c.red(text)}`);
       }
