@@ -1,9 +1,9 @@
 // Apache APISIX: the filter in config.yaml, and a route with it in apisix.yaml (APISIX without etcd).
 // Source: apache/apisix docs/en/latest/wasm.md, apisix/wasm.lua, apisix/cli/schema.lua.
 
+import { head } from "./document.ts";
 import { ManifestError } from "./error.ts";
 import type { ApisixPlace, Filter } from "./filter.ts";
-import { head } from "./istio.ts";
 import { checkLimits } from "./limits.ts";
 import { note, writeYaml } from "./yaml.ts";
 

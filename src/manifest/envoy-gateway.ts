@@ -1,8 +1,8 @@
 // Envoy Gateway's EnvoyExtensionPolicy. Source: envoyproxy/gateway api/v1alpha1/wasm_types.go, 1.9.
 
+import { head, kubernetesObject } from "./document.ts";
 import { ManifestError } from "./error.ts";
 import type { EnvoyGatewayPlace, Filter } from "./filter.ts";
-import { head, kubernetesObject } from "./istio.ts";
 import { checkLimits } from "./limits.ts";
 import { pulled } from "./pull.ts";
 import { note, writeYaml } from "./yaml.ts";

@@ -2,10 +2,10 @@
 
 import { isIP } from "node:net";
 
+import { head } from "./document.ts";
 import { clusterOf, hello, httpFilter, router, type } from "./envoy-parts.ts";
 import { ManifestError } from "./error.ts";
 import type { EnvoyPlace, Filter } from "./filter.ts";
-import { head } from "./istio.ts";
 import { checkLimits } from "./limits.ts";
 import { envoyPlugin } from "./plugin-config.ts";
 import { note, writeYaml } from "./yaml.ts";

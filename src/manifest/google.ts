@@ -1,9 +1,9 @@
 // Google Cloud's Service Extensions, as the commands that set them up.
 // Source: cloud.google.com, gcloud service-extensions wasm-plugins; Service Extensions API v1, ExtensionChain.
 
+import { head } from "./document.ts";
 import { ManifestError } from "./error.ts";
 import { type Filter, type GooglePlace, textOf } from "./filter.ts";
-import { head } from "./istio.ts";
 import { checkLimits } from "./limits.ts";
 import { commentLines, note, writeYaml } from "./yaml.ts";
 

@@ -1,7 +1,7 @@
 // Higress' WasmPlugin, which is another than Istio's. Source: alibaba/higress, api/extensions/v1alpha1/wasm.proto, 2.1.
 
+import { head, kubernetesObject } from "./document.ts";
 import type { Filter, HigressPlace } from "./filter.ts";
-import { head, kubernetesObject } from "./istio.ts";
 import { checkLimits } from "./limits.ts";
 import { pinned } from "./pull.ts";
 import { note, writeYaml } from "./yaml.ts";

@@ -1,14 +1,11 @@
-// Istio's WasmPlugin, TrafficExtension, and EnvoyFilter for what these two have no field for.
-// Source: istio.io/api extensions/v1alpha1, networking/v1alpha3/envoy_filter.proto; Istio 1.31.
+// Istio's WasmPlugin and TrafficExtension. Source: istio.io/api extensions/v1alpha1; Istio 1.31.
 
+import { head, kubernetesObject } from "./document.ts";
 import { ManifestError } from "./error.ts";
 import type { Filter, IstioPlace } from "./filter.ts";
 import { checkLimits } from "./limits.ts";
-import { envoyPlugin } from "./plugin-config.ts";
-import { pinned, pulled } from "./pull.ts";
+import { pinned } from "./pull.ts";
 import { note, writeYaml } from "./yaml.ts";
-
-const ENVOY_FILTER = "istio-envoy-filter";
 
 /** A WasmPlugin, for Istio 1.12 and newer. */
 export function wasmPlugin(filter: Filter, place: IstioPlace): string {
@@ -38,23 +35,8 @@ export function trafficExtension(filter: Filter, place: IstioPlace): string {
   );
 }
 
-/** The first lines of every manifest. */
-export function head(target: string): string {
-  return `Written by: proxy-wasm manifest ${target}\nChange proxy-wasm.json and write it again, or change what a comment says may be changed.`;
-}
-
-/** A Kubernetes object. */
-export function kubernetesObject(
-  kind: `${string}/${string}/${string}`,
-  name: string,
-  namespace: unknown,
-  spec: object,
-): object {
-  const slash = kind.lastIndexOf("/");
-  return { apiVersion: kind.slice(0, slash), kind: kind.slice(slash + 1), metadata: { name, namespace }, spec };
-}
-
-function inNamespace({ namespace }: IstioPlace): unknown {
+/** The namespace of the manifest, with what it means. */
+export function inNamespace({ namespace }: IstioPlace): unknown {
   return note("Of the pods and gateways that it is for. In Istio's root namespace it is for those of all.", namespace);
 }
 
@@ -72,7 +54,8 @@ function where(place: IstioPlace): object {
   };
 }
 
-function checkPlace({ selector, targetRefs }: IstioPlace): void {
+/** Refuses two ways at once to say which proxies are meant. */
+export function checkPlace({ selector, targetRefs }: IstioPlace): void {
   if (!selector || !targetRefs) return;
   throw new ManifestError("targets.istio has a selector and targetRefs; Istio takes one of them");
 }
@@ -84,7 +67,8 @@ const groups: Readonly<Record<string, string>> = {
   ServiceEntry: "networking.istio.io",
 };
 
-function targetRef({ kind, name }: { readonly kind: string; readonly name: string }): object {
+/** A gateway or service that a manifest is for. */
+export function targetRef({ kind, name }: { readonly kind: string; readonly name: string }): object {
   return { group: groups[kind], kind, name };
 }
 
@@ -134,99 +118,4 @@ function plugin(filter: Filter, place: IstioPlace, manifest: string): object {
     vmConfig: variables.length ? { env: variables } : undefined,
     pluginConfig: note("What the filter reads as its configuration, as JSON.", configuration),
   };
-}
-
-const wasmTypes = {
-  http: "envoy.extensions.filters.http.wasm.v3.Wasm",
-  network: "envoy.extensions.filters.network.wasm.v3.Wasm",
-} as const;
-
-/** An EnvoyFilter, for what a WasmPlugin has no field for. Istio's agent fetches images for it as well. */
-export function envoyFilter(filter: Filter, place: IstioPlace): string {
-  const manifest = "an EnvoyFilter";
-  checkLimits(filter, "istio-envoy-filter");
-  const { selector, targetRefs, imagePullPolicy, imagePullSecret } = place;
-  checkPlace(place);
-  for (const [name, value] of Object.entries({ imagePullPolicy, imagePullSecret })) {
-    if (value === undefined) continue;
-    throw new ManifestError(`${manifest} has no ${name}; istio has: proxy-wasm manifest istio`);
-  }
-  const from = pulled(filter, manifest);
-  const code = {
-    remote: {
-      http_uri: {
-        uri: note("Istio's agent fetches it, not Envoy, so that it may be an image.", from.url),
-        timeout: "30s",
-        // A cluster has to be named, and is not looked up.
-        cluster: "_",
-      },
-      sha256: note(from.isImage ? "The digest of the image's manifest." : "The digest of the module.", from.sha256),
-    },
-  };
-  const kind = filter.kind as keyof typeof wasmTypes;
-  const isHttp = kind === "http";
-  const resource = `${place.namespace ?? "default"}.${filter.name}`;
-  const discovered = {
-    name: resource,
-    config_discovery: {
-      config_source: { ads: {}, initial_fetch_timeout: "0s", resource_api_version: "V3" },
-      type_urls: [`type.googleapis.com/${wasmTypes[kind]}`],
-    },
-  };
-  const operation = filter.phase === "authn" ? "INSERT_FIRST" : "INSERT_BEFORE";
-  const patches = contexts(place).map(([context, port]) => {
-    const listener = {
-      portNumber: port,
-      filterChain: { filter: isHttp ? httpManager(operation) : { name: "envoy.filters.network.tcp_proxy" } },
-    };
-    return {
-      applyTo: isHttp ? "HTTP_FILTER" : "NETWORK_FILTER",
-      match: { context, listener },
-      patch: { operation, value: discovered },
-    };
-  });
-  const spec = {
-    workloadSelector: note("The pods, by their labels.", selector && { labels: selector }),
-    targetRefs: note("The gateways in the same namespace.", targetRefs?.map(targetRef)),
-    configPatches: [
-      {
-        applyTo: "EXTENSION_CONFIG",
-        patch: {
-          operation: "ADD",
-          value: {
-            name: resource,
-            typed_config: {
-              "@type": `type.googleapis.com/${wasmTypes[kind]}`,
-              config: envoyPlugin(filter, code),
-            },
-          },
-        },
-      },
-      ...patches,
-    ],
-  };
-  return writeYaml(
-    `${head(ENVOY_FILTER)}\nNothing but Envoy itself looks at what is below "value": prefer a WasmPlugin (proxy-wasm manifest istio) where it will do.`,
-    kubernetesObject("networking.istio.io/v1alpha3/EnvoyFilter", filter.name, inNamespace(place), spec),
-  );
-}
-
-function httpManager(operation: string): object {
-  const name = "envoy.filters.network.http_connection_manager";
-  return operation === "INSERT_FIRST" ? { name } : { name, subFilter: { name: "envoy.filters.http.router" } };
-}
-
-/** The contexts, each with a port where only one is meant. */
-function contexts({ match }: IstioPlace): readonly (readonly [context: string, port: number | undefined])[] {
-  if (!match) return [["ANY", undefined]];
-  return match.flatMap(({ mode = "CLIENT_AND_SERVER", ports = [undefined] }) =>
-    ports.flatMap((port) => {
-      const names = {
-        CLIENT: ["SIDECAR_OUTBOUND", "GATEWAY"],
-        SERVER: ["SIDECAR_INBOUND"],
-        CLIENT_AND_SERVER: ["ANY"],
-      };
-      return names[mode].map((name) => [name, port] as const);
-    }),
-  );
 }

@@ -1,9 +1,9 @@
 // Kong Gateway's declarative configuration and the description of a filter beside its module.
 // Source: Kong/kong 3.9, kong/db/schema/entities/filter_chains.lua, kong/runloop/wasm.lua.
 
+import { head } from "./document.ts";
 import { ManifestError } from "./error.ts";
 import { type Filter, type KongPlace, textOf } from "./filter.ts";
-import { head } from "./istio.ts";
 import { isObject, type Json, type JsonObject } from "./json.ts";
 import { checkLimits } from "./limits.ts";
 import { note, writeYaml } from "./yaml.ts";

@@ -9,11 +9,11 @@ import { wasPushed } from "../oci/pushed.ts";
 import { formatReference, parseReference } from "../oci/reference.ts";
 import { isModule } from "../oci/source.ts";
 import { parseJson } from "../parse-json.ts";
-import { filterFor, parseProjectFile, type ProjectFile } from "./config.ts";
-import { checkConfiguration } from "./configuration.ts";
+import { checkConfiguration } from "./check-configuration.ts";
 import { ManifestError } from "./error.ts";
 import type { Filter, FilterDownload, FilterImage, Places } from "./filter.ts";
 import { isObject, type JsonObject } from "./json.ts";
+import { filterFor, parseProjectFile, type ProjectFile } from "./project-file.ts";
 import type { Target } from "./targets.ts";
 
 /** More than a file that people write has. */

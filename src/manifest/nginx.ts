@@ -1,8 +1,8 @@
 // nginx with ngx_wasm_module. Source: Kong/ngx_wasm_module docs/DIRECTIVES.md.
 
+import { head } from "./document.ts";
 import { ManifestError } from "./error.ts";
 import { type Filter, type NginxPlace, textOf } from "./filter.ts";
-import { head } from "./istio.ts";
 import { checkLimits } from "./limits.ts";
 import { commentLines } from "./yaml.ts";
 

@@ -6,7 +6,8 @@ import { envoyExtensionPolicy } from "./envoy-gateway.ts";
 import type { Filter, Places } from "./filter.ts";
 import { googleScript } from "./google.ts";
 import { higressPlugin } from "./higress.ts";
-import { envoyFilter, trafficExtension, wasmPlugin } from "./istio.ts";
+import { trafficExtension, wasmPlugin } from "./istio.ts";
+import { envoyFilter } from "./istio-envoy-filter.ts";
 import { kongChain, kongMeta } from "./kong.ts";
 import { nginxConf } from "./nginx.ts";
 
