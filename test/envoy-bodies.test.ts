@@ -9,7 +9,16 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadFilter } from "../src/index.ts";
 import { compileFilter, type Compiled } from "./support/compile.ts";
 import { explainMissingEnvoy, findEnvoy, type RunningEnvoy, startEnvoy } from "./support/envoy.ts";
-import { cluster, freePorts, pluginConfig, pluginLogs, type, address } from "./support/envoy-config.ts";
+import {
+  cluster,
+  freePorts,
+  httpListener,
+  leadingTo,
+  pluginConfig,
+  pluginLogs,
+  type,
+  wasmFilter,
+} from "./support/envoy-config.ts";
 
 const envoy = findEnvoy();
 if (!envoy) explainMissingEnvoy();
@@ -213,24 +222,5 @@ const upstreamOptions = {
 };
 
 function listener(name: string, mode: string, port: number, file: string): object {
-  const wasm = {
-    ...type("envoy.extensions.filters.http.wasm.v3.Wasm"),
-    config: pluginConfig(name, mode, file),
-  };
-  const manager = {
-    ...type("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
-    ...withTrailers,
-    stat_prefix: name,
-    route_config: {
-      virtual_hosts: [
-        { name: "all", domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster: "upstream" } }] },
-      ],
-    },
-    http_filters: [
-      { name: "envoy.filters.http.wasm", typed_config: wasm },
-      { name: "envoy.filters.http.router", typed_config: type("envoy.extensions.filters.http.router.v3.Router") },
-    ],
-  };
-  const filters = [{ name: "envoy.filters.network.http_connection_manager", typed_config: manager }];
-  return { name, address: address(port), filter_chains: [{ filters }] };
+  return httpListener(name, port, [wasmFilter(pluginConfig(name, mode, file))], [leadingTo("upstream")], withTrailers);
 }

@@ -9,7 +9,15 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Filter, loadFilter, VirtualClock } from "../src/index.ts";
 import { type Compiled, compileFilter } from "./support/compile.ts";
 import { explainMissingEnvoy, findEnvoy, freePort, type RunningEnvoy, startEnvoy } from "./support/envoy.ts";
-import { address, cluster, pluginConfig, pluginLogs, type } from "./support/envoy-config.ts";
+import {
+  cluster,
+  httpListener,
+  leadingTo,
+  pluginConfig,
+  pluginLogs,
+  type,
+  wasmFilter,
+} from "./support/envoy-config.ts";
 import { ends, type Frame, frameTypes, http2Exchange, http2Server } from "./support/http2-frames.ts";
 
 /** Two frames that a peer sends; the second has a name twice, which counts once. */
@@ -148,27 +156,17 @@ describe.skipIf(!envoy)("in a real Envoy", () => {
 
 function envoyConfig(port: number, upstream: number, file: string): string {
   const allowing = { allow_metadata: true };
-  const wasm = { ...type("envoy.extensions.filters.http.wasm.v3.Wasm"), config: pluginConfig("metadata", "", file) };
-  const routes = [{ match: { prefix: "/" }, route: { cluster: "upstream" } }];
-  const manager = {
-    ...type("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
-    stat_prefix: "main",
+  const wasm = wasmFilter(pluginConfig("metadata", "", file));
+  const listener = httpListener("main", port, [wasm], [leadingTo("upstream")], {
     codec_type: "HTTP2",
     http2_protocol_options: allowing,
-    route_config: { virtual_hosts: [{ name: "all", domains: ["*"], routes }] },
-    http_filters: [
-      { name: "wasm", typed_config: wasm },
-      { name: "router", typed_config: type("envoy.extensions.filters.http.router.v3.Router") },
-    ],
-  };
+  });
   const options = {
     "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
       ...type("envoy.extensions.upstreams.http.v3.HttpProtocolOptions"),
       explicit_http_config: { http2_protocol_options: allowing },
     },
   };
-  const filters = [{ name: "http", typed_config: manager }];
-  const listeners = [{ name: "main", address: address(port), filter_chains: [{ filters }] }];
   const clusters = [cluster("upstream", upstream, { typed_extension_protocol_options: options })];
-  return JSON.stringify({ static_resources: { listeners, clusters } });
+  return JSON.stringify({ static_resources: { listeners: [listener], clusters } });
 }

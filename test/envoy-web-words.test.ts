@@ -8,7 +8,15 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { loadFilter } from "../src/index.ts";
 import { compileFilter } from "./support/compile.ts";
-import { address, cluster, freePorts, pluginConfig, pluginLogs, type } from "./support/envoy-config.ts";
+import {
+  cluster,
+  freePorts,
+  httpListener,
+  leadingTo,
+  pluginConfig,
+  pluginLogs,
+  wasmFilter,
+} from "./support/envoy-config.ts";
 import { explainMissingEnvoy, findEnvoy, type RunningEnvoy, startEnvoy } from "./support/envoy.ts";
 
 const envoy = findEnvoy();
@@ -117,36 +125,7 @@ function get(port: number, path: string, headers: Headers): Promise<void> {
 }
 
 function listener(name: string, file: string, port: number): object {
-  const host = {
-    name: "all",
-    domains: ["*"],
-    routes: [
-      {
-        match: { prefix: "/" },
-        metadata: { filter_metadata: { ns: { k: "v" } } },
-        route: { cluster: "upstream" },
-      },
-    ],
-  };
-  const filters = [
-    {
-      name: "manager",
-      typed_config: {
-        ...type("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
-        stat_prefix: name,
-        route_config: { virtual_hosts: [host] },
-        http_filters: [
-          {
-            name,
-            typed_config: {
-              ...type("envoy.extensions.filters.http.wasm.v3.Wasm"),
-              config: pluginConfig(name, "", file),
-            },
-          },
-          { name: "router", typed_config: type("envoy.extensions.filters.http.router.v3.Router") },
-        ],
-      },
-    },
-  ];
-  return { name, address: address(port), traffic_direction: "OUTBOUND", filter_chains: [{ filters }] };
+  const route = { ...leadingTo("upstream"), metadata: { filter_metadata: { ns: { k: "v" } } } };
+  const http = httpListener(name, port, [wasmFilter(pluginConfig(name, "", file), name)], [route]);
+  return { ...http, traffic_direction: "OUTBOUND" };
 }

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { EnvoyFault, loadFilter, Status, StreamError, VirtualClock } from "../src/index.ts";
 import { type Compiled, compileFilter, filterWat, hostCall } from "./support/compile.ts";
 import { explainMissingEnvoy, findEnvoy, type RunningEnvoy, startEnvoy } from "./support/envoy.ts";
-import { address, freePorts, pluginConfig, type } from "./support/envoy-config.ts";
+import { address, answering, freePorts, httpListener, pluginConfig, type } from "./support/envoy-config.ts";
 
 let compiled: Compiled;
 beforeAll(async () => {
@@ -153,28 +153,12 @@ describe.skipIf(!envoy)("in a real Envoy", () => {
 });
 
 function configuration(port: number, adminPort: number, file: string): string {
-  const manager = {
-    ...type("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
-    stat_prefix: "main",
-    access_log: [
-      {
-        name: "envoy.access_loggers.wasm",
-        typed_config: {
-          ...type("envoy.extensions.access_loggers.wasm.v3.WasmAccessLog"),
-          config: pluginConfig("logger", "log", file),
-        },
-      },
-    ],
-    route_config: {
-      virtual_hosts: [
-        {
-          name: "all",
-          domains: ["*"],
-          routes: [{ match: { prefix: "/" }, direct_response: { status: 200, body: { inline_string: "ok" } } }],
-        },
-      ],
+  const logger = {
+    name: "envoy.access_loggers.wasm",
+    typed_config: {
+      ...type("envoy.extensions.access_loggers.wasm.v3.WasmAccessLog"),
+      config: pluginConfig("logger", "log", file),
     },
-    http_filters: [{ name: "router", typed_config: type("envoy.extensions.filters.http.router.v3.Router") }],
   };
   const sink = {
     name: "envoy.stat_sinks.wasm",
@@ -191,12 +175,12 @@ function configuration(port: number, adminPort: number, file: string): string {
       config: pluginConfig("service", "service", file),
     },
   };
-  const filters = [{ name: "http", typed_config: manager }];
+  const listener = httpListener("main", port, [], [answering("ok")], { access_log: [logger] });
   return JSON.stringify({
     admin: { address: address(adminPort) },
     stats_flush_interval: "0.2s",
     stats_sinks: [sink],
     bootstrap_extensions: [service],
-    static_resources: { listeners: [{ name: "main", address: address(port), filter_chains: [{ filters }] }] },
+    static_resources: { listeners: [listener] },
   });
 }

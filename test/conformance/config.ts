@@ -1,9 +1,8 @@
 // The configuration of the Envoy that scenarios run in.
 
-import { address, cluster, type } from "../support/envoy-config.ts";
+import { address, cluster, httpManager, leadingTo, type, wasmFilter } from "../support/envoy-config.ts";
 import type { Options } from "./scenario.ts";
 
-const filters = "envoy.extensions.filters";
 const text = (value: string): object => ({ ...type("google.protobuf.StringValue"), value });
 
 /** A filter in a listener: `file` is its module. */
@@ -16,38 +15,27 @@ export interface Plugin {
 /** A listener with filters, for HTTP or TCP. */
 export function listener(id: string, plugins: readonly Plugin[], accessLog: string, tcp: boolean): object {
   const { bufferBytes } = plugins[0]!.options;
-  const log = { access_log: [logTo(accessLog)], stat_prefix: id };
-  const wasm = plugins.map((plugin) => ({
-    name: `wasm-${plugin.vmId}`,
-    typed_config: {
-      ...type(`${filters}.${tcp ? "network" : "http"}.wasm.v3.Wasm`),
-      config: pluginConfig(plugin),
-    },
-  }));
-  const proxy = { ...type(`${filters}.network.tcp_proxy.v3.TcpProxy`), ...log, cluster: id };
+  const log = { access_log: [logTo(accessLog)] };
   return {
     name: id,
     address: address(0),
     ...(bufferBytes !== undefined && { per_connection_buffer_limit_bytes: bufferBytes }),
-    filter_chains: [
-      {
-        filters: tcp
-          ? [...wasm, { name: "tcp", typed_config: proxy }]
-          : [{ name: "http", typed_config: { ...manager(id, wasm), ...log } }],
-      },
-    ],
+    filter_chains: [{ filters: tcp ? tcpFilters(id, plugins, log) : [httpFilters(id, plugins, log)] }],
   };
 }
 
-function manager(cluster: string, wasm: readonly object[]): object {
-  const router = { name: "router", typed_config: type(`${filters}.http.router.v3.Router`) };
-  const routes = [{ match: { prefix: "/" }, route: { cluster } }];
-  return {
-    ...type(`${filters}.network.http_connection_manager.v3.HttpConnectionManager`),
-    http_protocol_options: { enable_trailers: true },
-    route_config: { virtual_hosts: [{ name: "all", domains: ["*"], routes }] },
-    http_filters: [...wasm, router],
-  };
+function httpFilters(id: string, plugins: readonly Plugin[], log: object): object {
+  const wasm = plugins.map((plugin) => wasmFilter(pluginConfig(plugin), `wasm-${plugin.vmId}`));
+  return httpManager(id, wasm, [leadingTo(id)], { http_protocol_options: { enable_trailers: true }, ...log });
+}
+
+function tcpFilters(id: string, plugins: readonly Plugin[], log: object): object[] {
+  const wasm = plugins.map((plugin) => ({
+    name: `wasm-${plugin.vmId}`,
+    typed_config: { ...type("envoy.extensions.filters.network.wasm.v3.Wasm"), config: pluginConfig(plugin) },
+  }));
+  const proxy = { ...type("envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"), stat_prefix: id, cluster: id };
+  return [...wasm, { name: "tcp", typed_config: { ...proxy, ...log } }];
 }
 
 function logTo(path: string): object {

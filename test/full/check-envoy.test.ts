@@ -13,7 +13,7 @@ import { judge } from "../../src/check/judge.ts";
 import { targetsOf } from "../../src/check/targets.ts";
 import { envFunctions, wasiFunctions } from "../../src/imports/signatures.ts";
 import { filterWat, hostCall, wat } from "../support/compile.ts";
-import { address, pluginConfig, type } from "../support/envoy-config.ts";
+import { httpListener, pluginConfig, wasmFilter } from "../support/envoy-config.ts";
 import { explainMissingEnvoy, findEnvoy } from "../support/envoy.ts";
 
 const envoy = findEnvoy();
@@ -86,23 +86,7 @@ describe.skipIf(!envoy)("a real Envoy", () => {
   });
 
   async function loads(file: string): Promise<boolean> {
-    const manager = {
-      ...type("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
-      stat_prefix: "main",
-      route_config: {},
-      http_filters: [
-        {
-          name: "filter",
-          typed_config: {
-            ...type("envoy.extensions.filters.http.wasm.v3.Wasm"),
-            config: pluginConfig("filter", "", file),
-          },
-        },
-        { name: "router", typed_config: type("envoy.extensions.filters.http.router.v3.Router") },
-      ],
-    };
-    const filters = [{ name: "envoy.filters.network.http_connection_manager", typed_config: manager }];
-    const listeners = [{ name: "main", address: address(0), filter_chains: [{ filters }] }];
+    const listeners = [httpListener("main", 0, [wasmFilter(pluginConfig("filter", "", file))], [])];
     const args = ["--mode", "validate", "--log-level", "error", "--config-yaml"];
     const config = JSON.stringify({ static_resources: { listeners } });
     return promisify(execFile)(envoy!, [...args, config]).then(

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { LogLevel } from "../../assembly/abi.ts";
 import { type Filter, loadFilter, type VirtualClock } from "../../src/index.ts";
 import { explainMissingEnvoy, findEnvoy, type RunningEnvoy, startEnvoy } from "../support/envoy.ts";
-import { address, freePorts, pluginConfig, type } from "../support/envoy-config.ts";
+import { answering, freePorts, httpListener, pluginConfig, wasmFilter } from "../support/envoy-config.ts";
 import { buildFolder, explainMissing, languages } from "../support/languages.ts";
 
 const BUILD_MS = 600_000;
@@ -41,7 +41,10 @@ describe.each(languages)("the filter in $name", ({ name, missing, build }) => {
     file = await build(folder.path);
     if (!envoy) return;
     ports = await freePorts(conversations.length);
-    const listeners = ports.map((port, i) => listener(`c${i}`, port, file));
+    const listeners = ports.map((port, i) => {
+      const filter = wasmFilter(pluginConfig(`c${i}`, "a configuration", file));
+      return httpListener(`c${i}`, port, [filter], [answering("Hello, world!")]);
+    });
     running = await startEnvoy(envoy, JSON.stringify({ static_resources: { listeners } }), dirname(file));
   }, BUILD_MS);
 
@@ -108,27 +111,4 @@ function streamLogs(log: string, name: string): string[] {
 /** Without further lines, which have no prefix in Envoy's log, and without what a program says of its own addresses. */
 function comparable(messages: readonly string[]): string[] {
   return messages.map((message) => message.replace(/\n.*/s, "").replace(/0x[0-9a-f]+/g, "0x…"));
-}
-
-function listener(name: string, port: number, file: string): object {
-  const answer = { status: 200, body: { inline_string: "Hello, world!" } };
-  const manager = {
-    ...type("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
-    stat_prefix: name,
-    route_config: {
-      virtual_hosts: [{ name: "all", domains: ["*"], routes: [{ match: { prefix: "/" }, direct_response: answer }] }],
-    },
-    http_filters: [
-      {
-        name: "envoy.filters.http.wasm",
-        typed_config: {
-          ...type("envoy.extensions.filters.http.wasm.v3.Wasm"),
-          config: pluginConfig(name, "a configuration", file),
-        },
-      },
-      { name: "envoy.filters.http.router", typed_config: type("envoy.extensions.filters.http.router.v3.Router") },
-    ],
-  };
-  const filters = [{ name: "envoy.filters.network.http_connection_manager", typed_config: manager }];
-  return { name, address: address(port), filter_chains: [{ filters }] };
 }

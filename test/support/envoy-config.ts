@@ -17,6 +17,51 @@ export function pluginConfig(name: string, configuration: string, file: string):
   };
 }
 
+/** An HTTP filter that is a module, with what `pluginConfig` gives. */
+export function wasmFilter(config: object, name = "wasm"): object {
+  return { name, typed_config: { ...type("envoy.extensions.filters.http.wasm.v3.Wasm"), config } };
+}
+
+/** A route of every request to an answer of Envoy's own. */
+export function answering(text: string): object {
+  return { match: { prefix: "/" }, direct_response: { status: 200, body: { inline_string: text } } };
+}
+
+/** A route of every request to a cluster. */
+export function leadingTo(cluster: string): object {
+  return { match: { prefix: "/" }, route: { cluster } };
+}
+
+/** What makes a listener one of HTTP: filters in front of routes; `options` are further fields. */
+export function httpManager(
+  name: string,
+  filters: readonly object[],
+  routes: readonly object[],
+  options: object = {},
+): object {
+  const router = { name: "router", typed_config: type("envoy.extensions.filters.http.router.v3.Router") };
+  const manager = {
+    ...type("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
+    stat_prefix: name,
+    route_config: { virtual_hosts: [{ name: "all", domains: ["*"], routes }] },
+    http_filters: [...filters, router],
+    ...options,
+  };
+  return { name: "http", typed_config: manager };
+}
+
+/** A listener for HTTP; the rest is as for `httpManager`. */
+export function httpListener(
+  name: string,
+  port: number,
+  filters: readonly object[],
+  routes: readonly object[],
+  options: object = {},
+): object {
+  const chain = { filters: [httpManager(name, filters, routes, options)] };
+  return { name, address: address(port), filter_chains: [chain] };
+}
+
 /** A cluster of one server; `options` are further fields. */
 export function cluster(name: string, port: number, options: object = {}): object {
   const endpoints = [{ lb_endpoints: [{ endpoint: { address: address(port) } }] }];
@@ -63,26 +108,12 @@ export interface CallingOptions {
 
 /** An Envoy with one filter, named `filter`, in front of an upstream, and clusters that it can call, as JSON. */
 export function callingConfig({ port, module, configuration = "", clusters }: CallingOptions): string {
-  const wasm = {
-    ...type("envoy.extensions.filters.http.wasm.v3.Wasm"),
-    config: {
-      name: "filter",
-      vm_config: { runtime: "envoy.wasm.runtime.v8", code: { local: { filename: module } } },
-      configuration: { ...type("google.protobuf.StringValue"), value: configuration },
-    },
-  };
-  const routes = [{ match: { prefix: "/" }, route: { cluster: "upstream" } }];
-  const manager = {
-    ...type("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
-    stat_prefix: "main",
-    route_config: { virtual_hosts: [{ name: "all", domains: ["*"], routes }] },
-    http_filters: [
-      { name: "wasm", typed_config: wasm },
-      { name: "router", typed_config: type("envoy.extensions.filters.http.router.v3.Router") },
-    ],
-  };
-  const filters = [{ name: "http", typed_config: manager }];
-  const listeners = [{ name: "main", address: address(port), filter_chains: [{ filters }] }];
+  const filter = wasmFilter({
+    name: "filter",
+    vm_config: { runtime: "envoy.wasm.runtime.v8", code: { local: { filename: module } } },
+    configuration: { ...type("google.protobuf.StringValue"), value: configuration },
+  });
+  const listeners = [httpListener("main", port, [filter], [leadingTo("upstream")])];
   return JSON.stringify({ static_resources: { listeners, clusters: Object.entries(clusters).map(calledCluster) } });
 }
 

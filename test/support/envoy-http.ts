@@ -2,7 +2,7 @@
 
 import { dirname } from "node:path";
 
-import { address, freePorts, pluginConfig, pluginLogs, type } from "./envoy-config.ts";
+import { answering, freePorts, httpListener, pluginConfig, pluginLogs, type, wasmFilter } from "./envoy-config.ts";
 import { type RunningEnvoy, startEnvoy } from "./envoy.ts";
 
 /** A filter for a listener. */
@@ -43,19 +43,5 @@ function listener(name: string, filter: HttpFilter, port: number): object {
   if (filter.vmConfiguration !== undefined) {
     vm["configuration"] = { ...type("google.protobuf.StringValue"), value: filter.vmConfiguration };
   }
-  const wasm = { ...type("envoy.extensions.filters.http.wasm.v3.Wasm"), config };
-  const router = type("envoy.extensions.filters.http.router.v3.Router");
-  const answer = { status: 200, body: { inline_string: "Hello, world!" } };
-  const manager = {
-    ...type("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
-    stat_prefix: name,
-    http_filters: [
-      { name: "wasm", typed_config: wasm },
-      { name: "router", typed_config: router },
-    ],
-    route_config: {
-      virtual_hosts: [{ name: "all", domains: ["*"], routes: [{ match: { prefix: "/" }, direct_response: answer }] }],
-    },
-  };
-  return { name, address: address(port), filter_chains: [{ filters: [{ name: "http", typed_config: manager }] }] };
+  return httpListener(name, port, [wasmFilter(config)], [answering("Hello, world!")]);
 }

@@ -4,6 +4,7 @@ import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { address, answering, httpListener, type, wasmFilter } from "./envoy-config.ts";
 import { freePort, type RunningEnvoy, startEnvoy } from "./envoy.ts";
 
 /** A filter in the chain. */
@@ -67,38 +68,15 @@ export async function runInEnvoy(
 }
 
 function listenersOf(port: number, filters: readonly FilterConfig[]): object {
-  const wasm = filters.map(({ module, name = "filter", rootId = "", vmId = "", config = "" }) => ({
-    name,
-    typed_config: {
-      "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
-      config: {
-        name,
-        root_id: rootId,
-        vm_config: { vm_id: vmId, runtime: "envoy.wasm.runtime.v8", code: { local: { filename: module } } },
-        configuration: { "@type": "type.googleapis.com/google.protobuf.StringValue", value: config },
-      },
-    },
-  }));
-  const router = {
-    name: "router",
-    typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
-  };
-  const answer = { match: { prefix: "/" }, direct_response: { status: 200, body: { inline_string: "ok" } } };
-  const manager = {
-    "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-    stat_prefix: "main",
-    route_config: { virtual_hosts: [{ name: "all", domains: ["*"], routes: [answer] }] },
-    http_filters: [...wasm, router],
-  };
-  const listener = {
-    "@type": "type.googleapis.com/envoy.config.listener.v3.Listener",
-    name: "main",
-    address: address(port),
-    filter_chains: [{ filters: [{ name: "http", typed_config: manager }] }],
-  };
-  return { resources: [listener] };
-}
-
-function address(port: number): object {
-  return { socket_address: { address: "127.0.0.1", port_value: port } };
+  const wasm = filters.map(({ module, name = "filter", rootId = "", vmId = "", config = "" }) => {
+    const plugin = {
+      name,
+      root_id: rootId,
+      vm_config: { vm_id: vmId, runtime: "envoy.wasm.runtime.v8", code: { local: { filename: module } } },
+      configuration: { ...type("google.protobuf.StringValue"), value: config },
+    };
+    return wasmFilter(plugin, name);
+  });
+  const listener = httpListener("main", port, wasm, [answering("ok")]);
+  return { resources: [{ ...type("envoy.config.listener.v3.Listener"), ...listener }] };
 }

@@ -3,7 +3,7 @@
 import { Agent, createServer, type OutgoingHttpHeaders, request, type Server } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer, type Server as TcpServer } from "node:net";
 
-import { address, cluster, freePorts, type } from "./envoy-config.ts";
+import { address, cluster, freePorts, httpManager, type, wasmFilter } from "./envoy-config.ts";
 import { startEnvoy } from "./envoy.ts";
 import { configurationOf, type PropertyScenario, propertyScenarios } from "./properties.ts";
 
@@ -146,7 +146,7 @@ function listener(modules: Modules, name: string, index: number, port: number): 
     address: address(port),
     traffic_direction: "INBOUND",
     metadata: { filter_metadata: { lns: { lk: "lv", n: 5 } } },
-    filter_chains: [{ name: "fc", filters: tcp ? tcpFilters(config) : [httpManager(config, name)] }],
+    filter_chains: [{ name: "fc", filters: tcp ? tcpFilters(config) : [httpFilters(config, name)] }],
   };
 }
 
@@ -158,7 +158,7 @@ function tcpFilters(config: object): object[] {
   ];
 }
 
-function httpManager(config: object, name: string): object {
+function httpFilters(config: object, name: string): object {
   const route = {
     name: "r-up",
     match: { prefix: "/" },
@@ -171,17 +171,8 @@ function httpManager(config: object, name: string): object {
     domains: ["*"],
     routes: [route],
   };
-  return {
-    name: "manager",
-    typed_config: {
-      ...type("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
-      stat_prefix: "main",
-      http_protocol_options: { enable_trailers: true },
-      route_config: { virtual_hosts: [host] },
-      http_filters: [
-        { name: "probe", typed_config: { ...type("envoy.extensions.filters.http.wasm.v3.Wasm"), config } },
-        { name: "router", typed_config: type("envoy.extensions.filters.http.router.v3.Router") },
-      ],
-    },
-  };
+  return httpManager("main", [wasmFilter(config, "probe")], [], {
+    http_protocol_options: { enable_trailers: true },
+    route_config: { virtual_hosts: [host] },
+  });
 }
