@@ -1,7 +1,7 @@
 // One port for HTTP/1.1 and for HTTP/2 without TLS: the first bytes of a connection say which it is.
 
 import { createServer, type IncomingMessage, type Server, type ServerOptions } from "node:http";
-import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from "node:http2";
+import { constants, createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 
 import type { Downstream } from "./downstream.ts";
@@ -79,14 +79,11 @@ function http2Server(sessions: Set<ServerHttp2Session>, accept: (client: Downstr
     // Node tells of a stream a moment later: the client may have reset it, or broken its connection, by then.
     if (stream.destroyed || !stream.session || stream.session.destroyed) return;
     const raw = rest[0] as string[];
-    accept(new Http2Client(stream, raw, (flags & END_STREAM) !== 0));
+    accept(new Http2Client(stream, raw, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0));
   });
   server.on("sessionError", () => {});
   return server;
 }
-
-/** The flag of a HEADERS frame that nothing follows. */
-const END_STREAM = 1;
 
 /** Reads until it is clear what a client speaks, and leaves what it has read to whoever takes it. */
 function tell(socket: Socket, decide: (isHttp2: boolean) => void): void {

@@ -41,15 +41,3 @@ export interface Downstream {
   /** Breaks the response off. */
   destroy(): void;
 }
-
-/** The headers without those that begin with a colon, as Node takes them: names and values in turn. */
-export function headerLines(headers: HeaderMap): string[] {
-  return headers.entries.flatMap(([name, value]) => (name.startsWith(":") ? [] : [name, value]));
-}
-
-/** Node's flat list of names and values, as entries. Both are ByteStrings. */
-export function pairs(raw: readonly string[]): HeaderEntry[] {
-  const entries: HeaderEntry[] = [];
-  for (let i = 0; i + 1 < raw.length; i += 2) entries.push([raw[i]!, raw[i + 1]!]);
-  return entries;
-}

@@ -1,20 +1,16 @@
 // A real gRPC server that filters call, over HTTP/2. Messages have five bytes in front of them: whether they are
 // compressed, which none of ours is, and their size. Source: grpc/grpc doc/PROTOCOL-HTTP2.md.
 
-import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
+import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from "node:http2";
 
 import { bytesOf, encodeText } from "../bytes.ts";
 import type { GrpcCallout, GrpcUpstream } from "../grpc.ts";
 import { HeaderMap } from "../header-map.ts";
-import { pairs } from "./downstream.ts";
-import { asBytes } from "./http-cluster.ts";
-import { outgoing } from "./http2.ts";
 import { type Http2Sessions, reasonOf } from "./http2-sessions.ts";
+import { asBytes, outgoing, pairs, pairsOfFields } from "./node-headers.ts";
 import { failureOf, type OnFailure } from "./upstreams.ts";
 
 const FRAME_HEAD = 5;
-/** RFC 9113, section 7. */
-const CANCEL = 8;
 
 /** The longest message that is taken, as of an HTTP callout's answer. */
 const MOST_BYTES = 32 * 1024 * 1024;
@@ -33,7 +29,7 @@ export function grpcCluster(
       [...call.metadata].map(([name, value]) => [name, encodeText(value)] as const),
     );
     const stream = sessions.to(url).request(outgoing(head), { endStream: false });
-    call.signal.addEventListener("abort", () => stream.close(CANCEL));
+    call.signal.addEventListener("abort", () => stream.close(constants.NGHTTP2_CANCEL));
     call.onMessage((message) => stream.write(framed(message)));
     call.onEnd(() => stream.end());
     receive(call, stream, boundary, onFailure);
@@ -52,7 +48,7 @@ function receive(call: GrpcCallout, stream: ClientHttp2Stream, boundary: Boundar
   stream.on("error", (error) => fail(reasonOf(error)));
   stream.on("response", (head: IncomingHttpHeaders & { ":status"?: number }, _flags: number, ...rest: unknown[]) =>
     open(() => {
-      const entries = withoutStatus(rest[0] as string[]);
+      const entries = pairsOfFields(rest[0] as string[]);
       if (head[":status"] !== 200) call.end({ httpStatus: Number(head[":status"]) });
       // A head that is the end as well says how it went.
       else if (head["grpc-status"] !== undefined) end(call, entries);
@@ -71,7 +67,7 @@ function receive(call: GrpcCallout, stream: ClientHttp2Stream, boundary: Boundar
             tooBad,
           ),
         );
-        return void stream.close(CANCEL);
+        return void stream.close(constants.NGHTTP2_CANCEL);
       }
       if (rest.length < FRAME_HEAD + size) return;
       const message = Uint8Array.from(rest.subarray(FRAME_HEAD, FRAME_HEAD + size));
@@ -97,10 +93,6 @@ function end(call: GrpcCallout, entries: readonly (readonly [string, string])[])
 
 /** gRPC's status for trailers that have none. */
 const UNKNOWN = 2;
-
-function withoutStatus(raw: readonly string[]): [string, string][] {
-  return pairs(raw).flatMap(([name, value]) => (name.startsWith(":") ? [] : [[name, value] as [string, string]]));
-}
 
 /** A status message's form on the wire; what is no such form is left as it is. */
 function decodePercents(text: string): string {

@@ -3,12 +3,12 @@
 import { type IncomingMessage, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 
-import { bytesOf, encodeText } from "../bytes.ts";
+import { encodeText } from "../bytes.ts";
 import type { CalloutRequest, CalloutUpstream } from "../callouts.ts";
-import type { HeaderEntry } from "../header-map.ts";
 import type { HeadersInit } from "../http-headers.ts";
 import { UpstreamError, type UpstreamResponse } from "../upstream.ts";
-import { pairs } from "./downstream.ts";
+import { pathPrefix } from "./address.ts";
+import { asBytes, pairs } from "./node-headers.ts";
 import { failureOf, type OnFailure } from "./upstreams.ts";
 
 /** Answers callouts from the server at this URL. Its path is put in front of the callout's. */
@@ -23,7 +23,7 @@ export function httpCluster(url: URL, onFailure: OnFailure): CalloutUpstream {
       };
       const request = send(url, {
         method: callout.method,
-        path: url.pathname.replace(/\/$/, "") + callout.path,
+        path: pathPrefix(url) + callout.path,
         headers: requestLines(callout),
         setHost: false,
         signal: callout.signal,
@@ -60,9 +60,4 @@ function requestLines({ headers, authority }: CalloutRequest): string[] {
   const lines = ["host", encodeText(authority)];
   for (const [name, value] of headers) if (!name.startsWith(":")) lines.push(name, encodeText(value));
   return lines;
-}
-
-/** Node's headers are ByteStrings; as text they would be written anew. */
-export function asBytes(entries: readonly HeaderEntry[]): [string, Uint8Array][] {
-  return entries.map(([name, value]) => [name, bytesOf(value)]);
 }

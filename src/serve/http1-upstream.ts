@@ -13,8 +13,9 @@ import type { Socket } from "node:net";
 import type { Body } from "../body.ts";
 import type { HeaderMap } from "../header-map.ts";
 import type { Peer } from "../http-stream.ts";
-import { pairs } from "./downstream.ts";
+import { pathPrefix } from "./address.ts";
 import { sendHead } from "./http1.ts";
+import { pairs } from "./node-headers.ts";
 import { failureOf, type Feed, type OnFailure, receive, type UpstreamConnector } from "./upstreams.ts";
 import type { FlowControl } from "./valve.ts";
 
@@ -27,7 +28,7 @@ export function http1Upstream(url: URL, onFailure: OnFailure): UpstreamConnector
     protocol: url.protocol,
     hostname: url.hostname.replace(/^\[|\]$/g, ""),
     port: url.port,
-    prefix: url.pathname.replace(/\/$/, ""),
+    prefix: pathPrefix(url),
   };
   return (feed, source) => new Http1Request(server, onFailure, feed, source);
 }

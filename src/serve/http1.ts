@@ -5,7 +5,8 @@ import type { Socket } from "node:net";
 
 import type { RequestHead } from "../connection.ts";
 import { type HeaderMap, unjoined } from "../header-map.ts";
-import { type Downstream, headerLines, pairs, type RequestListener } from "./downstream.ts";
+import type { Downstream, RequestListener } from "./downstream.ts";
+import { headerLines, pairs } from "./node-headers.ts";
 
 /** A client with an ordinary request. */
 export class Http1Client implements Downstream {

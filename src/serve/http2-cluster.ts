@@ -1,30 +1,26 @@
 // A real server that filters call over HTTP/2 without TLS.
 
-import type { IncomingHttpHeaders } from "node:http2";
+import { constants, type IncomingHttpHeaders } from "node:http2";
 
 import { encodeText } from "../bytes.ts";
 import type { CalloutUpstream } from "../callouts.ts";
 import { HeaderMap } from "../header-map.ts";
 import type { HeadersInit } from "../http-headers.ts";
 import { UpstreamError } from "../upstream.ts";
-import { pairs } from "./downstream.ts";
-import { outgoing } from "./http2.ts";
+import { pathPrefix } from "./address.ts";
 import { followAnswer, type Http2Sessions } from "./http2-sessions.ts";
-import { asBytes } from "./http-cluster.ts";
+import { asBytes, outgoing, pairs, pairsOfFields } from "./node-headers.ts";
 import { failureOf, type OnFailure } from "./upstreams.ts";
-
-/** RFC 9113, section 7. */
-const CANCEL = 8;
 
 /** Answers callouts from the server at this URL. Its path is put in front of the callout's. */
 export function http2Cluster(url: URL, sessions: Http2Sessions, onFailure: OnFailure): CalloutUpstream {
   return (callout) =>
     new Promise((resolve, reject) => {
       const entries = [...callout.headers].map(([name, value]) => [name, encodeText(value)] as const);
-      const path = url.pathname.replace(/\/$/, "") + callout.path;
+      const path = pathPrefix(url) + callout.path;
       const head = { ...outgoing(new HeaderMap("request", entries)), ":path": path };
       const stream = sessions.to(url).request(head, { endStream: !callout.body.length });
-      callout.signal.addEventListener("abort", () => stream.close(CANCEL));
+      callout.signal.addEventListener("abort", () => stream.close(constants.NGHTTP2_CANCEL));
       const isWhole = followAnswer(stream, (error) => {
         if (!callout.signal.aborted) onFailure(error);
         reject(new UpstreamError(failureOf(error)));
@@ -34,7 +30,7 @@ export function http2Cluster(url: URL, sessions: Http2Sessions, onFailure: OnFai
       stream.on("response", (answer: IncomingHttpHeaders & { ":status"?: number }, ...rest: unknown[]) => {
         resolve({
           status: Number(answer[":status"]),
-          headers: asBytes(pairs(rest[1] as string[]).filter(([name]) => !name.startsWith(":"))),
+          headers: asBytes(pairsOfFields(rest[1] as string[])),
           body: bodyOf(stream, isWhole),
           // Known when the body has been read, which comes first.
           get trailers() {

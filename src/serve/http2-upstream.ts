@@ -1,13 +1,13 @@
 // A server that speaks HTTP/2 without TLS.
 
-import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
+import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from "node:http2";
 
 import type { Body } from "../body.ts";
 import type { HeaderMap } from "../header-map.ts";
 import type { Peer } from "../http-stream.ts";
-import { pairs } from "./downstream.ts";
-import { outgoing } from "./http2.ts";
+import { pathPrefix } from "./address.ts";
 import { followAnswer, Http2Sessions } from "./http2-sessions.ts";
+import { outgoing, pairs, pairsOfFields } from "./node-headers.ts";
 import { failureOf, type Feed, type OnFailure, receive, type UpstreamConnector } from "./upstreams.ts";
 import type { FlowControl } from "./valve.ts";
 
@@ -38,7 +38,7 @@ class Http2Request implements Peer {
 
   headers(headers: HeaderMap, endOfStream: boolean): void {
     const started = performance.now();
-    const path = this.#url.pathname.replace(/\/$/, "") + (headers.get(":path") ?? "/");
+    const path = pathPrefix(this.#url) + (headers.get(":path") ?? "/");
     const stream = this.#sessions
       .to(this.#url)
       .request({ ...outgoing(headers), ":path": path }, { endStream: endOfStream, waitForTrailers: !endOfStream });
@@ -53,8 +53,8 @@ class Http2Request implements Peer {
         this.#feed,
         {
           status: Number(head[":status"]),
-          headers: pairs(rest[0] as string[]).filter(([name]) => !name.startsWith(":")),
-          empty: (flags & END_STREAM) !== 0,
+          headers: pairsOfFields(rest[0] as string[]),
+          empty: (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0,
           body: stream,
           trailers: () => (isWhole() ? pairs(trailers) : undefined),
         },
@@ -75,7 +75,7 @@ class Http2Request implements Peer {
 
   reset(): void {
     this.#over = true;
-    this.#stream?.close(CANCEL);
+    this.#stream?.close(constants.NGHTTP2_CANCEL);
   }
 
   watermark(above: boolean): void {
@@ -90,8 +90,3 @@ class Http2Request implements Peer {
     this.#feed((stream) => stream.upstreamReset(failureOf(error)));
   }
 }
-
-/** The flag of a HEADERS frame that nothing follows. */
-const END_STREAM = 1;
-/** RFC 9113, section 7. */
-const CANCEL = 8;

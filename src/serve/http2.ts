@@ -1,11 +1,12 @@
 // A client that speaks HTTP/2: one exchange is one of its streams.
 
-import type { OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 
 import type { RequestHead } from "../connection.ts";
 import { type HeaderMap, unjoined } from "../header-map.ts";
-import { type Downstream, pairs, type RequestListener } from "./downstream.ts";
+import type { Downstream, RequestListener } from "./downstream.ts";
+import { outgoing, pairs } from "./node-headers.ts";
 
 /** A stream of a client's connection. */
 export class Http2Client implements Downstream {
@@ -62,26 +63,13 @@ export class Http2Client implements Downstream {
   }
 
   destroy(): void {
-    this.#stream.close(INTERNAL_ERROR);
+    this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
   }
 
   get #gone(): boolean {
     return this.#stream.destroyed || this.#stream.closed;
   }
 }
-
-/** RFC 9113, section 7. */
-const INTERNAL_ERROR = 2;
-
-/** Headers that say something of an HTTP/1 connection, which HTTP/2 forbids. */
-const hopByHop: ReadonlySet<string> = new Set([
-  "connection",
-  "http2-settings",
-  "keep-alive",
-  "proxy-connection",
-  "transfer-encoding",
-  "upgrade",
-]);
 
 function headOf(rawHeaders: readonly string[]): RequestHead {
   const all = pairs(rawHeaders);
@@ -93,15 +81,4 @@ function headOf(rawHeaders: readonly string[]): RequestHead {
     scheme: pseudo(":scheme") || "http",
     headers: unjoined("request", all).withoutPseudo(),
   };
-}
-
-/** As Node's HTTP/2 takes headers: several values of one name as a list. */
-export function outgoing(headers: HeaderMap): OutgoingHttpHeaders {
-  const all: Record<string, string | string[]> = Object.create(null) as Record<string, string | string[]>;
-  for (const [name, value] of headers.entries) {
-    if (hopByHop.has(name)) continue;
-    const known = all[name];
-    all[name] = known === undefined ? value : [...(Array.isArray(known) ? known : [known]), value];
-  }
-  return all;
 }

@@ -12,6 +12,7 @@ import {
   type,
 } from "../../manifest/envoy-parts.ts";
 import type { FailurePolicy } from "../../profiles/profile.ts";
+import { pathPrefix } from "../../serve/address.ts";
 import { UsageError } from "../errors.ts";
 import type { FilterSpec } from "../filter-flags.ts";
 
@@ -70,8 +71,8 @@ export function envoyConfig(options: EnvoyOptions): object {
   return { static_resources: { listeners: [listener], clusters: all.map(([name, url]) => clusterOf(name, url)) } };
 }
 
-function routeTo({ pathname }: URL): object {
-  const prefix = pathname.replace(/\/$/, "");
+function routeTo(upstream: URL): object {
+  const prefix = pathPrefix(upstream);
   // No limit for the whole response: event streams and WebSocket go on as long as they like.
   return {
     match: { prefix: "/" },
