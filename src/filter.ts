@@ -23,7 +23,7 @@ import { expectNoLeak, type LeakOptions, type Usage } from "./leak.ts";
 import { type CheckedModule, checkModule, compileModule, type LoadedModule } from "./load.ts";
 import type { Metric } from "./metrics.ts";
 import { type Host, Plugin, pluginIdentity, type PluginOptions } from "./plugin.ts";
-import { needSetting } from "./profiles.ts";
+import { needSetting } from "./profiles/choose.ts";
 import type { FailurePolicy, HostProfile } from "./profiles/profile.ts";
 import { GivenProperties, type PropertyOptions } from "./property-options.ts";
 import { type ProxyOptions, ProxyState } from "./proxy-state.ts";

@@ -39,7 +39,7 @@ export type { LeakOptions, Usage } from "./leak.ts";
 export type { Limits } from "./limits.ts";
 export type { LocalReply } from "./local-reply.ts";
 export type { Metric, MetricKind } from "./metrics.ts";
-export { type HostName, hostProfiles, type HostVariant } from "./profiles.ts";
+export { type HostName, hostProfiles, type HostVariant } from "./profiles/choose.ts";
 export type {
   AbiVersion,
   FailurePolicy,

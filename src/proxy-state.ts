@@ -8,7 +8,7 @@ import { Dispatcher } from "./dispatcher.ts";
 import type { DnsNames } from "./dns.ts";
 import type { GrpcUpstreams } from "./grpc.ts";
 import { Metrics } from "./metrics.ts";
-import { type HostName, type HostVariant, needSetting, profileOf } from "./profiles.ts";
+import { type HostName, type HostVariant, needSetting, profileOf } from "./profiles/choose.ts";
 import type { HostProfile } from "./profiles/profile.ts";
 import { Queues } from "./queues.ts";
 import { seededRandom } from "./random.ts";

@@ -1,8 +1,8 @@
 // The hosts that a filter can be tried on, by name.
 
-import { envoy, envoys, higress } from "./profiles/envoy.ts";
-import { kong, nginx } from "./profiles/nginx.ts";
-import type { HostProfile, HostSetting } from "./profiles/profile.ts";
+import { envoy, envoys, higress } from "./envoy.ts";
+import { kong, nginx } from "./nginx.ts";
+import type { HostProfile, HostSetting } from "./profile.ts";
 
 /** The hosts that there are profiles of. */
 export const hostProfiles: Readonly<Record<HostName, HostProfile>> = { envoy, higress, kong, nginx };
