@@ -81,8 +81,8 @@ export class Clusters {
   ): Callout | Refusal {
     const name = decodeText(init.cluster);
     const { calloutTarget } = this.#profile;
-    const upstream =
-      this.upstreams[name] ?? (calloutTarget === "host" ? this.#unreachable(name, from.trace) : undefined);
+    const given = Object.hasOwn(this.upstreams, name) ? this.upstreams[name] : undefined;
+    const upstream = given ?? (calloutTarget === "host" ? this.#unreachable(name, from.trace) : undefined);
     if (!upstream) return new Refusal(Status.InternalFailure, `the cluster ${name} has no healthy host`);
     const open = [...this.pending].filter((callout) => callout.cluster === name).length;
     if (open >= from.limits.calloutsPerCluster) {
@@ -107,7 +107,7 @@ export class Clusters {
 
   /** Stands for a host that does not answer, or that nobody knows. */
   #unreachable(name: string, trace: Trace): CalloutUpstream {
-    const isKnown = this.upstreams[name] === null;
+    const isKnown = Object.hasOwn(this.upstreams, name);
     if (!isKnown) trace.push({ kind: "note", text: unknownCluster(name, Object.keys(this.upstreams)) });
     const isName = !/^[\d.]+(:\d+)?$|^\[|^unix:/.test(name);
     return () => {

@@ -5,6 +5,7 @@ import { crc32 } from "node:zlib";
 import { beforeAll, describe, expect, test } from "vitest";
 
 import {
+  type CalloutUpstreams,
   type Filter,
   type FilterOptions,
   HostFault,
@@ -736,12 +737,18 @@ describe("callouts in nginx", () => {
     expect(response.upstream!.headers.get("x-b")).toBe("1");
   });
 
-  test.each([
-    ["a host that refuses", null, "broken connection"],
-    ["a connection that breaks", () => Promise.reject(new UpstreamError("remote reset")), "broken connection"],
-    ["no answer in time", () => null, "timeout"],
-    ["a name that nobody knows", undefined, "resolver failure"],
-  ])("fail with a word: %s", async (_what, answer, status) => {
+  test.each<[what: string, upstreams: CalloutUpstreams, status: string]>([
+    ["a host that refuses", { auth: null }, "broken connection"],
+    [
+      "a connection that breaks",
+      { auth: () => Promise.reject(new UpstreamError("remote reset")) },
+      "broken connection",
+    ],
+    ["no answer in time", { auth: () => null }, "timeout"],
+    ["a name that nobody knows", {}, "resolver failure"],
+    // As `constructor` is by every object.
+    ["a name that is inherited", Object.create({ auth: () => ({}) }) as CalloutUpstreams, "resolver failure"],
+  ])("fail with a word: %s", async (_what, upstreams, status) => {
     const { bytes } = await (calling ??= compileSource(`
       import { Action, HttpCall, HttpContext, logInfo, registerHttpContext } from "proxy-wasm/assembly";
       class Calling extends HttpContext {
@@ -753,7 +760,6 @@ describe("callouts in nginx", () => {
         }
       }
       registerHttpContext(() => new Calling());`));
-    const upstreams = answer === undefined ? {} : { auth: answer };
     const filter = await loadFilter(bytes, { host: "nginx", upstreams });
     const response = await filter.request("/", { upstream });
     expect(response).toHaveLogged("info", `reset: ${status}`);
