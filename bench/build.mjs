@@ -25,7 +25,7 @@ export async function compile(source, file, runtime = "proxy-wasm", more = []) {
 }
 
 /** The names of all filters. */
-export async function filters() {
+async function filters() {
   const files = await readdir(join(root, "bench/filters"));
   return files.filter((file) => file.endsWith(".ts")).map((file) => basename(file, ".ts"));
 }

@@ -29,7 +29,7 @@ export async function startTimes(files) {
 let copies = 0;
 
 /** The module with a number in a section that means nothing, so that no cache knows it. */
-export function unknown(bytes) {
+function unknown(bytes) {
   const number = new Uint8Array(new Uint32Array([copies++]).buffer);
   return new Uint8Array([...bytes, 0, 5, 0, ...number]);
 }

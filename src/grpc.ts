@@ -356,10 +356,7 @@ export class GrpcCallout {
 }
 
 /** What a filter hears of a call that Envoy's router answers by itself. */
-export function failure(
-  reply: LocalReply,
-  request: HeaderMap,
-): { metadata: HeaderMap; status: number; message: ByteString } {
+function failure(reply: LocalReply, request: HeaderMap): { metadata: HeaderMap; status: number; message: ByteString } {
   const metadata = localReplyMessage(reply, request).headers;
   const text = metadata.get("grpc-message");
   return {

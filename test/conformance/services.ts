@@ -16,7 +16,7 @@ import { GAP, type Response } from "./scenario.ts";
 import { parse, serialize } from "./wire.ts";
 
 /** The answers of `web`, by path. A path that is not here never gets one; `/echo` gets its own request as the body. */
-export const web: Readonly<Record<string, Response>> = {
+const web: Readonly<Record<string, Response>> = {
   "/ok": { headers: [["x-from", "web"]], body: "ok" },
   "/empty": {},
   "/503": { status: 503, body: "busy" },

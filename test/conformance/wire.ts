@@ -24,12 +24,12 @@ export function serialize(
 }
 
 /** A piece of a body with its size in front. */
-export function chunk(bytes: string): string {
+function chunk(bytes: string): string {
   return `${bytes.length.toString(16)}\r\n${bytes}\r\n`;
 }
 
 /** Headers, one a line. */
-export function lines(headers: readonly HeaderEntry[]): string {
+function lines(headers: readonly HeaderEntry[]): string {
   return headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
 }
 

@@ -139,7 +139,7 @@ async function tester({ exact, regex, file }: Matcher, read: ReadText): Promise<
 }
 
 /** A pattern as RE2 has it, of all of a text. Flags at its beginning are JavaScript's where it has them. */
-export function expression(text: string): RegExp {
+function expression(text: string): RegExp {
   const [, flags = "", rest = text] = /^\(\?([ims]+)\)(.*)$/s.exec(text) ?? [];
   try {
     return new RegExp(`^(?:${rest})$`, flags);
