@@ -1,7 +1,6 @@
-// How things go wrong: a host call that is refused, a module that cannot be loaded, and what stops a filter.
+// How things go wrong: a host call that is refused, a module that cannot be loaded, what a real host does not survive.
 
 import { Status } from "../assembly/abi.ts";
-import type { Trace } from "./trace.ts";
 
 /** Why a host call answered something else than `Ok`, and what would have been right. */
 export class Refusal {
@@ -36,22 +35,6 @@ export class Gap extends Refusal {
 export class LoadError extends Error {
   /** Always `LoadError`. */
   override name = "LoadError";
-}
-
-/** The filter stopped at an instruction that cannot be executed; the VM runs nothing any more. */
-export class Trap extends Error {
-  /** Always `Trap`. */
-  override name = "Trap";
-  /** The export that was running, such as `proxy_on_request_headers`. */
-  readonly callback: string;
-  /** What happened before, in the context that it was running for. */
-  readonly trace: Trace;
-
-  constructor(message: string, callback: string, trace: Trace, options?: ErrorOptions) {
-    super(message, options);
-    this.callback = callback;
-    this.trace = trace;
-  }
 }
 
 /** What a test asked for cannot be: an exchange that never ends, a request without an upstream. */

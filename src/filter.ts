@@ -8,7 +8,7 @@ import { pendingCallout, pendingGrpcCall } from "./clusters.ts";
 import type { HostContext } from "./context.ts";
 import { cover, type CoveredModule, isCovered } from "./coverage.ts";
 import { isDebugged, withSourceMap } from "./debugger.ts";
-import { type Refusal, StreamError, type Trap } from "./error.ts";
+import { type Refusal, StreamError } from "./error.ts";
 import { type Fault, Faults } from "./faults.ts";
 import { Exchange, type FilterResponse, letPass, type RequestInit } from "./exchange.ts";
 import type { ExpressionLanguage } from "./expressions.ts";
@@ -42,6 +42,7 @@ import { type TimeLimit, timeLimit, Watchdog } from "./time-limit.ts";
 import type { Thread } from "./thread.ts";
 import { type LogEntry, Trace } from "./trace.ts";
 import { trapReport } from "./trap-report.ts";
+import type { Trap } from "./trap.ts";
 import type { Upstream } from "./upstream.ts";
 import { Vm } from "./vm.ts";
 

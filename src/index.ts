@@ -23,7 +23,7 @@ export type {
 } from "./callouts.ts";
 export { type Clock, SystemClock, VirtualClock } from "./clock.ts";
 export type { DnsAddress, DnsAnswer, DnsNames } from "./dns.ts";
-export { EnvoyFault, HostFault, LeakError, LoadError, Refusal, StreamError, Trap } from "./error.ts";
+export { EnvoyFault, HostFault, LeakError, LoadError, Refusal, StreamError } from "./error.ts";
 export { FilterResponse, type RequestInit } from "./exchange.ts";
 export type { Fault, Faults } from "./faults.ts";
 export { Filter, type FilterOptions, loadFilter } from "./filter.ts";
@@ -60,6 +60,7 @@ export type { ProxyStats } from "./stats-update.ts";
 export { Step } from "./step.ts";
 export { type Received, TcpConnection } from "./tcp-connection.ts";
 export { type LogEntry, Trace, type TraceEvent } from "./trace.ts";
+export { Trap } from "./trap.ts";
 export {
   type BodyInit,
   type Upstream,

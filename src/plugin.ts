@@ -5,7 +5,7 @@ import { Action, DataAction, HeadersAction, PeerType } from "../assembly/abi.ts"
 import { byteString } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
 import type { HostContext } from "./context.ts";
-import { LoadError, type Refusal, type Trap } from "./error.ts";
+import { LoadError, type Refusal } from "./error.ts";
 import type { ExpressionLanguage } from "./expressions.ts";
 import type { ForeignFunction } from "./foreign.ts";
 import { HttpContext } from "./http-context.ts";
@@ -20,6 +20,7 @@ import { TcpContext } from "./tcp-context.ts";
 import type { ConnectionFilter, TcpStream } from "./tcp-stream.ts";
 import type { Thread } from "./thread.ts";
 import type { LogEntry, Trace } from "./trace.ts";
+import type { Trap } from "./trap.ts";
 import type { Vm } from "./vm.ts";
 
 /** How a proxy configures a filter. */

@@ -1,9 +1,9 @@
 // What a trap says to a person: the reason, the place in the source, what the filter was doing.
 
 import { LogLevel } from "../assembly/abi.ts";
-import type { Trap } from "./error.ts";
 import type { SourceMap, SourcePosition } from "./source-map.ts";
 import { formatEvent } from "./trace.ts";
+import type { Trap } from "./trap.ts";
 
 /** Several lines: the message, where in the source it was, the line there, the last events. */
 export function trapReport(trap: Trap, map: SourceMap | undefined): string {

@@ -2,7 +2,7 @@
 // the first trap. Source: proxy-wasm-cpp-host src/wasm.cc, include/proxy-wasm/wasm_vm.h.
 
 import type { Dispatcher } from "./dispatcher.ts";
-import { HostFault, LoadError, Trap } from "./error.ts";
+import { HostFault, LoadError } from "./error.ts";
 import { beyond, ENTRY_BYTES, type Limits } from "./limits.ts";
 import type { LoadedModule } from "./load.ts";
 import { GuestMemory } from "./memory.ts";
@@ -10,6 +10,7 @@ import type { AbiVersion } from "./imports/signatures.ts";
 import type { HostProfile } from "./profiles/profile.ts";
 import type { TimeLimit } from "./time-limit.ts";
 import type { Trace, TraceEvent } from "./trace.ts";
+import { Trap } from "./trap.ts";
 
 /** What a callback belongs to. */
 export interface VmContext {
