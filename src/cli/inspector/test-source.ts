@@ -2,8 +2,9 @@
 // credentials.
 
 import { decodeText } from "../../bytes.ts";
+import { headerChanges } from "../../serve/header-changes.ts";
 import { MASK } from "../../serve/mask.ts";
-import { type ExchangeRecord, headerChanges } from "../../serve/record.ts";
+import type { ExchangeRecord } from "../../serve/record.ts";
 import type { RecordedCallout } from "../../serve/recorded-calls.ts";
 import type { RecordedMessage } from "../../serve/recorded-message.ts";
 import { UsageError } from "../errors.ts";

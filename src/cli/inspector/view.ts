@@ -2,9 +2,10 @@
 
 import { decodeText, toText } from "../../bytes.ts";
 import type { HeaderEntry } from "../../header-map.ts";
+import { headerChanges } from "../../serve/header-changes.ts";
 import type { Secrets } from "../../serve/mask.ts";
 import type { Passage } from "../../serve/observer.ts";
-import { type ExchangeRecord, headerChanges } from "../../serve/record.ts";
+import type { ExchangeRecord } from "../../serve/record.ts";
 import type { RecordedCallout, RecordedGrpcCall } from "../../serve/recorded-calls.ts";
 import type { RecordedMessage } from "../../serve/recorded-message.ts";
 import { eventJson } from "../serve/trace-json.ts";

@@ -2,8 +2,9 @@
 
 import { LogLevel, Status } from "../../../assembly/abi.ts";
 import { decodeText } from "../../bytes.ts";
+import { headerChanges } from "../../serve/header-changes.ts";
 import type { Passage } from "../../serve/observer.ts";
-import { type ExchangeRecord, headerChanges, type RecordListener } from "../../serve/record.ts";
+import type { ExchangeRecord, RecordListener } from "../../serve/record.ts";
 import type { TraceEvent } from "../../trace.ts";
 import { printableJson } from "../printable.ts";
 

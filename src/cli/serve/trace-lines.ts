@@ -2,9 +2,10 @@
 
 import { Action, LogLevel, Status } from "../../../assembly/abi.ts";
 import { decodeText } from "../../bytes.ts";
+import { headerChanges } from "../../serve/header-changes.ts";
 import { Secrets } from "../../serve/mask.ts";
 import type { Passage } from "../../serve/observer.ts";
-import { type ExchangeRecord, headerChanges, type RecordListener } from "../../serve/record.ts";
+import type { ExchangeRecord, RecordListener } from "../../serve/record.ts";
 import type { TraceEvent } from "../../trace.ts";
 import type { Colors } from "../colors.ts";
 import { printable } from "../printable.ts";
