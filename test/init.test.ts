@@ -69,7 +69,11 @@ describe("without a terminal", () => {
       private: true,
       type: "module",
       scripts: { build: "proxy-wasm build", start: "proxy-wasm build && proxy-wasm serve", test: "vitest run" },
-      devDependencies: { ...peerDependencies, "proxy-wasm": `^${version}` },
+      devDependencies: {
+        assemblyscript: peerDependencies["assemblyscript"],
+        "proxy-wasm": `^${version}`,
+        vitest: peerDependencies["vitest"],
+      },
     });
   });
 
