@@ -2,10 +2,22 @@
 // once from end to end; values are then places in it, read when they are asked for. What is wrong is written down, never
 // thrown, since a throw ends the VM: what was asked for gets a default, and `accept` says in the end whether all was well.
 
-import { parseDecimal } from "./decimal";
+import {
+  firstIn,
+  isEnd,
+  isNamed,
+  magnitude,
+  nextIn,
+  numberAt,
+  readInteger,
+  skip,
+  textAt,
+  valueOf,
+} from "./json-places";
+import { blanks, check, wanted, wrong, wrongAt } from "./json-syntax";
 import { logError } from "./log";
 import { beginCall, write, written } from "./memory";
-import { decode, encodePoint, sizeOf } from "./utf8";
+import { decode } from "./utf8";
 
 /** The kinds of values. */
 export enum JsonType {
@@ -25,14 +37,10 @@ export enum JsonType {
   Object = 6,
 }
 
-/** Arrays and objects may lie so deep in each other. */
-const MOST_DEPTH: i32 = 128;
 /** So many mistakes of a text are written down. */
 const MOST_MISTAKES: i32 = 16;
 /** So much of what was found stands in a message. */
 const MOST_SHOWN: i32 = 40;
-/** Above this a number with a fraction or an exponent is no exact integer any more. */
-const MOST_EXACT: f64 = 9007199254740992;
 
 /** A text and what was wrong in it. */
 class JsonText {
@@ -342,168 +350,6 @@ export class JsonValue {
   }
 }
 
-// The check of a whole text. Each function takes the address where something should stand and gives the one behind it,
-// or 0 for what is none.
-
-/** Where it is wrong, and the address of a string that says what should stand there. */
-let wrongAt: usize = 0;
-let wanted: usize = 0;
-
-function wrong(at: usize, expected: usize): usize {
-  wrongAt = at;
-  wanted = expected;
-  return 0;
-}
-
-function isBlank(byte: u32): bool {
-  return byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09;
-}
-
-function isDigit(byte: u32): bool {
-  return byte - 0x30 < 10;
-}
-
-function blanks(at: usize): usize {
-  while (isBlank(load<u8>(at) as u32)) at++;
-  return at;
-}
-
-function check(at: usize, depth: i32): usize {
-  switch (load<u8>(at) as u32) {
-    case 0x22:
-      return checkString(at);
-    case 0x5b:
-      return checkArray(at, depth + 1);
-    case 0x7b:
-      return checkObject(at, depth + 1);
-    case 0x74:
-      return checkWord(at, changetype<usize>("true"));
-    case 0x66:
-      return checkWord(at, changetype<usize>("false"));
-    case 0x6e:
-      return checkWord(at, changetype<usize>("null"));
-    default:
-      return checkNumber(at);
-  }
-}
-
-function checkObject(at: usize, depth: i32): usize {
-  if (depth > MOST_DEPTH) return wrong(at, changetype<usize>("no more than 128 values in each other"));
-  at = blanks(at + 1);
-  if ((load<u8>(at) as u32) == 0x7d) return at + 1;
-  while (true) {
-    if ((load<u8>(at) as u32) != 0x22) return wrong(at, changetype<usize>("a name in double quotes"));
-    at = checkString(at);
-    if (!at) return 0;
-    at = blanks(at);
-    if ((load<u8>(at) as u32) != 0x3a) return wrong(at, changetype<usize>('":"'));
-    at = check(blanks(at + 1), depth);
-    if (!at) return 0;
-    at = blanks(at);
-    if ((load<u8>(at) as u32) == 0x7d) return at + 1;
-    if ((load<u8>(at) as u32) != 0x2c) return wrong(at, changetype<usize>('"," or "}"'));
-    at = blanks(at + 1);
-  }
-}
-
-function checkArray(at: usize, depth: i32): usize {
-  if (depth > MOST_DEPTH) return wrong(at, changetype<usize>("no more than 128 values in each other"));
-  at = blanks(at + 1);
-  if ((load<u8>(at) as u32) == 0x5d) return at + 1;
-  while (true) {
-    at = check(at, depth);
-    if (!at) return 0;
-    at = blanks(at);
-    if ((load<u8>(at) as u32) == 0x5d) return at + 1;
-    if ((load<u8>(at) as u32) != 0x2c) return wrong(at, changetype<usize>('"," or "]"'));
-    at = blanks(at + 1);
-  }
-}
-
-function checkString(at: usize): usize {
-  at++;
-  while (true) {
-    const byte = load<u8>(at) as u32;
-    if (byte == 0x22) return at + 1;
-    if (byte < 0x20) return wrong(at, changetype<usize>("no control character in a string, and its closing quote"));
-    at++;
-    if (byte != 0x5c) continue;
-    const escape = load<u8>(at) as u32;
-    if (escape == 0x75) {
-      for (let i = 0; i < 4; i++) {
-        if (hexDigit(load<u8>(++at) as u32) < 0)
-          return wrong(at, changetype<usize>("four hexadecimal digits after \\u"));
-      }
-    } else if (!plainEscape(escape)) {
-      return wrong(at, changetype<usize>('one of " \\ / b f n r t u after \\'));
-    }
-    at++;
-  }
-}
-
-function checkNumber(at: usize): usize {
-  const start = at;
-  if ((load<u8>(at) as u32) == 0x2d) at++;
-  if (!isDigit(load<u8>(at) as u32)) return wrong(start, changetype<usize>("a value"));
-  if ((load<u8>(at) as u32) == 0x30) at++;
-  else at = digits(at);
-  if (isDigit(load<u8>(at) as u32)) return wrong(at, changetype<usize>("no digit after a leading 0"));
-  if ((load<u8>(at) as u32) == 0x2e) {
-    if (!isDigit(load<u8>(++at) as u32)) return wrong(at, changetype<usize>("a digit after the point"));
-    at = digits(at);
-  }
-  if (((load<u8>(at) as u32) | 0x20) == 0x65) {
-    const sign = load<u8>(++at) as u32;
-    if (sign == 0x2b || sign == 0x2d) at++;
-    if (!isDigit(load<u8>(at) as u32)) return wrong(at, changetype<usize>("a digit in the exponent"));
-    at = digits(at);
-  }
-  return at;
-}
-
-function digits(at: usize): usize {
-  while (isDigit(load<u8>(at) as u32)) at++;
-  return at;
-}
-
-function checkWord(at: usize, word: usize): usize {
-  const start = at;
-  const last = word + sizeOf(word);
-  for (; word < last; word += 2)
-    if ((load<u8>(at++) as u32) != load<u16>(word)) return wrong(start, changetype<usize>("a value"));
-  return at;
-}
-
-function hexDigit(byte: u32): i32 {
-  if (isDigit(byte)) return byte - 0x30;
-  const letter = (byte | 0x20) - 0x61;
-  return letter < 6 ? letter + 10 : -1;
-}
-
-/** What a letter behind a backslash stands for; 0 for none. */
-function plainEscape(letter: u32): u32 {
-  switch (letter) {
-    case 0x62:
-      return 0x08;
-    case 0x66:
-      return 0x0c;
-    case 0x6e:
-      return 0x0a;
-    case 0x72:
-      return 0x0d;
-    case 0x74:
-      return 0x09;
-    case 0x22:
-    case 0x2f:
-    case 0x5c:
-      return letter;
-    default:
-      return 0;
-  }
-}
-
-// Finding one's way in a text that has been checked. Addresses are those of values; nothing here looks for the end.
-
 function typeAt(at: usize): JsonType {
   switch (load<u8>(at)) {
     case 0x22:
@@ -520,169 +366,6 @@ function typeAt(at: usize): JsonType {
     default:
       return JsonType.Number;
   }
-}
-
-function unblank(at: usize): usize {
-  while (isBlank(load<u8>(at))) at++;
-  return at;
-}
-
-/** The first element or name in an array or object; 0 when it is empty. */
-function firstIn(at: usize): usize {
-  at = unblank(at + 1);
-  return isClosing(load<u8>(at)) ? 0 : at;
-}
-
-/** The element or name after a value that ends here; 0 when that was the last. */
-function nextIn(at: usize): usize {
-  at = unblank(at);
-  return isClosing(load<u8>(at)) ? 0 : unblank(at + 1);
-}
-
-/** The value behind a name. */
-function valueOf(name: usize): usize {
-  return unblank(unblank(skip(name)) + 1);
-}
-
-function isClosing(byte: u32): bool {
-  return (byte | 0x20) == 0x7d;
-}
-
-/** The address behind a value. */
-function skip(at: usize): usize {
-  let depth = 0;
-  do {
-    const byte = load<u8>(at);
-    if (byte == 0x22) {
-      while (load<u8>(++at) != 0x22) if (load<u8>(at) == 0x5c) at++;
-      at++;
-    } else if ((byte | 0x20) == 0x7b) {
-      depth++;
-      at++;
-    } else if (isClosing(byte)) {
-      depth--;
-      at++;
-    } else if (depth) {
-      at++;
-    } else {
-      while (!isEnd(load<u8>(at))) at++;
-    }
-  } while (depth);
-  return at;
-}
-
-/** Whether a number or a word ends before this byte. */
-function isEnd(byte: u32): bool {
-  return !byte || byte == 0x2c || isClosing(byte) || isBlank(byte);
-}
-
-/** Whether the string at `at` is the one of `size` bytes at `name`. */
-function isNamed(at: usize, name: usize, size: usize): bool {
-  for (let i: usize = 1; ; i++) {
-    const byte = load<u8>(at + i);
-    if (byte == 0x5c) break;
-    if (byte == 0x22) return i == size + 1;
-    if (i > size || byte != load<u8>(name + i - 1)) {
-      // It may be the same in other words: "\u0061" is "a".
-      while (load<u8>(at + i) != 0x22) if (load<u8>(at + i++) == 0x5c) return isSame(textAt(at), name, size);
-      return false;
-    }
-  }
-  return isSame(textAt(at), name, size);
-}
-
-function isSame(text: string, name: usize, size: usize): bool {
-  return text == decode(name, size);
-}
-
-/** The text of the string at `at`. */
-function textAt(at: usize): string {
-  const from = at + 1;
-  let to = from;
-  let escaped = false;
-  for (; load<u8>(to) != 0x22; to++) {
-    if (load<u8>(to) != 0x5c) continue;
-    escaped = true;
-    to++;
-  }
-  if (!escaped) return decode(from, to - from);
-  // No escape is shorter than the bytes it stands for.
-  const block = new ArrayBuffer((to - from) as i32);
-  const bytes = changetype<usize>(block);
-  return decode(bytes, unescape(from, to, bytes) - bytes);
-}
-
-function unescape(from: usize, to: usize, out: usize): usize {
-  while (from < to) {
-    const byte = load<u8>(from++);
-    if (byte != 0x5c) {
-      store<u8>(out++, byte);
-      continue;
-    }
-    const letter = load<u8>(from++);
-    if (letter != 0x75) {
-      store<u8>(out++, plainEscape(letter));
-      continue;
-    }
-    let point = unitAt(from);
-    from += 4;
-    if ((point & 0xf800) == 0xd800) {
-      const next = from + 6 <= to && load<u16>(from) == 0x755c ? unitAt(from + 2) : 0;
-      if (point < 0xdc00 && (next & 0xfc00) == 0xdc00) {
-        point = 0x10000 + ((point & 0x3ff) << 10) + (next & 0x3ff);
-        from += 6;
-      } else {
-        point = 0xfffd;
-      }
-    }
-    if (point < 0x80) store<u8>(out++, point);
-    else out = encodePoint(point, out);
-  }
-  return out;
-}
-
-/** The number of four hexadecimal digits. */
-function unitAt(at: usize): u32 {
-  let unit = 0;
-  for (let i = 0; i < 4; i++) unit = (unit << 4) | hexDigit(load<u8>(at + i));
-  return unit;
-}
-
-function numberAt(at: usize): f64 {
-  return parseDecimal(at, numberEnd(at));
-}
-
-function numberEnd(at: usize): usize {
-  while (isNumberByte(load<u8>(at) as u32)) at++;
-  return at;
-}
-
-function isNumberByte(byte: u32): bool {
-  return isDigit(byte) || byte == 0x2d || byte == 0x2b || byte == 0x2e || (byte | 0x20) == 0x65;
-}
-
-/** What `readInteger` has read, without its sign. */
-let magnitude: u64 = 0;
-
-/** Reads the number at `at` when it is whole and 64 bits hold it. */
-function readInteger(at: usize): bool {
-  const stop = numberEnd(at);
-  let value: u64 = 0;
-  let from = at;
-  if (load<u8>(from) == 0x2d) from++;
-  for (; from < stop; from++) {
-    const digit = (load<u8>(from) as u64) - 0x30;
-    if (digit > 9) break;
-    if (value > (u64.MAX_VALUE - digit) / 10) return false;
-    value = value * 10 + digit;
-  }
-  if (from < stop) {
-    const number = abs(numberAt(at));
-    if (!(number <= MOST_EXACT) || number != trunc(number)) return false;
-    value = number as u64;
-  }
-  magnitude = value;
-  return true;
 }
 
 function rangeOf<T>(): string {
