@@ -2,15 +2,9 @@
 
 import { Command } from "commander";
 
-import { addFilterFlags, type FilterFlags } from "./filter-flags.ts";
+import { addFilterFlags } from "./filter-flags.ts";
+import type { EnvoyFlags } from "./envoy/flags.ts";
 import type { Streams } from "./streams.ts";
-
-/** What the flags give. */
-export interface EnvoyFlags extends FilterFlags {
-  readonly print?: boolean;
-  readonly watch: boolean;
-  readonly quiet?: boolean;
-}
 
 /** The command. */
 export function envoyCommand(streams: Streams): Command {

@@ -2,17 +2,8 @@
 
 import { Command } from "commander";
 
+import type { RunCasesFlags } from "./cases/flags.ts";
 import type { Streams } from "./streams.ts";
-
-/** What the flags give. */
-export interface RunCasesFlags {
-  readonly module?: string;
-  readonly config?: string;
-  readonly only?: string;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly schema?: boolean;
-}
 
 /** The command. */
 export function runCasesCommand(streams: Streams): Command {

@@ -2,18 +2,9 @@
 
 import { Command, Option } from "commander";
 
-import { addFilterFlags, type FilterFlags, parsePort } from "./filter-flags.ts";
+import { addFilterFlags, parsePort } from "./filter-flags.ts";
+import type { ServeFlags } from "./serve/flags.ts";
 import type { Streams } from "./streams.ts";
-
-/** What the flags give. */
-export interface ServeFlags extends FilterFlags {
-  readonly trace?: boolean;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly watch: boolean;
-  /** The inspector's port; `true` takes a free one. */
-  readonly inspect?: number | true;
-}
 
 /** The command. */
 export function serveCommand(streams: Streams): Command {

@@ -7,7 +7,7 @@ import { makeColors } from "../colors.ts";
 import { CommandError, UsageError } from "../errors.ts";
 import { readConfig } from "../filter-flags.ts";
 import { printable, printableJson, printableLines } from "../printable.ts";
-import type { RunCasesFlags } from "../run-cases.ts";
+import type { RunCasesFlags } from "./flags.ts";
 import type { Streams } from "../streams.ts";
 import type { Case } from "./cases.ts";
 import { type CasesFile, readCases, readSchema } from "./document.ts";

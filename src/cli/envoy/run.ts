@@ -6,7 +6,7 @@ import { stringify } from "yaml";
 
 import { urlOf } from "../../serve/address.ts";
 import { makeColors } from "../colors.ts";
-import type { EnvoyFlags } from "../envoy.ts";
+import type { EnvoyFlags } from "./flags.ts";
 import { CommandError } from "../errors.ts";
 import { type FilterSpec, filterSpecs, readConfig } from "../filter-flags.ts";
 import { checkModules, passedByTexts } from "../modules.ts";

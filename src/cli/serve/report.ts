@@ -6,7 +6,7 @@ import { failureOf } from "../../serve/upstreams.ts";
 import { type Colors, makeColors } from "../colors.ts";
 import { logLevels } from "../log-levels.ts";
 import { printable, printableLines } from "../printable.ts";
-import type { ServeFlags } from "../serve.ts";
+import type { ServeFlags } from "./flags.ts";
 import type { Streams } from "../streams.ts";
 import { exchangeLine } from "./exchange-line.ts";
 

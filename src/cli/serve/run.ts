@@ -19,7 +19,7 @@ import { printableLines } from "../printable.ts";
 import { listenText } from "../reasons.ts";
 import { compilesInVitest, sourceOf } from "../rebuild/projects.ts";
 import { Rebuild } from "../rebuild/rebuild.ts";
-import type { ServeFlags } from "../serve.ts";
+import type { ServeFlags } from "./flags.ts";
 import { aborted, type Streams } from "../streams.ts";
 import { ServedFilters } from "./proxy.ts";
 import { Report } from "./report.ts";
