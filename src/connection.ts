@@ -34,9 +34,11 @@ export function requestHeaders(
   const map = readHead(head, schemeOf(head.scheme, given), profile);
   if (hasOneOf(map, dropped)) map.deleteAll(upgradeOf(given) === undefined ? dropped : droppedOfUpgrade);
   if (!profile.addsEnvoyHeaders) return map;
+  const referer = map.get("referer");
+  if (referer !== undefined && !isReferer(referer)) map.delete("referer");
   const id = requestId(random);
   if (map.get("x-forwarded-proto") === undefined) map.append("x-forwarded-proto", head.scheme);
-  if (map.get("x-request-id") === undefined) map.append("x-request-id", id);
+  if (!map.get("x-request-id")) map.put("x-request-id", id);
   return map;
 }
 
@@ -69,6 +71,15 @@ function readHead(
   return map;
 }
 
+/** Whether Envoy takes it for where a request comes from: a URL or a path, without user and fragment. */
+function isReferer(value: ByteString): boolean {
+  return absoluteReferer.test(value) || relativeReferer.test(value);
+}
+
+const absoluteReferer = /^[a-z]+:\/\/(?:[\w\-.]+|\[[\da-f:.]+\])(?::\d*)?(?:[/?][\x21\x22\x24-\x7e]*)?$/i;
+// No colon in front of the first slash.
+const relativeReferer = /^[\w\-.~!$&'()*+,;=@?%]*(?:\/[\w\-.~!$&'()*+,;=:@/?%]*)?$/;
+
 /**
  * The headers of an upstream's response as the first filter sees them. The time that it took is undefined when the
  * request was not complete by then.
@@ -81,9 +92,19 @@ export function responseHeaders(
 ): HeaderMap {
   const map = new HeaderMap("response");
   map.append(":status", String(status));
-  for (const [name, value] of headers) map[joinsHeaders ? "add" : "append"](name, value);
+  for (const [name, value] of headers) map[joinsHeaders ? "add" : "append"](name, trimBlanks(value));
   map.delete("keep-alive");
   if (serviceTimeMs !== undefined) map.put("x-envoy-upstream-service-time", String(serviceTimeMs));
+  return map;
+}
+
+/** The trailers of a message as the first filter sees them. */
+export function receivedTrailers(
+  kind: "request trailers" | "response trailers",
+  trailers: readonly HeaderEntry[],
+): HeaderMap {
+  const map = new HeaderMap(kind);
+  for (const [name, value] of trailers) map.add(name, trimBlanks(value));
   return map;
 }
 

@@ -4,14 +4,14 @@ import type { Body } from "./body.ts";
 import { decodeText, encodeText, joinBytes, noBytes, toBytes, toText } from "./bytes.ts";
 import type { Callout } from "./callouts.ts";
 import { VirtualClock } from "./clock.ts";
-import { requestHeaders, responseHeaders } from "./connection.ts";
+import { receivedTrailers, requestHeaders, responseHeaders } from "./connection.ts";
 import type { LoggedStream } from "./context.ts";
 import type { Metadata, Which } from "./direction.ts";
 import { StreamError } from "./error.ts";
 import type { Filter } from "./filter.ts";
 import type { GrpcCallout } from "./grpc.ts";
 import type { HeaderMap } from "./header-map.ts";
-import { type HeadersInit, HttpHeaders, toHeaderMap } from "./http-headers.ts";
+import { headerEntries, type HeadersInit, HttpHeaders, toHeaderMap } from "./http-headers.ts";
 import type { HttpStream, Peer } from "./http-stream.ts";
 import { leftovers } from "./leftovers.ts";
 import type { LocalReply } from "./local-reply.ts";
@@ -406,7 +406,7 @@ export class Exchange {
   #endMessage(which: Which, trailers: HeadersInit | undefined): void {
     // HTTP/1 says by an empty chunk that a body is over.
     if (!trailers) return this.#sendData(which, noBytes, true);
-    const map = toHeaderMap(`${which} trailers`, trailers, true);
+    const map = receivedTrailers(`${which} trailers`, headerEntries(trailers));
     if (which === "request") this.#stream.requestTrailers(map);
     else this.#stream.responseTrailers(map);
   }

@@ -3,8 +3,8 @@
 
 import { PeerType } from "../../assembly/abi.ts";
 import { cel } from "../../src/cel.ts";
-import { type RequestHead, requestHeaders, responseHeaders } from "../../src/connection.ts";
-import { HeaderMap, unjoined } from "../../src/header-map.ts";
+import { receivedTrailers, type RequestHead, requestHeaders, responseHeaders } from "../../src/connection.ts";
+import { type HeaderMap, unjoined } from "../../src/header-map.ts";
 import type { HttpStream } from "../../src/http-stream.ts";
 import type { TcpPeer } from "../../src/tcp-stream.ts";
 import {
@@ -235,7 +235,7 @@ class Run {
       headers: unjoined("request", [["host", "h.test"], ...framed(headers, body, trailers !== undefined)]),
     };
     const first = requestHeaders(head, filter.random, filter.proxy.profile);
-    const map = trailers && new HeaderMap("request trailers", trailers);
+    const map = trailers && receivedTrailers("request trailers", trailers);
     const empty = (body === undefined || (body === "" && !map)) && method !== "CONNECT";
     this.#fromClient.send(0, () => this.#stream.requestHeaders(first, empty, head));
     if (!empty && body !== undefined)
@@ -326,7 +326,7 @@ class Run {
       ),
     );
     if (empty) return;
-    const map = trailers && new HeaderMap("response trailers", trailers);
+    const map = trailers && receivedTrailers("response trailers", trailers);
     this.#sendBody(answer, after, body ?? "", (bytes, end) => {
       if (end && fails) this.#stream.upstreamReset("protocol error");
       else if (end && map) this.#stream.responseTrailers(map);

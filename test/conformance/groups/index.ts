@@ -7,6 +7,7 @@ import { callouts } from "./callouts.ts";
 import { corrections } from "./corrections.ts";
 import { expressions } from "./expressions.ts";
 import { foreign } from "./foreign.ts";
+import { generated } from "./generated.ts";
 import { headers } from "./headers.ts";
 import { lifecycle } from "./lifecycle.ts";
 import { loading } from "./loading.ts";
@@ -41,4 +42,5 @@ export const groups: Readonly<Record<string, readonly Scenario[]>> = {
   wire,
   target,
   retries,
+  generated,
 };
