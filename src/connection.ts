@@ -150,7 +150,12 @@ export function requestHead(headers: HeaderMap, endOfStream: boolean): HeaderMap
 /** The head of a response as HTTP/1.1 sends it, likewise. */
 export function responseHead(headers: HeaderMap, endOfStream: boolean, answersHead: boolean): HeaderMap {
   const isSaid = !endOfStream || answersHead || headers.get("content-length") !== undefined;
-  return isSaid || /^(1..|204|304)$/.test(headers.get(":status") ?? "") ? headers : withoutBody(headers);
+  return isSaid || isUnframed(Number(headers.get(":status"))) ? headers : withoutBody(headers);
+}
+
+/** Whether HTTP/1.1 sends a response with this status without a word of where its body ends. */
+export function isUnframed(status: number): boolean {
+  return status < 200 || status === 204 || status === 304;
 }
 
 const bodilessMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE", "TRACE", "CONNECT"]);

@@ -249,7 +249,6 @@ function failedConnectionFilter(stream: TcpStream): ConnectionFilter {
     newConnection: close,
     downstreamData: close,
     upstreamData: close,
-    downstreamClose: () => {},
-    destroy: () => {},
+    closed: () => {},
   };
 }

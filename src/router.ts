@@ -16,8 +16,7 @@ import { type RetryPolicy, retryPolicy } from "./retry.ts";
 export function refuseRequest(headers: HeaderMap, forwardedProto: boolean): LocalReply | undefined {
   // The one route there is begins with "/".
   const routable = headers.get(":path")?.startsWith("/");
-  if (!routable || (forwardedProto && !headers.get("x-forwarded-proto")))
-    return proxyReply(404, "", "route_not_found");
+  if (!routable || (forwardedProto && !headers.get("x-forwarded-proto"))) return proxyReply(404, "", "route_not_found");
   const wrong = headers.get(":method") === undefined ? "missing required header: :method" : invalidHeader(headers);
   return wrong === undefined ? undefined : removed(503, "request", wrong);
 }

@@ -54,12 +54,9 @@ export class TcpContext extends HostContext implements ConnectionFilter {
     return action;
   }
 
-  downstreamClose(peer: PeerType): void {
-    if (this.#created) this.vm.call("proxy_on_downstream_connection_close", this, [this.id, peer]);
-  }
-
-  destroy(): void {
+  closed(peer: PeerType): void {
     if (this.#created) {
+      this.vm.call("proxy_on_downstream_connection_close", this, [this.id, peer]);
       for (const name of ["proxy_on_done", "proxy_on_log", "proxy_on_delete"]) this.vm.call(name, this, [this.id]);
     }
     this.vm.contexts.delete(this.id);

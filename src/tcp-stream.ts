@@ -20,12 +20,10 @@ export interface ConnectionFilter {
   downstreamData(data: Body, endOfStream: boolean): Action;
   /** Bytes from the upstream that have not gone on. */
   upstreamData(data: Body, endOfStream: boolean): Action;
-  /** The client's connection is closed. */
-  downstreamClose(peer: PeerType): void;
+  /** The client's connection is closed, and the filter's part in it over; no call of it follows. */
+  closed(peer: PeerType): void;
   /** The host calls it on its own account. */
   foreignFunction?(functionId: number, argument: Uint8Array): void;
-  /** The connection is gone; no call of it follows. */
-  destroy(): void;
 }
 
 /** One end of the connection: receives what the proxy sends there. */
@@ -169,7 +167,7 @@ export class TcpStream {
     this.#options.downstream.close();
     if (this.#connected) this.#options.upstream.close();
     this.#run(() => {
-      for (const { filter } of this.#entries) filter.downstreamClose(peer);
+      for (const { filter } of this.#entries.splice(0)) filter.closed(peer);
     });
   }
 
@@ -211,7 +209,6 @@ export class TcpStream {
     // A connection whose sides have both ended is closed, whatever a filter holds; and one side goes with the other.
     const [client, server] = [this.#client, this.#server];
     if ((client.ended && server.endSent) || (server.ended && client.endSent)) this.close(PeerType.Local);
-    if (this.closed) for (const { filter } of this.#entries.splice(0)) filter.destroy();
   }
 
   #readDownstream(): void {

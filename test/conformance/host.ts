@@ -19,7 +19,7 @@ import {
   LogLevel,
   VirtualClock,
 } from "../../src/index.ts";
-import { filterOf } from "./probe.ts";
+import { filterOf, secondFilterOf } from "./probe.ts";
 import {
   type Exchange,
   GAP,
@@ -65,9 +65,9 @@ export async function runOnHost(
       ...rest,
       ...(bufferBytes !== undefined && { limits: { bufferBytes } }),
     });
-    const behind = { proxy: first.proxy, vmId: "vm2", logLevel: LogLevel.Info, onLog, onRefusal };
+    const behind = { proxy: first.proxy, vmId: "vmb", logLevel: LogLevel.Info, onLog, onRefusal };
     filter = second
-      ? chain([first, await loadFilter(filterOf({ ...second }).bytes, { ...behind, name: second.name })])
+      ? chain([first, await loadFilter(secondFilterOf(scenario, second), { ...behind, name: second.name })])
       : first;
   } catch (error) {
     if (error instanceof LoadError) return { refused: error.message };

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { address, type } from "../support/envoy-config.ts";
 import { type RunningEnvoy, startEnvoy } from "../support/envoy.ts";
 import { type Cluster, clusterConfig, listener, type Plugin } from "./config.ts";
-import { filterOf } from "./probe.ts";
+import { filterOf, secondFilterOf } from "./probe.ts";
 import { Services } from "./services.ts";
 import {
   type Exchange,
@@ -147,8 +147,8 @@ class Run {
     const file = join(this.#folder, `${this.id}.wasm`);
     const first = { vmId: this.id, file, options, bytes: filterOf(this.#scenario).bytes };
     if (!second) return [first];
-    const bytes = filterOf({ ...second }).bytes;
-    return [first, { vmId: "vm2", file: join(this.#folder, "vm2.wasm"), options: { name: second.name }, bytes }];
+    const [id, bytes] = [`${this.id}b`, secondFilterOf(this.#scenario, second)];
+    return [first, { vmId: id, file: join(this.#folder, `${id}.wasm`), options: { name: second.name }, bytes }];
   }
 
   listener(): object {
@@ -181,7 +181,7 @@ class Run {
   observation(log: string, crash: string | undefined): Observation {
     const alone = this.id === "vm";
     const lines = wasmLines(log)
-      .filter((line) => alone || new RegExp(`^wasm log (.* )?${this.id}:`, "s").test(line.text))
+      .filter((line) => alone || new RegExp(`^wasm log (.* )?${this.id}b?:`, "s").test(line.text))
       .map((line) =>
         this.#scenario.wholeLog ? `[${line.level}] ${line.text}` : line.text.replace(/^wasm log.*?: /, ""),
       )

@@ -28,6 +28,11 @@ export function filterOf(scenario: Scenario): { bytes: Uint8Array; imports: stri
   return { bytes, imports: importsOf(bytes) };
 }
 
+/** The module of its second filter. */
+export function secondFilterOf(scenario: Scenario, { on, name }: NonNullable<Scenario["second"]>): Uint8Array {
+  return wat(new Probe({ ...scenario, on, parts: {} }, `${name}: `).text());
+}
+
 function importsOf(bytes: Uint8Array): string[] {
   try {
     return WebAssembly.Module.imports(new WebAssembly.Module(Uint8Array.from(bytes))).map((item) => item.name);
@@ -38,14 +43,17 @@ function importsOf(bytes: Uint8Array): string[] {
 
 class Probe {
   readonly #scenario: Scenario;
+  /** What its lines begin with. */
+  readonly #mark: string;
   readonly #imports = new Map<string, string>();
   readonly #texts = new Map<string, number>();
   readonly #globals: string[] = [];
   #data = "";
   #outputs = OUTPUTS;
 
-  constructor(scenario: Scenario) {
+  constructor(scenario: Scenario, mark = "") {
     this.#scenario = scenario;
+    this.#mark = mark;
   }
 
   text(): string {
@@ -84,7 +92,7 @@ class Probe {
     return `(func (export "${exported}") ${"(param i32) ".repeat(count)} ${result ? "(result i32)" : ""}
       (local $s i32) (local $turn i32)
       (global.set $free (i32.const ${HEAP}))
-      ${this.#say(`${name}(`)} ${shown.join(this.#say(","))} ${this.#say(")")} (call $line)
+      ${this.#say(`${this.#mark}${name}(`)} ${shown.join(this.#say(","))} ${this.#say(")")} (call $line)
       ${this.#count(name, turns.length)}
       ${turns.map((steps, i) => this.#turn(steps, i, turns.length, result ? answer : undefined)).join("\n")})`;
   }
@@ -111,7 +119,7 @@ class Probe {
     const values = args.flatMap((arg) => this.#argument(arg, shown));
     if (name === "log") return `(drop (call $log ${values.join(" ")}))`;
     return `(call $poison (i32.const ${this.#outputs})) (local.set $s (call ${call} ${values.join(" ")}))
-      ${this.#say(`  ${name} `)} (call $number (i64.extend_i32_u (local.get $s)))
+      ${this.#say(`${this.#mark}  ${name} `)} (call $number (i64.extend_i32_u (local.get $s)))
       ${shown.map((show) => `${this.#say(" ")} ${show}`).join("\n")} (call $line)`;
   }
 

@@ -123,7 +123,7 @@ export interface Scenario extends Exchange {
   readonly options?: Options;
   /** Several exchanges, one after the other, in place of one. */
   readonly exchanges?: readonly Exchange[];
-  /** A second filter behind this one, in a VM of its own. */
+  /** A second filter behind this one, in a VM of its own; its lines begin with its name. */
   readonly second?: { readonly on: Script; readonly name: string };
   /** Words of the `EnvoyFault` with which our host refuses to do what Envoy does here. */
   readonly fault?: RegExp;

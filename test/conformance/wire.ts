@@ -1,6 +1,7 @@
 // HTTP/1.1 as bytes: what a client or an upstream writes, what an Envoy's codec writes, and how a message reads on the
 // other side. Strings are ByteStrings. The same parser reads what our host and what Envoy sent.
 
+import { isUnframed } from "../../src/connection.ts";
 import type { HeaderEntry } from "../../src/header-map.ts";
 import type { Message, Pieces } from "./scenario.ts";
 
@@ -111,7 +112,8 @@ export class Encoder {
 
   head(start: string, headers: readonly HeaderEntry[], endOfStream: boolean): void {
     const known = headers.some(([name]) => name === "content-length");
-    this.#chunked = !known && !endOfStream && !/^HTTP\/1\.1 (1..|204) /.test(start);
+    const status = /^HTTP\/1\.1 (\d+) /.exec(start)?.[1];
+    this.#chunked = !known && !endOfStream && !(status !== undefined && isUnframed(Number(status)));
     const framing: HeaderEntry[] = this.#chunked ? [["transfer-encoding", "chunked"]] : [];
     this.bytes += `${start}\r\n${lines([...headers, ...framing])}\r\n`;
     this.ended = endOfStream;
