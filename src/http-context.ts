@@ -455,7 +455,7 @@ export class HttpContext extends HostContext implements StreamFilter {
   override closeStream(): void {
     this.#refuseAtEnd("proxy_close_stream");
     this.#stream.details ??= "wasm_close_stream";
-    this.vm.afterCall(() => this.#stream.reset("wasm_close_stream"));
+    this.vm.afterCall(() => this.#stream.close());
   }
 
   override sendLocalReply(reply: LocalReply): Refusal | undefined {
@@ -467,7 +467,7 @@ export class HttpContext extends HostContext implements StreamFilter {
     } else {
       this.#refuseAtEnd("proxy_send_local_response");
     }
-    this.vm.afterCall(() => this.#stream.sendLocalReply(reply), reply.body.length + reply.details.length);
+    this.vm.afterCall(() => this.#stream.answer(reply), reply.body.length + reply.details.length);
     return undefined;
   }
 

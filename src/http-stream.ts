@@ -101,6 +101,8 @@ export class HttpStream implements DirectionEvents {
   answersHead = false;
   /** Whether the exchange is over. */
   ended = false;
+  /** Whether it was ended past the filters. */
+  #broken = false;
 
   readonly #filters: readonly StreamFilter[];
   readonly #upstream: UpstreamEnd;
@@ -345,9 +347,31 @@ export class HttpStream implements DirectionEvents {
     }
   }
 
+  /** A filter closes the exchange. */
+  close(): void {
+    this.#refuseBroken("proxy_close_stream");
+    this.reset("wasm_close_stream");
+  }
+
+  /** A filter answers the request. */
+  answer(reply: LocalReply): void {
+    this.#refuseBroken("proxy_send_local_response");
+    this.sendLocalReply(reply);
+  }
+
+  /** What ended the exchange and this have been put off by the same callback: nothing else can reach it any more. */
+  #refuseBroken(call: string): void {
+    if (!this.#broken) return;
+    throw new EnvoyFault(
+      `${call} behind another call that ended the stream, in one callback: Envoy 1.40 crashes (SIGSEGV), or answers on ` +
+        "a stream that it has closed. Answer or close once, and return.",
+    );
+  }
+
   /** Ends the exchange without a complete answer. */
   reset(details: string): void {
     if (this.ended) return;
+    this.#broken = true;
     this.details = this.#pendingReply?.details ?? this.details ?? details;
     this.#upstream.reset("the stream was reset");
     this.#options.downstream.reset(details);
@@ -367,14 +391,14 @@ export class HttpStream implements DirectionEvents {
 
   /** Lets the response go on from this filter. */
   continueResponse(filter: StreamFilter): void {
-    if (this.ended) return;
+    if (this.response.isHeldBy(filter)) this.#refuseBroken("proxy_continue_stream(HttpResponse)");
     if (!this.response.message) {
       throw new EnvoyFault(
         "proxy_continue_stream(HttpResponse) while there is no response: Envoy 1.40 crashes (SIGSEGV). " +
           "Continue the request, or wait for on_response_headers.",
       );
     }
-    this.response.continueFrom(filter);
+    if (!this.ended) this.response.continueFrom(filter);
   }
 
   #deliverReply(): void {
@@ -416,6 +440,7 @@ export class HttpStream implements DirectionEvents {
 
   /** Sends a reply in place of a response of which nothing has gone out, past the filters. */
   replaceResponse(reply: LocalReply): void {
+    this.#broken = true;
     this.response.aborted = true;
     this.localReply = reply;
     this.details = reply.details;
@@ -452,6 +477,7 @@ export class HttpStream implements DirectionEvents {
   }
 
   continuedTwice(which: Which): void {
+    if (this.#broken) return;
     const sent = which === "request" ? "the request upstream" : "the response's head";
     throw new EnvoyFault(
       `on_${which}_headers continued the ${which} with proxy_continue_stream and returned Continue: Envoy 1.40 sends ` +

@@ -20,7 +20,8 @@ test.each(Object.entries(groups).filter(([name]) => name.includes(only)))("recor
   if (!envoy) return explainMissingEnvoy();
   const file = resolve(import.meta.dirname, "recorded", `${group}.json`);
   const before = existsSync(file) ? (JSON.parse(await readFile(file, "utf8")) as Record<string, Observation>) : {};
-  const ends = ({ name }: Scenario): boolean => Boolean(before[name]?.refused ?? before[name]?.crash);
+  const ends = ({ name, fault }: Scenario): boolean =>
+    Boolean(before[name] ? (before[name].refused ?? before[name].crash) : fault);
   const seen = new Map<Scenario, Observation>();
   let open = scenarios;
   for (let run = 0; open.length; run++) {
