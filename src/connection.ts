@@ -94,6 +94,8 @@ export function responseHeaders(
   map.append(":status", String(status));
   for (const [name, value] of headers) map[joinsHeaders ? "add" : "append"](name, trimBlanks(value));
   map.delete("keep-alive");
+  // It could have no other length.
+  if (status === 204 && map.get("content-length") === "0") map.delete("content-length");
   if (serviceTimeMs !== undefined) map.put("x-envoy-upstream-service-time", String(serviceTimeMs));
   return map;
 }

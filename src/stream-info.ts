@@ -36,11 +36,8 @@ export class StreamInfo {
   routed = true;
   /** How often the request was sent upstream. */
   attempts = 0;
-  /** Whether a host of the upstream was chosen, and whether the connection to it stands. */
+  /** Whether a host of the upstream was chosen. */
   upstreamChosen = false;
-  upstreamConnected = false;
-  /** From choosing the host until its connection stood, or could not be had. */
-  connectDuration: bigint | undefined;
   /** Why there is no connection to the upstream; empty when there is no reason, undefined before one is asked for. */
   transportFailure: string | undefined;
   /** From the request's head going out to the response's last byte coming in. */
@@ -49,6 +46,9 @@ export class StreamInfo {
   readonly #given: GivenProperties;
   readonly #limits: Limits;
   #requestSent = 0n;
+  /** Whether the connection to the upstream is known to stand; undefined while it is being made. */
+  #connected: boolean | undefined;
+  #connectDuration: bigint | undefined;
   #filterState: FilterState | undefined;
 
   /** `given` has what stands in the filter state from the start, `limits` how much may be added. */
@@ -57,6 +57,16 @@ export class StreamInfo {
     this.#given = given;
     this.#limits = limits;
     this.startTime = clock.now();
+  }
+
+  /** Whether the connection to the upstream stands, which takes next to no time. */
+  get upstreamConnected(): boolean {
+    return this.#connected ?? (this.upstreamChosen && this.#clock.now() > this.#requestSent);
+  }
+
+  /** From choosing the host until its connection stood, or could not be had; undefined before. */
+  get connectDuration(): bigint | undefined {
+    return this.#connectDuration ?? (this.upstreamConnected ? 0n : undefined);
   }
 
   /** What filters leave to each other in the stream: `wasm.` and the name for what `proxy_set_property` sets. */
@@ -78,15 +88,13 @@ export class StreamInfo {
   connect(): void {
     this.routed = true;
     this.sendRequest();
-    this.upstreamConnected = true;
-    this.connectDuration = 0n;
+    this.#connected = true;
   }
 
   /** The response's head has come in. */
   receiveResponse(code: number): void {
     this.code = code;
-    this.upstreamConnected = true;
-    this.connectDuration ??= 0n;
+    this.#connected = true;
   }
 
   /** The response's last byte has come in. */
@@ -98,7 +106,9 @@ export class StreamInfo {
   failUpstream(flag: number, transportFailure: string): void {
     this.flags |= flag;
     this.transportFailure = transportFailure;
-    this.connectDuration ??= this.#clock.now() - this.#requestSent;
+    if (flag !== ResponseFlag.UpstreamConnectionFailure) return;
+    this.#connected = false;
+    this.#connectDuration = this.#clock.now() - this.#requestSent;
   }
 
   /** The stream is over. */
