@@ -14,6 +14,7 @@ import type { UpstreamFailure } from "./http-stream.ts";
 import { bytesOfEntries, CALL_BYTES, type Limits } from "./limits.ts";
 import { type LocalReply, localReplyMessage, proxyReply, upstreamFailureReply } from "./local-reply.ts";
 import type { HostProfile } from "./profiles/profile.ts";
+import { type Patience, plainPatience, takePatience } from "./router.ts";
 import type { Trace } from "./trace.ts";
 import { describeRequest, UpstreamError, type UpstreamRequest, type UpstreamResponse } from "./upstream.ts";
 import type { Task, UpstreamWork } from "./upstream-work.ts";
@@ -110,6 +111,7 @@ export class Callout {
   readonly #started: bigint;
   readonly #finish: (answer: CalloutAnswer | undefined) => void;
   readonly #cancelTimeout: (() => void) | undefined;
+  readonly #answersEmpty: boolean;
   #headReceived = false;
   #silent = false;
 
@@ -127,7 +129,11 @@ export class Callout {
     this.heldBytes = bytesOfCallout(init);
     this.#profile = profile;
     this.#limits = context.limits;
-    this.#head = outgoingHeaders(init, profile);
+    const { head, patience } = outgoingHeaders(init, profile);
+    const [wholeMs, tryMs] = [Number(patience.wholeMs), Number(patience.tryMs)];
+    const limitMs = tryMs || wholeMs;
+    this.#head = head;
+    this.#answersEmpty = patience.answersEmpty;
     this.#clock = clock;
     this.#started = clock.now();
     this.#finish = (answer) => {
@@ -139,13 +145,13 @@ export class Callout {
     this.request = {
       ...describeRequest(this.#head, init.body, undefined),
       cluster: this.cluster,
-      timeoutMs: init.timeoutMs,
+      timeoutMs: wholeMs,
       signal: this.#abort.signal,
       wait: (milliseconds) => task!.wait(milliseconds),
     };
-    if (init.timeoutMs) this.#cancelTimeout = clock.after(init.timeoutMs, () => this.#timeout());
+    if (limitMs) this.#cancelTimeout = clock.after(limitMs, () => this.#timeout());
     const { method, path } = this.request;
-    const limit = init.timeoutMs ? `, ${init.timeoutMs} ms` : "";
+    const limit = limitMs ? `, ${limitMs} ms` : "";
     trace.push({ kind: "note", text: `callout ${id} to ${this.cluster}: ${method} ${path}${limit}` });
     work.start(async (running) => {
       task = running;
@@ -183,24 +189,27 @@ export class Callout {
 
   async #ask(upstream: CalloutUpstream, mostBytes: number): Promise<void> {
     if (this.state !== "pending") return;
+    let response: UpstreamResponse | null;
+    let body: Uint8Array;
     try {
-      const response = await upstream(this.request);
+      response = await upstream(this.request);
       this.#silent = response === null;
       if (!response || this.state !== "pending") return;
       this.#headReceived = true;
-      const body = await collect(response.body, mostBytes);
-      if (this.state === "pending") this.#receive(response, body);
+      body = await collect(response.body, mostBytes);
     } catch (error) {
       // What a function does whose callout is over is nobody's concern.
       if (this.state !== "pending") return;
       if (!(error instanceof UpstreamError)) throw error;
       const status = error instanceof UnknownHost ? "resolver failure" : "broken connection";
-      this.#fail(upstreamFailureReply(error.reason), status);
+      return this.#fail(upstreamFailureReply(error.reason), status);
     }
+    if (this.state === "pending") this.#receive(response, body);
   }
 
   #timeout(): void {
-    this.#fail(proxyReply(504, "upstream request timeout", "response_timeout"), "timeout");
+    const [status, body] = this.#answersEmpty ? [204, ""] : [504, "upstream request timeout"];
+    this.#fail(proxyReply(status, body, "response_timeout"), "timeout");
   }
 
   /** Nothing will come of it: the filter gets a reply of the proxy's own, or a word about it, or nothing. */
@@ -325,20 +334,23 @@ function requestHead({ headers }: CalloutInit): HeaderMap {
   return map;
 }
 
-/** The head that arrives at the upstream. */
-function outgoingHeaders(init: CalloutInit, { addsEnvoyHeaders }: HostProfile): HeaderMap {
-  const { body, timeoutMs } = init;
+/** The head that arrives at the upstream, and how long that has: as long as the call says, unless its headers do. */
+function outgoingHeaders(
+  init: CalloutInit,
+  { addsEnvoyHeaders }: HostProfile,
+): { head: HeaderMap; patience: Patience } {
+  const { body } = init;
+  const timeoutMs = BigInt(init.timeoutMs);
   const map = requestHead(init);
   if (!addsEnvoyHeaders) {
     if (map.get(":authority") === undefined) map.set(":authority", init.cluster);
     map.set("connection", "close");
     map.set("content-length", String(body.length));
-    return map;
+    return { head: map, patience: plainPatience(timeoutMs) };
   }
   if (body.length) map.set("content-length", String(body.length));
   map.set("x-envoy-internal", "true");
-  if (timeoutMs) map.set("x-envoy-expected-rq-timeout-ms", String(timeoutMs));
-  return map;
+  return { head: map, patience: takePatience(map, { timeoutMs }) };
 }
 
 /** All of a body; breaks the connection when it is longer than Envoy takes. */

@@ -276,8 +276,8 @@ export class HttpContext extends HostContext implements StreamFilter {
 
   #create(): void {
     if (this.#created) return;
-    this.#created = true;
     this.vm.call("proxy_on_context_create", this, [this.id, this.root.id]);
+    this.#created = true;
   }
 
   /** What a stream does whose filter has failed: goes on unfiltered (the deprecated `fail_open`), or ends with a 503. */

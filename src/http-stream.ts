@@ -101,8 +101,10 @@ export class HttpStream implements DirectionEvents {
   answersHead = false;
   /** Whether the exchange is over. */
   ended = false;
-  /** Whether it was ended past the filters. */
-  #broken = false;
+  /** Whether a filter has closed it. */
+  #closed = false;
+  /** Whether a reply that went through the filters ended it, or will. */
+  #replied = false;
 
   readonly #filters: readonly StreamFilter[];
   readonly #upstream: UpstreamEnd;
@@ -349,19 +351,19 @@ export class HttpStream implements DirectionEvents {
 
   /** A filter closes the exchange. */
   close(): void {
-    this.#refuseBroken("proxy_close_stream");
+    if (this.ended && !this.#replied) this.#refuseMore("proxy_close_stream");
+    this.#closed = true;
     this.reset("wasm_close_stream");
   }
 
   /** A filter answers the request. */
   answer(reply: LocalReply): void {
-    this.#refuseBroken("proxy_send_local_response");
+    if (this.ended && !this.#replied) this.#refuseMore("proxy_send_local_response");
     this.sendLocalReply(reply);
   }
 
   /** What ended the exchange and this have been put off by the same callback: nothing else can reach it any more. */
-  #refuseBroken(call: string): void {
-    if (!this.#broken) return;
+  #refuseMore(call: string): never {
     throw new EnvoyFault(
       `${call} behind another call that ended the stream, in one callback: Envoy 1.40 crashes (SIGSEGV), or answers on ` +
         "a stream that it has closed. Answer or close once, and return.",
@@ -371,7 +373,6 @@ export class HttpStream implements DirectionEvents {
   /** Ends the exchange without a complete answer. */
   reset(details: string): void {
     if (this.ended) return;
-    this.#broken = true;
     this.details = this.#pendingReply?.details ?? this.details ?? details;
     this.#upstream.reset("the stream was reset");
     this.#options.downstream.reset(details);
@@ -391,7 +392,7 @@ export class HttpStream implements DirectionEvents {
 
   /** Lets the response go on from this filter. */
   continueResponse(filter: StreamFilter): void {
-    if (this.response.isHeldBy(filter)) this.#refuseBroken("proxy_continue_stream(HttpResponse)");
+    if (this.#closed && this.response.isHeldBy(filter)) this.#refuseMore("proxy_continue_stream(HttpResponse)");
     if (!this.response.message) {
       throw new EnvoyFault(
         "proxy_continue_stream(HttpResponse) while there is no response: Envoy 1.40 crashes (SIGSEGV). " +
@@ -405,6 +406,7 @@ export class HttpStream implements DirectionEvents {
     const reply = this.#pendingReply;
     if (!reply || this.ended) return;
     this.#pendingReply = undefined;
+    this.#replied = true;
     this.localReply = reply;
     this.details = reply.details;
     this.info.code = reply.status;
@@ -440,7 +442,6 @@ export class HttpStream implements DirectionEvents {
 
   /** Sends a reply in place of a response of which nothing has gone out, past the filters. */
   replaceResponse(reply: LocalReply): void {
-    this.#broken = true;
     this.response.aborted = true;
     this.localReply = reply;
     this.details = reply.details;
@@ -477,7 +478,7 @@ export class HttpStream implements DirectionEvents {
   }
 
   continuedTwice(which: Which): void {
-    if (this.#broken) return;
+    if (this.#closed) return;
     const sent = which === "request" ? "the request upstream" : "the response's head";
     throw new EnvoyFault(
       `on_${which}_headers continued the ${which} with proxy_continue_stream and returned Continue: Envoy 1.40 sends ` +

@@ -70,7 +70,7 @@ export function plainPatience(wholeMs: bigint): Patience {
 }
 
 /** Takes out what filters tell the router, and tells the upstream how long it has. */
-export function takePatience(headers: HeaderMap, { timeoutMs }: Route): Patience {
+export function takePatience(headers: HeaderMap, { timeoutMs }: Pick<Route, "timeoutMs">): Patience {
   const isTold = headers.entries.some(([key]) => forRouter.has(key));
   const patience = isTold ? toldPatience(headers, timeoutMs) : plainPatience(timeoutMs);
   tellPatience(headers, patience, 0n);

@@ -33,8 +33,8 @@ export class TcpContext extends HostContext implements ConnectionFilter {
   }
 
   newConnection(): Action {
-    this.#created = true;
     this.vm.call("proxy_on_context_create", this, [this.id, this.root.id]);
+    this.#created = true;
     return this.#call("proxy_on_new_connection", [this.id]);
   }
 

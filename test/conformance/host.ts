@@ -73,6 +73,11 @@ export async function runOnHost(
     if (error instanceof LoadError) return { refused: error.message };
     throw error;
   }
+  // What goes wrong in the answer to a callout is thrown where nobody waits.
+  let failure: unknown;
+  const { work } = first.proxy.clusters;
+  const watch = (): void => void work.changed().then(watch, (error: unknown) => (failure ??= error));
+  watch();
   try {
     const outcomes: Outcome[] = [];
     for (const exchange of exchanges) {
@@ -82,6 +87,7 @@ export async function runOnHost(
     }
     if (scenario.removed) first.close();
     await pass(clock, GAP);
+    if (failure) throw failure;
     // The canary and the main thread come first.
     if (options.mainThread) lines.splice(0, lines.lastIndexOf("context_create(1,0)"));
     return mask({ log: lines, exchanges: outcomes, ...statsOf(first, scenario) });
