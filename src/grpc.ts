@@ -276,17 +276,18 @@ export class GrpcCallout {
 
   async #ask(upstream: GrpcUpstream): Promise<void> {
     if (this.state !== "open") return;
+    let answer: Awaited<ReturnType<GrpcUpstream>>;
     try {
-      const answer = await upstream(this);
-      if (answer && this.state === "open") this.end(answer);
+      answer = await upstream(this);
     } catch (error) {
       // What a function does whose call is over is nobody's concern.
       if (this.state !== "open") return;
       if (!(error instanceof UpstreamError)) throw error;
-      this.fail(error.reason);
+      return this.fail(error.reason);
     } finally {
       this.#answering = false;
     }
+    if (answer && this.state === "open") this.end(answer);
   }
 
   /** A listener never runs inside of the filter's host call. */

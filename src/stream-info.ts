@@ -78,8 +78,8 @@ export class StreamInfo {
   sendRequest(): void {
     this.attempts++;
     this.upstreamChosen = true;
-    this.upstreamConnected = false;
-    this.connectDuration = undefined;
+    this.#connected = undefined;
+    this.#connectDuration = undefined;
     this.transportFailure = "";
     this.#requestSent = this.#clock.now();
   }
