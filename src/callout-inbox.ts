@@ -30,6 +30,8 @@ export class CalloutInbox {
   readonly #httpCalls = new Map<Callout, HostContext>();
   /** gRPC calls by number. A stream stays until the filter has closed it too. */
   readonly #grpcCalls = new Map<number, GrpcCallout>();
+  /** The gRPC streams that the filter has closed and the server has not. */
+  readonly #closedStreams = new Set<number>();
   #answer: CalloutAnswer | undefined;
   #message: Uint8Array | undefined;
   #initialMetadata: HeaderMap | undefined;
@@ -96,10 +98,12 @@ export class CalloutInbox {
     const call = this.#grpcCalls.get(id);
     if (!call) return noSuchCall(id);
     if (isStream && how === "close" && call.state === "open") {
+      this.#closedStreams.add(id);
       call.receiveEnd();
       return undefined;
     }
     this.#grpcCalls.delete(id);
+    this.#closedStreams.delete(id);
     call.cancel();
     return undefined;
   }
@@ -118,6 +122,7 @@ export class CalloutInbox {
     const calls = [...this.#httpCalls.keys(), ...this.#grpcCalls.values()];
     this.#httpCalls.clear();
     this.#grpcCalls.clear();
+    this.#closedStreams.clear();
     for (const call of calls) call.cancel();
   }
 
@@ -167,13 +172,7 @@ export class CalloutInbox {
       initialMetadata: (metadata) => open(() => this.#metadata("initial", id, metadata)),
       message: (message) => open(() => this.#receive(id, message)),
       trailingMetadata: (metadata) => open(() => this.#metadata("trailing", id, metadata)),
-      close: (status, message) => {
-        open(() => {
-          // A stream can still be closed by the filter.
-          if (id % 4 === GRPC_CALL || this.#grpcCalls.get(id)?.halfClosed) this.#grpcCalls.delete(id);
-          this.#close(id, status, message);
-        });
-      },
+      close: (status, message) => open(() => this.#close(id, status, message)),
     };
   }
 
@@ -190,19 +189,29 @@ export class CalloutInbox {
   }
 
   #receive(id: number, message: Uint8Array): void {
-    if (id % 4 === GRPC_CALL) this.#grpcCalls.delete(id);
+    const forget = (): void => {
+      this.#message = undefined;
+      if (id % 4 === GRPC_CALL) this.#grpcCalls.delete(id);
+    };
     this.#tell("proxy_on_grpc_receive", [id, message.length], this.#root, () => {
       this.#message = message;
-      return () => (this.#message = undefined);
+      return forget;
     });
+    forget();
   }
 
   #close(id: number, status: number, message: ByteString): void {
+    const forget = (): void => {
+      this.statusMessage = "";
+      // A stream that the filter has not closed can still be closed.
+      if (id % 4 === GRPC_CALL || this.#closedStreams.delete(id)) this.#grpcCalls.delete(id);
+    };
     this.#tell("proxy_on_grpc_close", [id, status], this.#root, () => {
       this.statusCode = status;
       this.statusMessage = message;
-      return () => (this.statusMessage = "");
+      return forget;
     });
+    forget();
   }
 
   /** Calls back with the root context's number. What is brought is gone before anything else follows. */

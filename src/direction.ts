@@ -75,6 +75,8 @@ export class Direction {
   held: Body | undefined;
   /** Whether everything has come in. */
   complete = false;
+  /** Whether the sink has the whole message. */
+  sent = false;
   /** Whether nothing more may pass: the stream is answered, reset or over. */
   aborted = false;
 
@@ -85,8 +87,6 @@ export class Direction {
   readonly #which: Which;
   #aboveLimit = false;
   #trailersSent = false;
-  /** Whether the sink has the whole message. */
-  #ended = false;
   /** Whether crossing the limit stops reading, and does not fail the stream. Envoy begins so. */
   #streaming = true;
 
@@ -180,11 +180,11 @@ export class Direction {
       this.#events.entered(this.#which);
       const action = entry.filter.headers(this.#which, headers, endOfStream);
       this.#events.left(this.#which);
-      if (this.aborted && this.#ended && action === HeadersAction.Continue) this.#events.continuedTwice(this.#which);
+      if (this.aborted && this.sent && action === HeadersAction.Continue) this.#events.continuedTwice(this.#which);
       if (this.aborted || !this.#afterHeaders(entry, action)) return;
     }
     if (this.aborted) return;
-    this.#ended = endOfStream;
+    this.sent = endOfStream;
     this.#sink.headers(headers, endOfStream);
   }
 
@@ -273,7 +273,7 @@ export class Direction {
     if (this.aborted) return;
     if (this.#trailersSent) this.#events.endedTwice(this.#which);
     this.#trailersSent = true;
-    this.#ended = true;
+    this.sent = true;
     this.#sink.trailers(this.trailing!);
   }
 
@@ -293,7 +293,7 @@ export class Direction {
 
   /** Whether a callback leaves nothing to pass on. One that ended the message itself must not let it go on as well. */
   #isOver(action: DataAction | Action): boolean {
-    if (this.aborted && this.#ended && action === DataAction.Continue) this.#events.endedTwice(this.#which);
+    if (this.aborted && this.sent && action === DataAction.Continue) this.#events.endedTwice(this.#which);
     return this.aborted;
   }
 
@@ -303,9 +303,9 @@ export class Direction {
     out.moveFrom(data);
     // What was held stays behind as an empty body, as in Envoy: whoever continues once more sends its end once more.
     if (data === this.held) this.#setAboveLimit(false);
-    if (!out.length && (!endOfStream || this.#ended)) return;
-    if (this.#ended) this.#events.endedTwice(this.#which);
-    this.#ended = endOfStream;
+    if (!out.length && (!endOfStream || this.sent)) return;
+    if (this.sent) this.#events.endedTwice(this.#which);
+    this.sent = endOfStream;
     this.#sink.data(out, endOfStream);
   }
 

@@ -11,7 +11,7 @@ export type ResponseSink = Pick<
   "profile" | "responseHeaders" | "responseData" | "responseTrailers" | "upstreamReset"
 > & {
   /** The request so far. */
-  readonly request: { readonly complete: boolean };
+  readonly request: { readonly sent: boolean };
 };
 
 /** Does something with a stream; what goes wrong in it ends the stream and not the server. */
@@ -50,7 +50,7 @@ export interface Incoming {
 export function receive(feed: Feed, { status, headers, empty, body, trailers }: Incoming, started: number): void {
   const time = Math.round(performance.now() - started);
   feed((stream) => {
-    const saysTime = stream.profile.addsEnvoyHeaders && stream.request.complete;
+    const saysTime = stream.profile.addsEnvoyHeaders && stream.request.sent;
     stream.responseHeaders(responseHeaders(status, headers, saysTime ? time : undefined, stream.profile), empty);
   });
   // Even an empty one has to be read to its end before its connection can be used again.

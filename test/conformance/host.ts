@@ -327,7 +327,7 @@ class Run {
     const empty = bodiless || (known === "" && !trailers);
     answer.send(after, () =>
       this.#stream.responseHeaders(
-        responseHeaders(status, list, this.#stream.request.complete ? 1 : undefined, this.#stream.profile),
+        responseHeaders(status, list, this.#stream.request.sent ? 1 : undefined, this.#stream.profile),
         empty,
       ),
     );

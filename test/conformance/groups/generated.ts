@@ -21,6 +21,7 @@ import {
   type Scenario,
   set,
   soon,
+  tick,
   word,
 } from "../scenario.ts";
 
@@ -28,6 +29,13 @@ import {
 function call(path: string, ...headers: readonly HeaderEntry[]): Call {
   const head = pairs([":method", "GET"], [":path", path], [":authority", "a.test"], ...headers);
   return ["http_call", "web", head, "", "", 300, word];
+}
+
+/** A gRPC call, or a stream, to a server that answers what it was told. */
+function grpc(name: "grpc_call" | "grpc_stream"): Call {
+  const metadata = pairs(["x-md", "v"]);
+  const rest = name === "grpc_call" ? ["hello", 400, word] : [word];
+  return [name, "grpc", "s.S", "Echo", metadata, ...rest];
 }
 
 export const generated: readonly Scenario[] = [
@@ -213,6 +221,40 @@ export const generated: readonly Scenario[] = [
       ]),
     },
   },
+  {
+    name: "a response to a request whose end is held",
+    on: { request_body: inTurn([], [3]), response_headers: [list(2)] },
+    request: { body: "abc" },
+  },
+  ...["grpc_close", "grpc_cancel"].map((end): Scenario => ({
+    name: `a gRPC call in its own answer: ${end}`,
+    on: {
+      request_headers: [grpc("grpc_call"), 1],
+      grpc_receive: [[end, 5], [end, 5], context(2), goOn(0)],
+    },
+  })),
+  ...[
+    ["has ended by sending", ["grpc_send", 6, "msg", 1]],
+    ["has closed", ["grpc_close", 6]],
+  ].map(([how, end]): Scenario => ({
+    name: `a gRPC stream that the filter ${how as string}, and the server`,
+    on: {
+      request_headers: [grpc("grpc_stream"), end, tick(90), 1],
+      grpc_close: [
+        ["grpc_send", 6, "late", 1],
+        ["grpc_send", 6, "later", 1],
+      ],
+      tick: [
+        tick(0),
+        ["grpc_send", 6, "last", 1],
+        ["grpc_close", 6],
+        ["grpc_close", 6],
+        ["grpc_cancel", 6],
+        context(2),
+        goOn(0),
+      ],
+    },
+  })),
   { name: "closed in on_context_create", on: { context_create: inTurn([], [close(0)], []) } },
   {
     name: "a connection closed in on_context_create",
