@@ -6,7 +6,7 @@ import { Status } from "../assembly/abi.ts";
 import { decodeText, joinBytes, noBytes, toBytes, toText } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
 import { isTaken, kindOfStatus } from "./codec.ts";
-import { receivedTrailers, responseHeaders } from "./connection.ts";
+import { receivedTrailers, requestHead as sentHead, responseHeaders } from "./connection.ts";
 import { Misuse, Refusal, StreamError } from "./error.ts";
 import { type HeaderEntry, HeaderMap } from "./header-map.ts";
 import { headerEntries, HttpHeaders } from "./http-headers.ts";
@@ -143,7 +143,7 @@ export class Callout {
     };
     let task: Task | undefined;
     this.request = {
-      ...describeRequest(this.#head, init.body, undefined),
+      ...describeRequest(sentHead(head, !init.body.length), init.body, undefined),
       cluster: this.cluster,
       timeoutMs: wholeMs,
       signal: this.#abort.signal,

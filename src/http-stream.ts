@@ -500,8 +500,6 @@ export class HttpStream implements DirectionEvents {
   /** The whole response has gone out. */
   finishResponse(): void {
     this.#responseFinished = true;
-    // The rest of the request has nowhere to go any more.
-    if (this.request.message && !this.request.complete) this.#upstream.isOpen = true;
     this.#upstream.reset("the response is complete");
     this.#end();
   }

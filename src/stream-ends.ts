@@ -119,6 +119,12 @@ export class UpstreamEnd implements Sink {
 
   /** The whole response has come in. */
   complete(): void {
+    const { request } = this.#stream;
+    if (!request.sent) {
+      // The rest of the request has nowhere to go any more, and no filter hears of it.
+      request.aborted = true;
+      this.#peer.reset("the response is complete");
+    }
     this.close();
     this.#stream.info.completeResponse();
   }

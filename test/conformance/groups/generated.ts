@@ -222,6 +222,28 @@ export const generated: readonly Scenario[] = [
     },
   },
   {
+    name: "a response that is complete before its request, and held",
+    on: { response_headers: [tick(190), 1], tick: [...later, goOn(1)] },
+    request: { body: ["abc", "def", "ghi"] },
+    response: { early: true, status: 204 },
+  },
+  {
+    name: "a response that is complete before its request is continued",
+    on: {
+      request_body: inTurn([tick(150), 1], [1]),
+      response_headers: [1],
+      tick: [...later, goOn(0)],
+    },
+    request: { body: ["abc", "def", "ghi"], leaves: 700 },
+    response: { early: true, body: "xyz" },
+  },
+  {
+    name: "a response piece by piece before its request is complete",
+    on: {},
+    request: { body: ["abc", "def", "ghi"] },
+    response: { early: true, body: ["x", "y"], trailers: [["x-t", "1"]] },
+  },
+  {
     name: "a response to a request whose end is held",
     on: { request_body: inTurn([], [3]), response_headers: [list(2)] },
     request: { body: "abc" },
@@ -233,11 +255,11 @@ export const generated: readonly Scenario[] = [
       grpc_receive: [[end, 5], [end, 5], context(2), goOn(0)],
     },
   })),
-  ...[
-    ["has ended by sending", ["grpc_send", 6, "msg", 1]],
-    ["has closed", ["grpc_close", 6]],
-  ].map(([how, end]): Scenario => ({
-    name: `a gRPC stream that the filter ${how as string}, and the server`,
+  ...Object.entries<Call>({
+    "has ended by sending": ["grpc_send", 6, "msg", 1],
+    "has closed": ["grpc_close", 6],
+  }).map(([how, end]): Scenario => ({
+    name: `a gRPC stream that the filter ${how}, and the server`,
     on: {
       request_headers: [grpc("grpc_stream"), end, tick(90), 1],
       grpc_close: [
