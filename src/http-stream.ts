@@ -170,6 +170,7 @@ export class HttpStream implements DirectionEvents {
     const malformed = head && this.#hasEnvoysCodec ? refuseHead(head, this.#options.limits) : undefined;
     if (malformed) {
       this.info.flags |= ResponseFlag.DownstreamProtocolError;
+      this.info.received = this.info.routed = false;
       return this.event(() => this.replaceResponse(malformed));
     }
     this.answersHead = headers.get(":method") === "HEAD";
@@ -177,6 +178,8 @@ export class HttpStream implements DirectionEvents {
     const refusal = refuseRequestHead(headers, this.#options.route.upgrades);
     if (!refusal) return this.event(() => this.request.receiveHeaders(headers, endOfStream));
     this.request.message = head && refusal.status !== 403 ? receivedHeaders(head, this.profile) : headers;
+    // Only an upgrade is refused when the route is known.
+    this.info.routed = refusal.status === 403;
     // What cannot be normalized Envoy refuses before it notes that the request is complete, and an upgrade never is: it
     // ends the connection then.
     this.request.complete = endOfStream && refusal.status === 404;

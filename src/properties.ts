@@ -155,6 +155,7 @@ function xds(given: GivenProperties, stream: StreamSources | undefined): Propert
   if (!stream) return new PropertyGroup({ node });
   const { info } = stream;
   const parts = given.parts("xds");
+  const received = (name: string) => () => (info.received ? parts[name]!() : undefined);
   const routed = (name: string) => () => (info.routed ? parts[name]!() : undefined);
   const host = (name: string) => () => (info.upstreamChosen ? (parts[name]!() ?? null) : undefined);
   return new PropertyGroup({
@@ -164,6 +165,8 @@ function xds(given: GivenProperties, stream: StreamSources | undefined): Propert
     cluster_metadata: routed("cluster_metadata"),
     route_name: routed("route_name"),
     route_metadata: routed("route_metadata"),
+    virtual_host_name: received("virtual_host_name"),
+    virtual_host_metadata: received("virtual_host_metadata"),
     upstream_host_metadata: host("upstream_host_metadata"),
     upstream_host_locality_metadata: host("upstream_host_locality_metadata"),
   });

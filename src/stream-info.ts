@@ -32,6 +32,8 @@ export class StreamInfo {
   code: number | undefined;
   /** `ResponseFlag` bits. */
   flags = 0;
+  /** Whether its head was fit to be looked at, which gives it a virtual host. */
+  received = true;
   /** Whether a route was found. */
   routed = true;
   /** How often the request was sent upstream. */

@@ -244,6 +244,34 @@ export const generated: readonly Scenario[] = [
     response: { early: true, body: ["x", "y"], trailers: [["x-t", "1"]] },
   },
   {
+    name: "the route of a request that is refused",
+    on: {
+      log: [
+        ["get_property", "xds\0cluster_name", present],
+        property("xds", "route_name"),
+        property("xds", "virtual_host_name"),
+        property("xds", "route_metadata"),
+        property("xds", "cluster_metadata"),
+        property("xds", "virtual_host_metadata"),
+        property("upstream", "num_endpoints"),
+      ],
+    },
+    exchanges: [
+      { request: { path: "/a#b" } },
+      { request: { method: "OPTIONS", path: "*" } },
+      { request: { method: "QUERY" } },
+      { request: { headers: [["content-length", "x"]] } },
+      {
+        request: {
+          headers: [
+            ["connection", "upgrade"],
+            ["upgrade", "websocket"],
+          ],
+        },
+      },
+    ],
+  },
+  {
     name: "a response to a request whose end is held",
     on: { request_body: inTurn([], [3]), response_headers: [list(2)] },
     request: { body: "abc" },
