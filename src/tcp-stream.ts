@@ -246,7 +246,8 @@ export class TcpStream {
   }
 
   #readUpstream(): void {
-    if (this.closed || !this.#server.read(this.#options.limits.bufferBytes)) return;
+    // What a filter holds of it counts against no limit in Envoy.
+    if (this.closed || !this.#server.read(Infinity)) return;
     this.#server.held = true;
     for (const { filter } of [...this.#entries].reverse()) {
       if (filter.upstreamData(this.#server.buffer, this.#server.ended) !== Action.Continue || this.closed) return;

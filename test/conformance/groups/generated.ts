@@ -272,6 +272,12 @@ export const generated: readonly Scenario[] = [
     ],
   },
   {
+    name: "more of an upstream held than the limit",
+    on: { upstream_data: inTurn([read(3), 1], [read(3), 0]) },
+    options: { bufferBytes: 4 },
+    tcp: { client: ["x"], upstream: ["abcdefgh"] },
+  },
+  {
     name: "a response to a request whose end is held",
     on: { request_body: inTurn([], [3]), response_headers: [list(2)] },
     request: { body: "abc" },
