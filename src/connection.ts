@@ -59,16 +59,21 @@ function readHead(
   const named = namedByConnection(given);
   for (const [key, value] of given) {
     // The proxy itself tells the client to go on.
-    const isAnswered = key === "expect" && /^100-continue$/i.test(value);
+    const isAnswered = key === "expect" && isContinue(value);
     if (isAnswered || key === "host" || named?.has(key)) continue;
     map[joinsHeaders ? "add" : "append"](key, trimBlanks(value));
   }
   const te = map.get("te");
-  if (te !== undefined) {
-    if (/(^|,)[ \t]*trailers[ \t]*(,|$)/i.test(te)) map.put("te", "trailers");
+  if (te) {
+    if (/(^|,)[ \t]*trailers[ \t]*(,|$)/.test(te)) map.put("te", "trailers");
     else map.delete("te");
   }
   return map;
+}
+
+/** Whether a client that expects this waits for a word of the proxy before it sends the body. */
+export function isContinue(expected: ByteString): boolean {
+  return /^100-continue$/i.test(expected);
 }
 
 /** Whether Envoy takes it for where a request comes from: a URL or a path, without user and fragment. */

@@ -108,15 +108,15 @@ export class Direction {
 
   /** A piece of the body comes in. */
   receiveData(bytes: Uint8Array, endOfStream: boolean): void {
-    if (this.aborted) return;
     this.complete ||= endOfStream;
+    if (this.aborted) return;
     this.#dataFrom(0, new Body(bytes), endOfStream);
   }
 
   /** The trailers come in. */
   receiveTrailers(trailers: HeaderMap): void {
-    if (this.aborted) return;
     this.complete = true;
+    if (this.aborted) return;
     this.trailing = trailers;
     this.#trailersFrom(0);
   }

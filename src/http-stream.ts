@@ -5,7 +5,7 @@
 import { Body } from "./body.ts";
 import { noBytes } from "./bytes.ts";
 import { isTaken, kindOfStatus, refuseHead, refuseTrailers } from "./codec.ts";
-import { receivedHeaders, type RequestHead, refuseRequestHead } from "./connection.ts";
+import { isContinue, receivedHeaders, type RequestHead, refuseRequestHead } from "./connection.ts";
 import {
   Direction,
   type DirectionEvents,
@@ -101,8 +101,8 @@ export class HttpStream implements DirectionEvents {
   answersHead = false;
   /** Whether the exchange is over. */
   ended = false;
-  /** Whether a filter has closed it. */
-  #closed = false;
+  /** Whether it ended without a complete answer. */
+  #broken = false;
   /** Whether a reply that went through the filters ended it, or will. */
   #replied = false;
 
@@ -173,6 +173,8 @@ export class HttpStream implements DirectionEvents {
       this.info.received = this.info.routed = false;
       return this.event(() => this.replaceResponse(malformed));
     }
+    // Envoy tells the client to go on, which counts as an answer until there is another.
+    if (this.#hasEnvoysCodec && head?.headers.getAll("expect").some(isContinue)) this.info.code = 100;
     this.answersHead = headers.get(":method") === "HEAD";
     this.#upstream.wantsForwardedProto = headers.get("x-forwarded-proto") !== undefined;
     const refusal = refuseRequestHead(headers, this.#options.route.upgrades);
@@ -355,7 +357,6 @@ export class HttpStream implements DirectionEvents {
   /** A filter closes the exchange. */
   close(): void {
     if (this.ended && !this.#replied) this.#refuseMore("proxy_close_stream");
-    this.#closed = true;
     this.reset("wasm_close_stream");
   }
 
@@ -376,7 +377,10 @@ export class HttpStream implements DirectionEvents {
   /** Ends the exchange without a complete answer. */
   reset(details: string): void {
     if (this.ended) return;
-    this.details = this.#pendingReply?.details ?? this.details ?? details;
+    this.#broken = true;
+    const reply = this.#pendingReply;
+    this.details = reply?.details ?? this.details ?? details;
+    if (reply) this.info.code = reply.status;
     this.#upstream.reset("the stream was reset");
     this.#options.downstream.reset(details);
     this.#end();
@@ -395,7 +399,7 @@ export class HttpStream implements DirectionEvents {
 
   /** Lets the response go on from this filter. */
   continueResponse(filter: StreamFilter): void {
-    if (this.#closed && this.response.isHeldBy(filter)) this.#refuseMore("proxy_continue_stream(HttpResponse)");
+    if (this.#broken && this.response.isHeldBy(filter)) this.#refuseMore("proxy_continue_stream(HttpResponse)");
     if (!this.response.message) {
       throw new EnvoyFault(
         "proxy_continue_stream(HttpResponse) while there is no response: Envoy 1.40 crashes (SIGSEGV). " +
@@ -481,7 +485,7 @@ export class HttpStream implements DirectionEvents {
   }
 
   continuedTwice(which: Which): void {
-    if (this.#closed) return;
+    if (this.#broken) return;
     const sent = which === "request" ? "the request upstream" : "the response's head";
     throw new EnvoyFault(
       `on_${which}_headers continued the ${which} with proxy_continue_stream and returned Continue: Envoy 1.40 sends ` +

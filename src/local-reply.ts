@@ -30,7 +30,8 @@ export function localReplyMessage(
   if (grpc) {
     headers.set("content-type", "application/grpc");
     headers.set("grpc-status", String(reply.grpcStatus ?? grpcStatusOf(reply.status)));
-    if (reply.body.length) headers.set("grpc-message", percentEncode(reply.body));
+    const asksHead = request?.get(":method") === "HEAD";
+    if (reply.body.length && !asksHead) headers.set("grpc-message", percentEncode(reply.body));
     headers.delete("content-length");
     return { headers, body: noBytes };
   }

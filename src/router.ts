@@ -38,6 +38,14 @@ export function refuseResponse(headers: HeaderMap): LocalReply | undefined {
   );
 }
 
+/** A scheme that is none, because a filter has set or removed it, is that of the client's connection to the first proxy. */
+export function mendScheme(headers: HeaderMap): void {
+  const isScheme = (value: ByteString | undefined): boolean => /^https?$/i.test(value ?? "");
+  if (isScheme(headers.get(":scheme"))) return;
+  const forwarded = headers.get("x-forwarded-proto");
+  headers.put(":scheme", isScheme(forwarded) ? forwarded! : "http");
+}
+
 /** What a proxy is configured to do with a request, besides its filters. */
 export interface Route {
   /** Milliseconds that the upstream has for its whole response, when no filter says otherwise; 0 is no limit. */

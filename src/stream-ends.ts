@@ -10,7 +10,7 @@ import type { HttpStream, HttpStreamOptions, Peer } from "./http-stream.ts";
 import { nginxError, proxyReply } from "./local-reply.ts";
 import { MessageLength } from "./message-length.ts";
 import { Retry, type TryFailure } from "./retry.ts";
-import { plainPatience, refuseRequest, refuseResponse, takePatience, tellPatience } from "./router.ts";
+import { mendScheme, plainPatience, refuseRequest, refuseResponse, takePatience, tellPatience } from "./router.ts";
 import { ResponseFlag } from "./stream-info.ts";
 
 /** Where the request goes. */
@@ -46,6 +46,7 @@ export class UpstreamEnd implements Sink {
       return this.#stream.sendLocalReply(refusal);
     }
     this.isOpen = true;
+    if (profile.addsEnvoyHeaders && this.wantsForwardedProto) mendScheme(headers);
     const wholeMs = profile.responseTimeoutMs;
     this.#patience = wholeMs === undefined ? takePatience(headers, this.#options.route) : plainPatience(wholeMs);
     if (!endOfStream) this.#length = new MessageLength("request", headers, profile);

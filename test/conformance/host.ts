@@ -259,7 +259,7 @@ class Run {
     for (let waited = 0; !this.#stream.ended && waited < left; waited += STEP) await pass(this.#clock, STEP);
     const open = !this.#stream.ended;
     if (open) this.#stream.requestReset();
-    const status = this.#stream.response.message?.get(":status") ?? "0";
+    const status = this.#stream.info.code ?? 0;
     const answer = parse(this.#client.bytes, { toHead: request.method === "HEAD", closed: this.#closed });
     return {
       client: answer ? this.#whole(answer) : open ? "open" : "closed",

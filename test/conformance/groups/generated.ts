@@ -17,6 +17,7 @@ import {
   present,
   property,
   read,
+  remove,
   reply,
   type Scenario,
   set,
@@ -276,6 +277,46 @@ export const generated: readonly Scenario[] = [
     on: { upstream_data: inTurn([read(3), 1], [read(3), 0]) },
     options: { bufferBytes: 4 },
     tcp: { client: ["x"], upstream: ["abcdefgh"] },
+  },
+  {
+    name: "what a request says it takes",
+    on: { request_headers: [get(0, "te")] },
+    exchanges: ["", "gzip", "trailers", "Trailers", "gzip, trailers", "gzip;q=1,trailers;q=1"].map((te) => ({
+      request: { headers: [["te", te]] },
+    })),
+  },
+  {
+    name: "schemes that are none",
+    on: {
+      request_headers: inTurn(
+        [remove(0, ":scheme")],
+        [set(0, ":scheme", "foo")],
+        [set(0, ":scheme", "HTTPS")],
+        [remove(0, ":scheme"), set(0, "x-forwarded-proto", "https")],
+        [set(0, ":scheme", ""), set(0, "x-forwarded-proto", "foo")],
+      ),
+      log: [list(0)],
+    },
+    exchanges: [{}, {}, {}, {}, {}],
+  },
+  {
+    name: "a client that expects to be told to go on",
+    on: { request_headers: [property("response", "code")], request_body: [property("response", "code"), 1] },
+    request: { headers: [["expect", "100-continue"]], body: ["abc"], leaves: 300 },
+  },
+  {
+    name: "a gRPC request with HEAD, answered",
+    on: { request_headers: [reply(403, "no")], response_headers: [list(2)] },
+    request: { method: "HEAD", headers: [["content-type", "application/grpc"]] },
+  },
+  {
+    name: "a request that is complete when its answer goes on",
+    on: {
+      request_body: inTurn([reply(403, "no")], []),
+      response_headers: [soon, 1],
+      tick: [...later, goOn(1)],
+    },
+    request: { body: "abc" },
   },
   {
     name: "a response to a request whose end is held",
