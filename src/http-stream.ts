@@ -103,7 +103,7 @@ export class HttpStream implements DirectionEvents {
   ended = false;
   /** Whether it ended without a complete answer. */
   #broken = false;
-  /** Whether a reply that went through the filters ended it, or will. */
+  /** Whether what ended it is a reply that went through the filters. */
   #replied = false;
 
   readonly #filters: readonly StreamFilter[];
@@ -378,6 +378,7 @@ export class HttpStream implements DirectionEvents {
   reset(details: string): void {
     if (this.ended) return;
     this.#broken = true;
+    this.#replied = false;
     const reply = this.#pendingReply;
     this.details = reply?.details ?? this.details ?? details;
     if (reply) this.info.code = reply.status;
@@ -449,6 +450,7 @@ export class HttpStream implements DirectionEvents {
 
   /** Sends a reply in place of a response of which nothing has gone out, past the filters. */
   replaceResponse(reply: LocalReply): void {
+    this.#replied = false;
     this.response.aborted = true;
     this.localReply = reply;
     this.details = reply.details;

@@ -250,6 +250,10 @@ export class DownstreamEnd implements Sink {
     const status = headers.get(":status");
     info.code = Number(status);
     const upgraded = status === "101" && request.message?.get("upgrade") !== undefined;
+    if (profile.addsEnvoyHeaders && request.message?.get("x-envoy-force-trace") !== undefined) {
+      const id = request.message.get("x-request-id");
+      if (id !== undefined) headers.put("x-request-id", id);
+    }
     finishResponse(headers, this.#options.clock, { requestComplete: request.complete, upgraded, server });
     this.#peer.headers(responseHead(headers, endOfStream, answersHead), endOfStream);
     if (endOfStream) this.#stream.finishResponse();

@@ -189,6 +189,15 @@ export const generated: readonly Scenario[] = [
     fault: /behind another call/,
   },
   {
+    name: "a held answer answered twice from a tick",
+    on: {
+      request_headers: [reply(403, "no")],
+      response_headers: [soon, 1],
+      tick: [...later, reply(404, "one"), reply(404, "two")],
+    },
+    fault: /behind another call/,
+  },
+  {
     name: "answered, then closed, in on_response_body",
     on: { response_body: inTurn([reply(403, "no"), close(0)], []) },
     response: { body: ["abc", "def"] },
@@ -298,6 +307,14 @@ export const generated: readonly Scenario[] = [
       log: [list(0)],
     },
     exchanges: [{}, {}, {}, {}, {}],
+  },
+  {
+    name: "a trace that a filter asks for",
+    on: {
+      request_headers: [set(0, "x-envoy-force-trace", "true"), set(0, "x-request-id", "mine")],
+      response_headers: inTurn([], [set(2, "x-request-id", "theirs")]),
+    },
+    exchanges: [{}, {}],
   },
   {
     name: "a client that expects to be told to go on",
