@@ -29,7 +29,7 @@ function chunk(bytes: string): string {
 }
 
 /** Headers, one a line. */
-function lines(headers: readonly HeaderEntry[]): string {
+export function lines(headers: readonly HeaderEntry[]): string {
   return headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
 }
 
@@ -99,7 +99,7 @@ function readChunks(bytes: string): { body: string; length: number; complete: bo
 }
 
 /** A long body by its beginning, its length and its end. */
-function brief(body: string): string {
+export function brief(body: string): string {
   return body.length <= 200 ? body : `${body.slice(0, 20)}…(${body.length})…${body.slice(-20)}`;
 }
 
@@ -107,11 +107,13 @@ function brief(body: string): string {
 export class Encoder {
   bytes = "";
   ended = false;
+  /** Whether it is the answer to HEAD. */
+  toHead = false;
   #chunked = false;
 
   head(start: string, headers: readonly HeaderEntry[], endOfStream: boolean): void {
     const known = headers.some(([name]) => name === "content-length");
-    this.#chunked = !known && !endOfStream && !/^HTTP\/1\.1 (1..|204) /.test(start);
+    this.#chunked = !known && !endOfStream && !this.toHead && !/^HTTP\/1\.1 (1..|204) /.test(start);
     const framing: HeaderEntry[] = this.#chunked ? [["transfer-encoding", "chunked"]] : [];
     this.bytes += `${start}\r\n${lines([...headers, ...framing])}\r\n`;
     this.ended = endOfStream;
@@ -129,17 +131,19 @@ export class Encoder {
   }
 }
 
-const masks: readonly (readonly [RegExp, string])[] = [
+const masks: readonly (readonly [RegExp, string | ((match: string) => string)])[] = [
   [/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g, "<id>"],
   [/\b(127\.0\.0\.1|localhost):\d+/g, "$1:<port>"],
   [/\b\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT/g, "<date>"],
   [/(x-envoy-upstream-service-time(?:: |=))\d+/g, "$1<ms>"],
   // What is left of 15000, and of 1100, when a request is sent again.
   [/(x-envoy-expected-rq-timeout-ms(?:: |=))(?:14\d\d|10[1-9])\d\b/g, "$1<ms>"],
+  // Many of the same are as good as their number.
+  [/(\w)\1{99,}/g, (run: string) => `<${run[0]} ${run.length} times>`],
 ];
 
 /** Puts words in place of what differs from run to run. */
 export function mask<T>(value: T): T {
-  const text = masks.reduce((all, [pattern, word]) => all.replace(pattern, word), JSON.stringify(value));
+  const text = masks.reduce((all, [pattern, word]) => all.replace(pattern, word as string), JSON.stringify(value));
   return JSON.parse(text) as T;
 }

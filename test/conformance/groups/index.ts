@@ -20,6 +20,7 @@ import { target } from "./target.ts";
 import { connections } from "./tcp.ts";
 import { time } from "./time.ts";
 import { wire } from "./wire.ts";
+import { http2 } from "./http2.ts";
 
 export const groups: Readonly<Record<string, readonly Scenario[]>> = {
   corrections,
@@ -41,4 +42,5 @@ export const groups: Readonly<Record<string, readonly Scenario[]>> = {
   wire,
   target,
   retries,
+  http2,
 };
