@@ -5,11 +5,11 @@
 import { Status } from "../assembly/abi.ts";
 import { decodeText, joinBytes, noBytes, toBytes, toText } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
-import { isTaken, kindOfStatus } from "./codec.ts";
-import { receivedTrailers, requestHead as sentHead, responseHeaders } from "./connection.ts";
+import { receivedTrailers, responseHeaders } from "./connection.ts";
 import { Misuse, Refusal, StreamError } from "./error.ts";
 import { type HeaderEntry, HeaderMap } from "./header-map.ts";
 import { headerEntries, HttpHeaders } from "./http-headers.ts";
+import { http1Codec } from "./http1-codec.ts";
 import type { UpstreamFailure } from "./http-stream.ts";
 import { bytesOfEntries, CALL_BYTES, type Limits } from "./limits.ts";
 import { type LocalReply, localReplyMessage, proxyReply, upstreamFailureReply } from "./local-reply.ts";
@@ -143,7 +143,7 @@ export class Callout {
     };
     let task: Task | undefined;
     this.request = {
-      ...describeRequest(sentHead(head, !init.body.length), init.body, undefined),
+      ...describeRequest(http1Codec.sendRequest(head, !init.body.length), init.body, undefined),
       cluster: this.cluster,
       timeoutMs: wholeMs,
       signal: this.#abort.signal,
@@ -232,18 +232,19 @@ export class Callout {
     const entries = headerEntries(response.headers);
     const framed = entries.some(([name]) => /^(content-length|transfer-encoding)$/i.test(name));
     if (!framed && !bodiless && !trailers) entries.push(["content-length", String(body.length)]);
-    const kind = this.#profile.server === "envoy" ? kindOfStatus(status) : "final";
-    if (kind === "interim") {
-      this.#silent = true;
-      return;
-    }
     const serviceTime = Number((this.#clock.now() - this.#started) / 1_000_000n);
     const saysTime = this.#profile.addsEnvoyHeaders;
-    const headers = responseHeaders(status, entries, saysTime ? serviceTime : undefined, this.#profile);
-    const last = trailers && receivedTrailers("response trailers", headerEntries(trailers));
-    const takes = (map: HeaderMap): boolean => this.#profile.server !== "envoy" || isTaken(map, this.#limits);
-    if (kind === "invalid" || !takes(headers)) return this.#reply(upstreamFailureReply("protocol error"));
-    if (last && !takes(last)) return this.reset();
+    const headers = responseHeaders(status, entries, saysTime ? serviceTime : undefined, "HTTP/1.1", this.#profile);
+    const last = trailers && receivedTrailers("response trailers", headerEntries(trailers), "HTTP/1.1");
+    if (this.#profile.server === "envoy") {
+      const kind = http1Codec.readResponse(headers, false, this.#limits, bodiless);
+      if (kind === "interim") {
+        this.#silent = true;
+        return;
+      }
+      if (kind !== "final") return this.#reply(upstreamFailureReply(kind));
+      if (last && http1Codec.refuseResponseTrailers(last, this.#limits)) return this.reset();
+    }
     this.#answer({ headers, body: bodiless ? noBytes : body, trailers: last });
   }
 

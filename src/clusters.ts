@@ -129,7 +129,8 @@ export class Clusters {
     const hold = (bytes: number): Refusal | undefined => this.hold(bytes, from.limits);
     const full = hold(bytesOfGrpcCall(init));
     if (full) return full;
-    const context = { clock: this.#clock, work: this.work, trace: from.trace, hold };
+    const { trace, limits } = from;
+    const context = { clock: this.#clock, work: this.work, trace, limits, hold };
     const call = new GrpcCallout(id, cluster, init, context, upstream, listener);
     const what = `the gRPC ${call.isStream ? "stream" : "call"} to ${cluster} (${call.service}/${call.method}) is open`;
     const leftover = unanswered(from, what, "grpc", cluster);

@@ -3,25 +3,15 @@
 
 import { type ByteString, lowerCase, trimBlanks } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
+import { codecOf, type HttpProtocol, type RequestHead } from "./codec.ts";
 import { type HeaderEntry, HeaderMap } from "./header-map.ts";
+import { joinedValue, upgradeOf } from "./http1-codec.ts";
 import { type LocalReply, proxyReply } from "./local-reply.ts";
 import type { HostProfile } from "./profiles/profile.ts";
-import { parseTarget, type Target } from "./request-target.ts";
-
-/** The head of a request as a client sends it. */
-export interface RequestHead {
-  readonly method: ByteString;
-  readonly path: ByteString;
-  /** Undefined when the `host` headers have it. */
-  readonly authority: ByteString | undefined;
-  readonly scheme: ByteString;
-  /** Without pseudo headers, and nothing joined. */
-  readonly headers: HeaderMap;
-}
 
 /** The headers of a request as the codec hands them on. The log has these when they are refused at once. */
 export function receivedHeaders(head: RequestHead, profile: Pick<HostProfile, "joinsHeaders">): HeaderMap {
-  return readHead(head, undefined, profile);
+  return codecOf(head.protocol).readHead(head, undefined, profile);
 }
 
 /** The headers of a request as the first filter sees them; `random` is what its id is made of. */
@@ -31,7 +21,7 @@ export function requestHeaders(
   profile: Pick<HostProfile, "joinsHeaders" | "addsEnvoyHeaders">,
 ): HeaderMap {
   const given = head.headers.entries;
-  const map = readHead(head, schemeOf(head.scheme, given), profile);
+  const map = codecOf(head.protocol).readHead(head, schemeOf(head.scheme, given), profile);
   if (hasOneOf(map, dropped)) map.deleteAll(upgradeOf(given) === undefined ? dropped : droppedOfUpgrade);
   if (!profile.addsEnvoyHeaders) return map;
   const referer = map.get("referer");
@@ -40,40 +30,6 @@ export function requestHeaders(
   if (map.get("x-forwarded-proto") === undefined) map.append("x-forwarded-proto", head.scheme);
   if (!map.get("x-request-id")) map.put("x-request-id", id);
   return map;
-}
-
-/** What the codec makes of a head; `scheme` is that of a target without one. */
-function readHead(
-  head: RequestHead,
-  scheme: ByteString | undefined,
-  { joinsHeaders }: Pick<HostProfile, "joinsHeaders">,
-): HeaderMap {
-  const given = head.headers.entries;
-  const target = targetOf(head);
-  const map = new HeaderMap("request");
-  map.append(":authority", target.authority ?? head.authority ?? joinedValue(given, "host") ?? "");
-  if (target.scheme !== undefined) map.append(":scheme", target.scheme);
-  if (target.path !== undefined) map.append(":path", target.path || "/");
-  map.append(":method", head.method);
-  if (target.scheme === undefined && scheme !== undefined) map.append(":scheme", scheme);
-  const named = namedByConnection(given);
-  for (const [key, value] of given) {
-    // The proxy itself tells the client to go on.
-    const isAnswered = key === "expect" && isContinue(value);
-    if (isAnswered || key === "host" || named?.has(key)) continue;
-    map[joinsHeaders ? "add" : "append"](key, trimBlanks(value));
-  }
-  const te = map.get("te");
-  if (te) {
-    if (/(^|,)[ \t]*trailers[ \t]*(,|$)/.test(te)) map.put("te", "trailers");
-    else map.delete("te");
-  }
-  return map;
-}
-
-/** Whether a client that expects this waits for a word of the proxy before it sends the body. */
-export function isContinue(expected: ByteString): boolean {
-  return /^100-continue$/i.test(expected);
 }
 
 /** Whether Envoy takes it for where a request comes from: a URL or a path, without user and fragment. */
@@ -93,14 +49,14 @@ export function responseHeaders(
   status: number,
   headers: readonly HeaderEntry[],
   serviceTimeMs: number | undefined,
+  protocol: HttpProtocol,
   { joinsHeaders }: Pick<HostProfile, "joinsHeaders">,
 ): HeaderMap {
   const map = new HeaderMap("response");
   map.append(":status", String(status));
-  for (const [name, value] of headers) map[joinsHeaders ? "add" : "append"](name, trimBlanks(value));
-  map.delete("keep-alive");
-  // It could have no other length.
-  if (status === 204 && map.get("content-length") === "0") map.delete("content-length");
+  const isHttp1 = protocol === "HTTP/1.1";
+  for (const [name, value] of headers) map[joinsHeaders ? "add" : "append"](name, isHttp1 ? trimBlanks(value) : value);
+  if (isHttp1) map.delete("keep-alive");
   if (serviceTimeMs !== undefined) map.put("x-envoy-upstream-service-time", String(serviceTimeMs));
   return map;
 }
@@ -109,9 +65,10 @@ export function responseHeaders(
 export function receivedTrailers(
   kind: "request trailers" | "response trailers",
   trailers: readonly HeaderEntry[],
+  protocol: HttpProtocol,
 ): HeaderMap {
   const map = new HeaderMap(kind);
-  for (const [name, value] of trailers) map.add(name, trimBlanks(value));
+  for (const [name, value] of trailers) map.add(name, protocol === "HTTP/1.1" ? trimBlanks(value) : value);
   return map;
 }
 
@@ -132,47 +89,30 @@ export function refuseRequestHead(headers: HeaderMap, upgrades: ReadonlySet<stri
 
 /**
  * Makes a response ready for the client, when the filters have done with it. Before the request is complete it ends the
- * connection: nobody waits for the rest. Unless the connection is `upgraded` to another protocol by it.
+ * connection of HTTP/1: nobody waits for the rest. Unless the connection is `upgraded` to another protocol by it.
  */
 export function finishResponse(
   headers: HeaderMap,
   clock: Clock,
-  { requestComplete, upgraded, server }: { requestComplete: boolean; upgraded: boolean } & Pick<HostProfile, "server">,
+  { requestComplete, upgraded, protocol, server }: ResponseEnd & Pick<HostProfile, "server">,
 ): void {
-  headers.deleteAll(upgraded ? alwaysPerHop : perHop);
+  const isHttp2 = protocol === "HTTP/2";
+  headers.deleteAll(upgraded ? alwaysPerHop : isHttp2 ? perConnection : perHop);
   if (headers.get("date") === undefined) headers.append("date", dateAt(clock.now()));
   headers.put("server", server);
-  if (!requestComplete && !upgraded) headers.append("connection", "close");
+  if (!requestComplete && !upgraded && !isHttp2) headers.append("connection", "close");
+}
+
+/** What is known when a response goes out. */
+interface ResponseEnd {
+  readonly requestComplete: boolean;
+  readonly upgraded: boolean;
+  readonly protocol: HttpProtocol;
 }
 
 const alwaysPerHop = ["proxy-connection", "transfer-encoding"];
 const perHop = [...alwaysPerHop, "connection", "upgrade"];
-
-/** The head of a request as HTTP/1.1 sends it: where there could be a body and is none, the codec says so. */
-export function requestHead(headers: HeaderMap, endOfStream: boolean): HeaderMap {
-  const isSaid = !endOfStream || headers.get("content-length") !== undefined;
-  return isSaid || bodilessMethods.has(headers.get(":method") ?? "") ? headers : withoutBody(headers);
-}
-
-/** The head of a response as HTTP/1.1 sends it, likewise. */
-export function responseHead(headers: HeaderMap, endOfStream: boolean, answersHead: boolean): HeaderMap {
-  const isSaid = !endOfStream || answersHead || headers.get("content-length") !== undefined;
-  return isSaid || isUnframed(Number(headers.get(":status"))) ? headers : withoutBody(headers);
-}
-
-/** Whether HTTP/1.1 sends a response with this status without a word of where its body ends. */
-export function isUnframed(status: number): boolean {
-  return status < 200 || status === 204 || status === 304;
-}
-
-const bodilessMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE", "TRACE", "CONNECT"]);
-
-// The filters, which see the message once more in on_log, do not see this.
-function withoutBody(headers: HeaderMap): HeaderMap {
-  const framed = headers.clone();
-  framed.append("content-length", "0");
-  return framed;
-}
+const perConnection = [...perHop, "keep-alive"];
 
 const lastDate = { at: -1n, text: "" };
 
@@ -206,23 +146,6 @@ const hyphen = 0x2d;
 const idBytes = new Uint8Array(16);
 const idCodes = codesOf("00000000-0000-0000-0000-000000000000");
 
-/** What the first line names; of what the codec refuses, nothing is known. */
-function targetOf({ method, path }: RequestHead): Target {
-  const target = parseTarget(method, path);
-  return typeof target === "string" ? { authority: undefined, path, scheme: undefined } : target;
-}
-
-/** All values of a header that counts as one. */
-function joinedValue(headers: readonly HeaderEntry[], key: ByteString): ByteString | undefined {
-  let joined: ByteString | undefined;
-  for (const header of headers) {
-    if (header[0] !== key) continue;
-    const value = trimBlanks(header[1]);
-    joined = joined && value ? `${joined},${value}` : joined || value;
-  }
-  return joined;
-}
-
 // What a proxy in front says of the client's connection counts more than one's own.
 function schemeOf(scheme: ByteString, headers: readonly HeaderEntry[]): ByteString {
   const forwarded = joinedValue(headers, "x-forwarded-proto");
@@ -238,23 +161,6 @@ const internal = (
   "x-envoy-upstream-rq-timeout-ms x-envoy-upstream-stream-duration-ms x-forwarded-client-cert"
 ).split(" ");
 
-/** The protocol that a request asks for. HTTP/2 without TLS does not count: Envoy answers as if nobody asked. */
-function upgradeOf(headers: readonly HeaderEntry[]): string | undefined {
-  if (!hasKey(headers, "upgrade")) return undefined;
-  const upgrade = valuesOf(headers, "upgrade").find((value) => value !== "h2c");
-  const connection = valuesOf(headers, "connection").flatMap((value) => value.split(","));
-  return connection.some((word) => trimBlanks(word) === "upgrade") ? upgrade : undefined;
-}
-
-function hasKey(headers: readonly HeaderEntry[], key: ByteString): boolean {
-  for (const header of headers) if (header[0] === key) return true;
-  return false;
-}
-
-function valuesOf(headers: readonly HeaderEntry[], key: ByteString): ByteString[] {
-  return headers.filter((header) => header[0] === key).map((header) => lowerCase(trimBlanks(header[1])));
-}
-
 const ofUpgrade = ["connection", "upgrade"];
 const droppedOfUpgrade: ReadonlySet<string> = new Set([
   ...internal,
@@ -267,14 +173,4 @@ const dropped: ReadonlySet<string> = new Set([...droppedOfUpgrade, ...ofUpgrade]
 function hasOneOf(map: HeaderMap, keys: ReadonlySet<string>): boolean {
   for (const [key] of map.entries) if (keys.has(key)) return true;
   return false;
-}
-
-/** What `connection` names means the connection, not the message, and so does `connection` itself. */
-function namedByConnection(headers: readonly HeaderEntry[]): ReadonlySet<string> | undefined {
-  if (!hasKey(headers, "connection")) return undefined;
-  const names = new Set(["connection"]);
-  for (const value of valuesOf(headers, "connection")) for (const name of value.split(",")) names.add(trimBlanks(name));
-  names.delete("te");
-  if (upgradeOf(headers) !== undefined) for (const name of ofUpgrade) names.delete(name);
-  return names;
 }

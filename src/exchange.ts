@@ -4,18 +4,21 @@ import type { Body } from "./body.ts";
 import { decodeText, encodeText, joinBytes, noBytes, toBytes, toText } from "./bytes.ts";
 import type { Callout } from "./callouts.ts";
 import { VirtualClock } from "./clock.ts";
+import type { HttpProtocol, RequestHead } from "./codec.ts";
 import { receivedTrailers, requestHeaders, responseHeaders } from "./connection.ts";
 import type { LoggedStream } from "./context.ts";
 import type { Metadata, Which } from "./direction.ts";
 import { StreamError } from "./error.ts";
 import type { Filter } from "./filter.ts";
 import type { GrpcCallout } from "./grpc.ts";
+import { grpcOutcome, type GrpcOutcome } from "./grpc-message.ts";
 import type { HeaderMap } from "./header-map.ts";
 import { headerEntries, type HeadersInit, HttpHeaders, toHeaderMap } from "./http-headers.ts";
 import type { HttpStream, Peer } from "./http-stream.ts";
 import { leftovers } from "./leftovers.ts";
 import type { LocalReply } from "./local-reply.ts";
 import type { PropertyOptions } from "./property-options.ts";
+import type { RequestInit } from "./request-init.ts";
 import type { LogEntry, Trace } from "./trace.ts";
 import {
   type BodyInit,
@@ -26,22 +29,14 @@ import {
   type UpstreamResponse,
 } from "./upstream.ts";
 
-/** A request as a client sends it. */
-export interface RequestInit {
-  /** `GET`, unless there is a body: `POST`. */
-  readonly method?: string;
-  /** Path and query, `/` by default. */
-  readonly path?: string;
-  /** `localhost` by default. */
-  readonly authority?: string;
-  /** `http` by default. */
-  readonly scheme?: string;
-  /** Headers beside those that the words above stand for. */
-  readonly headers?: HeadersInit;
-  /** The body; none by default. */
-  readonly body?: BodyInit;
-  /** The trailers; none by default. */
-  readonly trailers?: HeadersInit;
+/** What stands behind the proxy, and what is known besides the exchange. */
+export interface ExchangeOptions {
+  /** Answers what the filter lets through. */
+  readonly upstream?: Upstream;
+  /** What the upstream speaks; what the client speaks by default. */
+  readonly upstreamProtocol?: HttpProtocol;
+  /** Properties that no exchange tells. */
+  readonly properties?: PropertyOptions;
 }
 
 /** What the client would get, and what happened on the way. */
@@ -103,6 +98,11 @@ export class FilterResponse {
   /** The body as text. */
   text(): string {
     return toText(this.body);
+  }
+
+  /** How a gRPC call went that got this response; null when it is none of gRPC's. */
+  get grpc(): GrpcOutcome | null {
+    return grpcOutcome(this.headers, this.body, this.trailers);
   }
 
   /** The body as JSON; throws when it is none. */
@@ -194,24 +194,24 @@ export class Exchange {
   readonly #server: Server;
   readonly #trace: Trace;
   readonly #stream: HttpStream;
+  /** What the sender of each message speaks. */
+  readonly #protocols: Readonly<Record<Which, HttpProtocol>>;
   /** What the upstream was asked last. */
   #asked: UpstreamRequest | undefined;
   /** What went wrong in a further try, in the upstream of the test. */
   #error: { readonly cause: unknown } | undefined;
 
-  private constructor(
-    filter: Filter,
-    request: RequestInit,
-    upstream: Upstream,
-    properties: PropertyOptions | undefined,
-  ) {
+  private constructor(filter: Filter, request: RequestInit, options: ExchangeOptions) {
     this.#filter = filter;
     this.#request = request;
-    this.#upstream = upstream;
+    this.#upstream = options.upstream ?? noUpstream;
     this.#trace = filter.newTrace();
     this.#server = new Server(this.#trace, this);
-    const [downstream, trace] = [this.#client, this.#trace];
-    this.#stream = filter.open({ downstream, upstream: this.#server, trace, properties });
+    const [downstream, upstream, trace] = [this.#client, this.#server, this.#trace];
+    const { protocol = "HTTP/1.1" } = request;
+    const { properties, upstreamProtocol = protocol } = options;
+    this.#protocols = { request: protocol, response: upstreamProtocol };
+    this.#stream = filter.open({ downstream, upstream, trace, properties, protocol, upstreamProtocol });
   }
 
   readonly #leftover = (): string => {
@@ -224,13 +224,8 @@ export class Exchange {
   };
 
   /** Passes a request through a filter. */
-  static async run(
-    filter: Filter,
-    request: RequestInit,
-    upstream: Upstream | undefined,
-    properties: PropertyOptions | undefined,
-  ): Promise<FilterResponse> {
-    const exchange = new Exchange(filter, request, upstream ?? noUpstream, properties);
+  static async run(filter: Filter, request: RequestInit, options: ExchangeOptions): Promise<FilterResponse> {
+    const exchange = new Exchange(filter, request, options);
     const stream = exchange.#stream;
     const { work } = filter.proxy.clusters;
     // An upstream may be another filter of the same proxy: it takes its time.
@@ -326,13 +321,15 @@ export class Exchange {
     const { trailers } = request;
     const body = encodeBody(request.body);
     const size = body instanceof Uint8Array ? body.length : undefined;
+    const isHttp2 = this.#protocols.request === "HTTP/2";
     const headers = toHeaderMap("request", request.headers, false);
-    if (body !== undefined && !isFramed(headers)) {
-      if (size === undefined || trailers) headers.append("transfer-encoding", "chunked");
-      else headers.append("content-length", String(size));
+    if (body !== undefined && !isFramed(headers, isHttp2)) {
+      if (size !== undefined && !trailers) headers.append("content-length", String(size));
+      else if (!isHttp2) headers.append("transfer-encoding", "chunked");
     }
     const { method, path, authority, scheme } = request;
-    const head = {
+    const plain: RequestHead = {
+      protocol: "HTTP/1.1",
       method: method === undefined ? (body === undefined ? "GET" : "POST") : encodeText(method),
       path: path === undefined ? "/" : encodeText(path),
       authority:
@@ -340,6 +337,7 @@ export class Exchange {
       scheme: scheme === undefined ? "http" : encodeText(scheme),
       headers,
     };
+    const head = isHttp2 ? http2Head(plain) : plain;
     const { random, proxy } = this.#filter;
     const { profile } = proxy;
     const map = requestHeaders(head, random, profile);
@@ -354,14 +352,16 @@ export class Exchange {
     const { status = 200, trailers } = response;
     const body = encodeBody(response.body);
     const size = body instanceof Uint8Array ? body.length : undefined;
+    const protocol = this.#protocols.response;
+    const isHttp2 = protocol === "HTTP/2";
     const headers = toHeaderMap("response", response.headers, false);
     const isBodiless = answersHead || status === 204 || status === 304;
-    const isSized = !isBodiless && !trailers && (size !== undefined || body === undefined);
-    if (isSized && !isFramed(headers)) headers.append("content-length", String(size ?? 0));
+    const isSized = !isBodiless && !trailers && (size !== undefined || (body === undefined && !isHttp2));
+    if (isSized && !isFramed(headers, isHttp2)) headers.append("content-length", String(size ?? 0));
     const isEmpty = isBodiless || ((body === undefined || size === 0) && !trailers);
     const { profile } = this.#stream;
     const serviceTime = profile.addsEnvoyHeaders ? 0 : undefined;
-    this.#stream.responseHeaders(responseHeaders(status, headers.entries, serviceTime, profile), isEmpty);
+    this.#stream.responseHeaders(responseHeaders(status, headers.entries, serviceTime, protocol, profile), isEmpty);
     if (isEmpty || this.#server.resetReason !== undefined) return undefined;
     return this.#sendBody("response", body, trailers);
   }
@@ -373,7 +373,10 @@ export class Exchange {
     trailers: HeadersInit | undefined,
   ): Promise<void> | undefined {
     if (body !== undefined && !(body instanceof Uint8Array)) return this.#sendPieces(which, body, trailers);
-    if (body?.length) this.#sendData(which, body, false);
+    // HTTP/2 says with the last piece that it is the last.
+    const isEnd = this.#protocols[which] === "HTTP/2" && !trailers;
+    if (body?.length) this.#sendData(which, body, isEnd);
+    if (body?.length && isEnd) return undefined;
     if (this.#senderOf(which).above) return this.#sendPieces(which, [], trailers);
     this.#endMessage(which, trailers);
     return undefined;
@@ -404,9 +407,9 @@ export class Exchange {
   }
 
   #endMessage(which: Which, trailers: HeadersInit | undefined): void {
-    // HTTP/1 says by an empty chunk that a body is over.
+    // An empty chunk says that a body is over; so does an empty frame, when nobody knew it with the last piece.
     if (!trailers) return this.#sendData(which, noBytes, true);
-    const map = receivedTrailers(`${which} trailers`, headerEntries(trailers));
+    const map = receivedTrailers(`${which} trailers`, headerEntries(trailers), this.#protocols[which]);
     if (which === "request") this.#stream.requestTrailers(map);
     else this.#stream.responseTrailers(map);
   }
@@ -457,9 +460,21 @@ function noUpstream({ method, path }: UpstreamRequest): never {
   );
 }
 
-/** Whether a message says by itself where its body ends. */
-function isFramed(headers: HeaderMap): boolean {
-  return headers.get("content-length") !== undefined || headers.get("transfer-encoding") !== undefined;
+/** Whether a message says by itself where its body ends, or shall not say it: gRPC over HTTP/2 does not. */
+function isFramed(headers: HeaderMap, isHttp2: boolean): boolean {
+  if (headers.get("content-length") !== undefined || headers.get("transfer-encoding") !== undefined) return true;
+  return isHttp2 && (headers.get("content-type") ?? "").startsWith("application/grpc");
+}
+
+/** The same head with pseudo headers, in the order of most clients. */
+function http2Head(head: RequestHead): RequestHead {
+  const { method, path, authority, scheme } = head;
+  const headers = head.headers.clone();
+  headers.append(":method", method);
+  if (method !== "CONNECT") headers.append(":scheme", scheme);
+  if (authority !== undefined) headers.append(":authority", authority);
+  if (method !== "CONNECT") headers.append(":path", path);
+  return { ...head, protocol: "HTTP/2", headers };
 }
 
 /** A body that comes piece by piece. */

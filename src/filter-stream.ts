@@ -3,6 +3,7 @@
 import { toBytes } from "./bytes.ts";
 import type { Callout } from "./callouts.ts";
 import { pendingCallout, pendingGrpcCall } from "./clusters.ts";
+import type { HttpProtocol } from "./codec.ts";
 import type { LoggedStream } from "./context.ts";
 import type { Which } from "./direction.ts";
 import { Client, Server } from "./exchange.ts";
@@ -15,6 +16,16 @@ import type { LocalReply } from "./local-reply.ts";
 import type { PropertyOptions } from "./property-options.ts";
 import { Step } from "./step.ts";
 import type { LogEntry, Trace } from "./trace.ts";
+
+/** How a stream is opened. */
+export interface StreamOptions {
+  /** Properties that no exchange tells. */
+  readonly properties?: PropertyOptions;
+  /** What the client speaks; `HTTP/1.1` by default. */
+  readonly protocol?: HttpProtocol;
+  /** What the upstream speaks; what the client speaks by default. */
+  readonly upstreamProtocol?: HttpProtocol;
+}
 
 /** What has reached one end of a stream. */
 export interface ReceivedMessage {
@@ -43,11 +54,11 @@ export class FilterStream {
   readonly #stream: HttpStream;
 
   /** @internal */
-  constructor(filter: Filter, properties?: PropertyOptions) {
+  constructor(filter: Filter, options: StreamOptions) {
     const trace = filter.newTrace();
     this.trace = trace;
     this.#server = new Server(trace);
-    this.#stream = filter.open({ downstream: this.#client, upstream: this.#server, trace, properties });
+    this.#stream = filter.open({ ...options, downstream: this.#client, upstream: this.#server, trace });
   }
 
   /** The request's headers arrive, pseudo headers included. */
@@ -113,9 +124,12 @@ export class FilterStream {
     return this.#step("request", () => this.#stream.foreignFunction(functionId, toBytes(argument)));
   }
 
-  /** The client goes away: the stream ends with on_log, on_done, on_delete. */
-  reset(): void {
-    this.#stream.requestReset();
+  /**
+   * The client goes away: the stream ends with on_log, on_done, on_delete. A client of HTTP/1.1 ends its connection for
+   * it; one of HTTP/2 resets the stream, or ends the `connection` when asked to.
+   */
+  reset(options: { connection?: boolean } = {}): void {
+    this.#stream.requestReset(options.connection);
   }
 
   /** Whether the stream is over. */

@@ -4,16 +4,17 @@ import { LogLevel } from "../assembly/abi.ts";
 import { byteString, toBytes } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
 import type { Callout } from "./callouts.ts";
+import type { HttpProtocol } from "./codec.ts";
 import { pendingCallout, pendingGrpcCall } from "./clusters.ts";
 import type { HostContext } from "./context.ts";
 import { cover, type CoveredModule, isCovered } from "./coverage.ts";
 import { isDebugged, withSourceMap } from "./debugger.ts";
 import { type Refusal, StreamError } from "./error.ts";
 import { type Fault, Faults } from "./faults.ts";
-import { Exchange, type FilterResponse, letPass, type RequestInit } from "./exchange.ts";
+import { Exchange, type ExchangeOptions, type FilterResponse, letPass } from "./exchange.ts";
 import type { ExpressionLanguage } from "./expressions.ts";
 import type { ForeignFunction } from "./foreign.ts";
-import { FilterStream } from "./filter-stream.ts";
+import { FilterStream, type StreamOptions } from "./filter-stream.ts";
 import type { GrpcCallout } from "./grpc.ts";
 import { HttpStream, type HttpStreamOptions, type Peer, type StreamFilter } from "./http-stream.ts";
 import { makeImports } from "./imports/index.ts";
@@ -29,6 +30,7 @@ import { GivenProperties, type PropertyOptions } from "./property-options.ts";
 import { type ProxyOptions, ProxyState } from "./proxy-state.ts";
 import { SharedQueue } from "./queues.ts";
 import { readBytes, readSourceMap } from "./read-file.ts";
+import type { RequestInit } from "./request-init.ts";
 import type { RootContext } from "./root-context.ts";
 import { plainRoute, type Route } from "./router.ts";
 import { SharedDataView } from "./shared-data.ts";
@@ -43,7 +45,6 @@ import type { Thread } from "./thread.ts";
 import { type LogEntry, Trace } from "./trace.ts";
 import { trapReport } from "./trap-report.ts";
 import type { Trap } from "./trap.ts";
-import type { Upstream } from "./upstream.ts";
 import { Vm } from "./vm.ts";
 
 /** How a filter is loaded. */
@@ -132,17 +133,14 @@ export class Filter {
    * through. Rejects with a `StreamError` when the exchange can never end, or ends without an answer; with an
    * `EnvoyFault` when a real Envoy would crash or break the stream.
    */
-  request(
-    request: string | RequestInit,
-    options: { upstream?: Upstream; properties?: PropertyOptions } = {},
-  ): Promise<FilterResponse> {
+  request(request: string | RequestInit, options: ExchangeOptions = {}): Promise<FilterResponse> {
     const init = typeof request === "string" ? { path: request } : request;
-    return Exchange.run(this, init, options.upstream, options.properties);
+    return Exchange.run(this, init, options);
   }
 
   /** Opens a stream to drive one callback at a time. */
-  stream(options: { properties?: PropertyOptions } = {}): FilterStream {
-    return new FilterStream(this, options.properties);
+  stream(options: StreamOptions = {}): FilterStream {
+    return new FilterStream(this, options);
   }
 
   /**
@@ -155,11 +153,16 @@ export class Filter {
     trace?: Trace;
     properties?: PropertyOptions | undefined;
     route?: Route;
+    protocol?: HttpProtocol | undefined;
+    /** The client's by default. */
+    upstreamProtocol?: HttpProtocol | undefined;
   }): HttpStream {
     const { downstream, upstream, trace = this.newTrace(), properties, route = plainRoute } = peers;
-    const { limits, clock, dispatcher, profile, info, given } = this.#surroundings(properties);
+    const { protocol = "HTTP/1.1", upstreamProtocol = protocol } = peers;
+    const { limits, clock, dispatcher, profile, info, given } = this.#surroundings(properties, protocol);
     const { retries } = this.proxy;
-    const options = { downstream, upstream, route, limits, clock, dispatcher, profile, info, given, retries };
+    const surroundings = { limits, clock, dispatcher, profile, info, given, retries };
+    const options = { downstream, upstream, route, protocol, upstreamProtocol, ...surroundings };
     return new HttpStream((stream) => this.#newFilters(stream, trace), options);
   }
 
@@ -179,10 +182,10 @@ export class Filter {
   }
 
   /** What a new stream finds. */
-  #surroundings(properties: PropertyOptions | undefined): Surroundings {
+  #surroundings(properties: PropertyOptions | undefined, protocol: HttpProtocol = "HTTP/1.1"): Surroundings {
     const { dispatcher, profile } = this.proxy;
     const ofFilter = this.#plugin.options.properties.with(properties);
-    const given = ofFilter.over({ "connection.id": this.proxy.connections++ });
+    const given = ofFilter.over({ "connection.id": this.proxy.connections++, "request.protocol": protocol });
     const { limits } = this.#parts;
     const info = new StreamInfo(this.clock, ofFilter, limits);
     return { limits, clock: this.clock, dispatcher, profile, info, given };

@@ -5,10 +5,11 @@
 import { GrpcStatus, Status } from "../assembly/abi.ts";
 import { type ByteString, decodeText, encodeText, toBytes, toText } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
-import { EnvoyFault, Gap, Refusal, StreamError } from "./error.ts";
+import { EnvoyFault, Gap, HostFault, Refusal, StreamError } from "./error.ts";
 import { type HeaderEntry, HeaderMap } from "./header-map.ts";
 import { headerEntries, type HeadersInit, HttpHeaders } from "./http-headers.ts";
-import { bytesOfEntries, CALL_BYTES } from "./limits.ts";
+import { http2Codec } from "./http2-codec.ts";
+import { bytesOfEntries, CALL_BYTES, type Limits } from "./limits.ts";
 import type { UpstreamFailure } from "./http-stream.ts";
 import {
   grpcStatusOf,
@@ -118,6 +119,7 @@ export class GrpcCallout {
   readonly #started: bigint;
   readonly #hold: (bytes: number) => Refusal | undefined;
   readonly #trace: Trace;
+  readonly #limits: Limits;
   readonly #abort = new AbortController();
   readonly #cancelTimeout: (() => void) | undefined;
   #task: Task | undefined;
@@ -132,7 +134,13 @@ export class GrpcCallout {
     id: number,
     cluster: string,
     init: GrpcInit,
-    context: { clock: Clock; work: UpstreamWork; trace: Trace; hold: (bytes: number) => Refusal | undefined },
+    context: {
+      clock: Clock;
+      work: UpstreamWork;
+      trace: Trace;
+      limits: Limits;
+      hold: (bytes: number) => Refusal | undefined;
+    },
     upstream: GrpcUpstream,
     listener: GrpcListener,
   ) {
@@ -151,6 +159,7 @@ export class GrpcCallout {
     this.heldBytes = bytesOfGrpcCall(init);
     this.#hold = context.hold;
     this.#trace = context.trace;
+    this.#limits = context.limits;
     const { trace } = context;
     this.#listener = {
       ...listener,
@@ -206,6 +215,7 @@ export class GrpcCallout {
   send(message: string | Uint8Array): void {
     this.#needsOpen();
     this.#start(undefined);
+    if (this.state !== "open") return;
     this.#message = toBytes(message);
     if (this.isStream) this.#listener.message(this.#message);
   }
@@ -216,17 +226,20 @@ export class GrpcCallout {
     const { message, status = GrpcStatus.Ok, statusMessage, metadata, trailers, httpStatus } = answer;
     if (httpStatus !== undefined && httpStatus !== 200) return this.#endWithoutGrpc(httpStatus);
     if (metadata !== undefined || (!this.#headSent && status === GrpcStatus.Ok)) this.#start(metadata);
-    if (message !== undefined) this.send(message);
+    if (message !== undefined && this.state === "open") this.send(message);
+    if (this.state !== "open") return;
     const last: HeaderEntry[] = [["grpc-status", String(status)]];
     const text = percentEncode(toBytes(statusMessage ?? ""));
     if (text) last.push(["grpc-message", text]);
     last.push(...headerEntries(trailers));
-    this.#trailers(
-      new HeaderMap(
-        this.#headSent ? "response trailers" : "response",
-        this.#headSent ? last : [...responseHead, ...last],
-      ),
-    );
+    const trailing = this.#headSent
+      ? new HeaderMap("response trailers", last)
+      : new HeaderMap("response", [...responseHead, ...last]);
+    const failure = this.#headSent
+      ? http2Codec.refuseResponseTrailers(trailing, this.#limits)
+      : this.#refuseHead(trailing, true);
+    if (failure) return this.fail(failure);
+    this.#trailers(trailing);
     const details = text ? `${text}{via_upstream}` : "via_upstream";
     this.#close(status > GrpcStatus.Unauthenticated ? 0xffff_ffff : status, details);
   }
@@ -280,8 +293,7 @@ export class GrpcCallout {
     try {
       answer = await upstream(this);
     } catch (error) {
-      // What a function does whose call is over is nobody's concern.
-      if (this.state !== "open") return;
+      if (this.#isNobodys(error)) return;
       if (!(error instanceof UpstreamError)) throw error;
       return this.fail(error.reason);
     } finally {
@@ -293,19 +305,37 @@ export class GrpcCallout {
   /** A listener never runs inside of the filter's host call. */
   #later(action: () => void): void {
     this.#work.start(async () => {
-      if (this.state === "open") action();
+      if (this.state !== "open") return;
+      try {
+        action();
+      } catch (error) {
+        if (!this.#isNobodys(error)) throw error;
+      }
     });
+  }
+
+  /** What a function does whose call is over is nobody's concern, unless the filter did it. */
+  #isNobodys(error: unknown): boolean {
+    return this.state !== "open" && !(error instanceof HostFault);
   }
 
   #start(metadata: HeadersInit | undefined): void {
     if (this.#headSent) return;
+    const head = new HeaderMap("response", [...responseHead, ...headerEntries(metadata)]);
+    const failure = this.#refuseHead(head, false);
+    if (failure) return this.fail(failure);
     this.#headSent = true;
     if (!this.isStream) return;
-    const head = new HeaderMap("response", [...responseHead, ...headerEntries(metadata)]);
     // Envoy measures from the end of the request.
     if (this.halfClosed)
       head.set("x-envoy-upstream-service-time", String((this.#clock.now() - this.#started) / 1_000_000n));
     this.#listener.initialMetadata(head);
+  }
+
+  /** How the server fails that sends this head; undefined when Envoy takes it. */
+  #refuseHead(head: HeaderMap, endOfStream: boolean): UpstreamFailure | undefined {
+    const read = http2Codec.readResponse(head, endOfStream, this.#limits, false);
+    return read === "final" || read === "interim" ? undefined : read;
   }
 
   #timeout(): void {

@@ -4,8 +4,8 @@
 
 import { Body } from "./body.ts";
 import { noBytes } from "./bytes.ts";
-import { isTaken, kindOfStatus, refuseHead, refuseTrailers } from "./codec.ts";
-import { isContinue, receivedHeaders, type RequestHead, refuseRequestHead } from "./connection.ts";
+import { type Codec, codecOf, type Malformed, type HttpProtocol, type RequestHead, type StreamReset } from "./codec.ts";
+import { receivedHeaders, refuseRequestHead } from "./connection.ts";
 import {
   Direction,
   type DirectionEvents,
@@ -19,6 +19,8 @@ import type { Dispatcher } from "./dispatcher.ts";
 import { Status } from "../assembly/abi.ts";
 import { EnvoyFault, Misuse, Refusal } from "./error.ts";
 import { HeaderMap } from "./header-map.ts";
+import { isContinue } from "./http1-codec.ts";
+import { wrongLength } from "./http2-codec.ts";
 import type { Limits } from "./limits.ts";
 import {
   type LocalReply,
@@ -79,6 +81,10 @@ export interface HttpStreamOptions {
   readonly given: GivenProperties;
   /** Where the request goes. */
   readonly route: Route;
+  /** What the client speaks. */
+  readonly protocol: HttpProtocol;
+  /** What the upstream speaks. */
+  readonly upstreamProtocol: HttpProtocol;
   /** What it shares with other requests that are sent again. */
   readonly retries: RetryBudget;
 }
@@ -89,6 +95,8 @@ export class HttpStream implements DirectionEvents {
   readonly response: Direction;
   /** What the host does in its own way. */
   readonly profile: HostProfile;
+  /** What the upstream speaks. */
+  readonly upstreamProtocol: HttpProtocol;
   /** What is known of it besides its messages. */
   readonly info: StreamInfo;
   /** The properties that no exchange tells. */
@@ -110,6 +118,11 @@ export class HttpStream implements DirectionEvents {
   readonly #upstream: UpstreamEnd;
   readonly #downstream: DownstreamEnd;
   readonly #options: HttpStreamOptions;
+  readonly #codec: Codec;
+  readonly #upstreamCodec: Codec;
+  /** The bytes that are yet to come of a body whose length counts. */
+  #requestLeft: number | undefined;
+  #responseLeft: number | undefined;
   #requestCallbacks = 0;
   #pendingReply: LocalReply | undefined;
   #answeredWhileHeld = false;
@@ -129,6 +142,9 @@ export class HttpStream implements DirectionEvents {
     this.profile = options.profile;
     this.info = options.info;
     this.given = options.given;
+    this.upstreamProtocol = options.upstreamProtocol;
+    this.#codec = codecOf(options.protocol);
+    this.#upstreamCodec = codecOf(options.upstreamProtocol);
     this.#filters = makeFilters(this);
     this.#upstream = new UpstreamEnd(this, options);
     this.#downstream = new DownstreamEnd(this, options);
@@ -167,14 +183,12 @@ export class HttpStream implements DirectionEvents {
 
   /** The request's head arrives from the client; `head` is what it sent, where it is known. */
   requestHeaders(headers: HeaderMap, endOfStream: boolean, head?: RequestHead): void {
-    const malformed = head && this.#hasEnvoysCodec ? refuseHead(head, this.#options.limits) : undefined;
-    if (malformed) {
-      this.info.flags |= ResponseFlag.DownstreamProtocolError;
-      this.info.received = this.info.routed = false;
-      return this.event(() => this.replaceResponse(malformed));
-    }
+    const isEnvoys = this.#hasEnvoysCodec;
+    const malformed = head && isEnvoys ? this.#codec.refuseHead(head, endOfStream, this.#options.limits) : undefined;
+    if (malformed) return this.#refuseHead(malformed);
+    if (isEnvoys && !endOfStream) this.#requestLeft = this.#codec.bodyLength(headers, false);
     // Envoy tells the client to go on, which counts as an answer until there is another.
-    if (this.#hasEnvoysCodec && head?.headers.getAll("expect").some(isContinue)) this.info.code = 100;
+    if (isEnvoys && head?.headers.getAll("expect").some(isContinue)) this.info.code = 100;
     this.answersHead = headers.get(":method") === "HEAD";
     this.#upstream.wantsForwardedProto = headers.get("x-forwarded-proto") !== undefined;
     const refusal = refuseRequestHead(headers, this.#options.route.upgrades);
@@ -188,9 +202,37 @@ export class HttpStream implements DirectionEvents {
     this.event(() => this.sendLocalReply(refusal));
   }
 
+  /** Over HTTP/1 it is answered; over HTTP/2 no filter even hears of the stream. */
+  #refuseHead(malformed: Malformed): void {
+    this.info.received = this.info.routed = false;
+    this.info.flags |= ResponseFlag.DownstreamProtocolError;
+    this.event(() => {
+      if ("reply" in malformed) return this.replaceResponse(malformed.reply);
+      this.details = malformed.details;
+      this.ended = true;
+      for (const filter of this.#filters) filter.destroy();
+      this.#options.downstream.reset(describeReset(malformed));
+    });
+  }
+
+  /** The client breaks the rules of HTTP/2. */
+  #breakRequest(reset: StreamReset): void {
+    this.info.flags |= reset.flag;
+    this.event(() => {
+      this.details = reset.details;
+      this.#upstream.reset("the client's stream was reset");
+      this.#options.downstream.reset(describeReset(reset));
+      this.#end();
+    });
+  }
+
   /** A piece of the request's body arrives. */
   requestData(bytes: Uint8Array, endOfStream: boolean): void {
     if (this.ended) return;
+    if (this.#requestLeft !== undefined) {
+      this.#requestLeft -= bytes.length;
+      if (isWrongLength(this.#requestLeft, endOfStream)) return this.#breakRequest(wrongLength(false));
+    }
     this.info.bytesReceived += bytes.length;
     if (!this.profile.readsWholeRequest) return this.event(() => this.request.receiveData(bytes, endOfStream));
     const body = (this.#gathered ??= new Body());
@@ -202,9 +244,16 @@ export class HttpStream implements DirectionEvents {
   requestTrailers(trailers: HeaderMap): void {
     if (!this.profile.passesTrailers) return this.requestData(noBytes, true);
     if (this.ended) return;
-    const malformed = this.#hasEnvoysCodec ? refuseTrailers(trailers, this.#options.limits) : undefined;
-    if (malformed) this.info.flags |= ResponseFlag.DownstreamProtocolError;
-    this.event(() => (malformed ? this.sendLocalReply(malformed) : this.request.receiveTrailers(trailers)));
+    const malformed = this.#hasEnvoysCodec ? this.#refuseTrailers(trailers) : undefined;
+    if (!malformed) return this.event(() => this.request.receiveTrailers(trailers));
+    if ("details" in malformed) return this.#breakRequest(malformed);
+    this.info.flags |= ResponseFlag.DownstreamProtocolError;
+    this.event(() => this.sendLocalReply(malformed.reply));
+  }
+
+  #refuseTrailers(trailers: HeaderMap): Malformed | undefined {
+    const malformed = this.#codec.refuseTrailers(trailers, this.#options.limits);
+    return malformed ?? (this.#requestLeft ? wrongLength(true) : undefined);
   }
 
   /** A METADATA frame of the request arrives. */
@@ -212,11 +261,11 @@ export class HttpStream implements DirectionEvents {
     if (!this.ended) this.event(() => this.request.receiveMetadata(entries));
   }
 
-  /** The client has gone. */
-  requestReset(): void {
+  /** The client has gone: over HTTP/2 it has reset the stream, unless it is the `connection` that has ended. */
+  requestReset(connection: boolean = this.#options.protocol === "HTTP/1.1"): void {
     if (!this.ended) {
-      this.details = "downstream_remote_disconnect";
-      this.info.flags |= ResponseFlag.DownstreamConnectionTermination;
+      this.details = connection ? "downstream_remote_disconnect" : "http2.remote_reset";
+      this.info.flags |= connection ? ResponseFlag.DownstreamConnectionTermination : ResponseFlag.DownstreamRemoteReset;
     }
     this.event(() => {
       this.#upstream.reset("the client has gone");
@@ -228,9 +277,12 @@ export class HttpStream implements DirectionEvents {
   responseHeaders(headers: HeaderMap, endOfStream: boolean): void {
     if (!this.#upstream.isOpen) return;
     if (this.#hasEnvoysCodec) {
-      const kind = kindOfStatus(Number(headers.get(":status")));
+      const { limits } = this.#options;
+      const answersHead = this.request.message?.get(":method") === "HEAD";
+      const kind = this.#upstreamCodec.readResponse(headers, endOfStream, limits, answersHead);
       if (kind === "interim") return this.#upstream.stopRetrying();
-      if (kind === "invalid" || !isTaken(headers, this.#options.limits)) return this.upstreamReset("protocol error");
+      if (kind !== "final") return this.upstreamReset(kind);
+      this.#responseLeft = endOfStream ? undefined : this.#upstreamCodec.bodyLength(headers, answersHead);
     }
     if (this.#upstream.isTriedAgain(headers, endOfStream)) return;
     this.details ??= "via_upstream";
@@ -264,6 +316,10 @@ export class HttpStream implements DirectionEvents {
   /** A piece of the response's body arrives. */
   responseData(bytes: Uint8Array, endOfStream: boolean): void {
     if (!this.#upstream.isOpen || !this.response.message) return;
+    if (this.#responseLeft !== undefined) {
+      this.#responseLeft -= bytes.length;
+      if (isWrongLength(this.#responseLeft, endOfStream)) return this.upstreamReset("protocol error");
+    }
     if (endOfStream) this.#upstream.complete();
     this.event(() => this.response.receiveData(bytes, endOfStream));
   }
@@ -272,7 +328,10 @@ export class HttpStream implements DirectionEvents {
   responseTrailers(trailers: HeaderMap): void {
     if (!this.#upstream.isOpen || !this.response.message) return;
     if (!this.profile.passesTrailers) return this.responseData(noBytes, true);
-    if (!isTaken(trailers, this.#options.limits)) return this.upstreamReset("protocol error");
+    if (this.#hasEnvoysCodec) {
+      const failure = this.#upstreamCodec.refuseResponseTrailers(trailers, this.#options.limits);
+      if (failure || this.#responseLeft) return this.upstreamReset(failure ?? "protocol error");
+    }
     this.#upstream.complete();
     this.event(() => this.response.receiveTrailers(trailers));
   }
@@ -523,6 +582,15 @@ export class HttpStream implements DirectionEvents {
     for (const filter of this.#filters) filter.destroy();
     this.#loseReply();
   }
+}
+
+/** Whether a body cannot be as long any more as its head says, of which so many bytes are left. */
+function isWrongLength(left: number, endOfStream: boolean): boolean {
+  return left < 0 || (endOfStream && left > 0);
+}
+
+function describeReset({ details, why }: StreamReset): string {
+  return `the request breaks the rules of HTTP/2, so Envoy resets its stream (${details}): ${why}`;
 }
 
 /** How an upstream fails, in Envoy's words. */

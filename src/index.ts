@@ -22,16 +22,18 @@ export type {
   CalloutUpstreams,
 } from "./callouts.ts";
 export { type Clock, SystemClock, VirtualClock } from "./clock.ts";
+export type { HttpProtocol } from "./codec.ts";
 export type { DnsAddress, DnsAnswer, DnsNames } from "./dns.ts";
 export { EnvoyFault, HostFault, LeakError, LoadError, Refusal, StreamError } from "./error.ts";
-export { FilterResponse, type RequestInit } from "./exchange.ts";
+export { type ExchangeOptions, FilterResponse } from "./exchange.ts";
 export type { Fault, Faults } from "./faults.ts";
 export { Filter, type FilterOptions, loadFilter } from "./filter.ts";
 export { chain, type FilterChain } from "./filter-chain.ts";
-export { FilterStream, type ReceivedMessage } from "./filter-stream.ts";
+export { FilterStream, type ReceivedMessage, type StreamOptions } from "./filter-stream.ts";
 export type { ExpressionLanguage } from "./expressions.ts";
 export type { ForeignFunction } from "./foreign.ts";
 export type { GrpcAnswer, GrpcCallout, GrpcUpstream, GrpcUpstreams } from "./grpc.ts";
+export { grpcMessages, type GrpcMessages, type GrpcOutcome, grpcRequest, grpcResponse } from "./grpc-message.ts";
 export type { HeaderEntry } from "./header-map.ts";
 export { type HeadersInit, HttpHeaders } from "./http-headers.ts";
 export type { UpstreamFailure } from "./http-stream.ts";
@@ -54,6 +56,7 @@ export type {
 export type { Plain } from "./property-messages.ts";
 export type { PropertyOptions } from "./property-options.ts";
 export { type ProxyOptions, ProxyState } from "./proxy-state.ts";
+export type { RequestInit } from "./request-init.ts";
 export type { SharedQueue } from "./queues.ts";
 export type { SharedDataView } from "./shared-data.ts";
 export type { ProxyStats } from "./stats-update.ts";

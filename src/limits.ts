@@ -17,6 +17,8 @@ export interface Limits {
   readonly requestHeaderBytes: number;
   /** Bytes of the headers that an upstream may send, or of the trailers; more are refused (502). Envoy: 80 KiB. */
   readonly responseHeaderBytes: number;
+  /** The same over HTTP/2, where more is a reset stream (503). Envoy: 60 KiB. */
+  readonly http2ResponseHeaderBytes: number;
   /** Entries of a header map that a filter may hand over; more counts as none. proxy-wasm-cpp-host: 1024. */
   readonly headerPairs: number;
   /** Bytes of a header map that a filter may hand over; more counts as none. proxy-wasm-cpp-host: 1 MiB. */
@@ -78,6 +80,7 @@ export const envoyLimits: Limits = {
   receivedHeaders: 100,
   requestHeaderBytes: 60 * 1024,
   responseHeaderBytes: 80 * 1024,
+  http2ResponseHeaderBytes: 60 * 1024,
   headerPairs: 1024,
   headerBytes: 1024 * 1024,
   memoryPages: 16384,

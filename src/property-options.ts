@@ -73,7 +73,6 @@ type Tree = { [name: string]: Plain };
 
 /** What Envoy has when nothing is configured, behind a listener and a cluster like those of the examples. */
 const defaults: Tree = tree({
-  "request.protocol": "HTTP/1.1",
   "source.address": "127.0.0.1:50000",
   "destination.address": "127.0.0.1:10000",
   "connection.mtls": false,

@@ -5,7 +5,7 @@ import { GrpcStatus } from "../assembly/abi.ts";
 import { Body } from "./body.ts";
 import { type ByteString, lowerCase, trimBlanks } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
-import { requestHead } from "./connection.ts";
+import type { Codec } from "./codec.ts";
 import { parseUnsigned } from "./decimal.ts";
 import type { HeaderMap } from "./header-map.ts";
 import type { Peer, UpstreamFailure } from "./http-stream.ts";
@@ -137,6 +137,8 @@ const [FIRST_WAIT_MS, LONGEST_WAIT_MS] = [25, 250];
 /** What a request that is sent again finds. */
 export interface RetryOptions {
   readonly budget: RetryBudget;
+  /** The upstream's. */
+  readonly codec: Codec;
   readonly clock: Clock;
   readonly info: StreamInfo;
   /** Bytes of a body that are kept; of a longer one nothing is, and it is not sent again. */
@@ -212,7 +214,7 @@ export class Retry {
     const [body, trailers] = [this.#body, this.#trailers];
     const isEmpty = isWhole && !body && !trailers;
     // What a try has got is not what the next one says.
-    peer.headers(requestHead(this.#headers.clone(), isEmpty), isEmpty);
+    peer.headers(this.#options.codec.sendRequest(this.#headers.clone(), isEmpty), isEmpty);
     if (body) peer.data(new Body(body.bytes()), isWhole && !trailers);
     if (trailers) peer.trailers(trailers);
   }

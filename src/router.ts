@@ -34,16 +34,20 @@ export function refuseResponse(headers: HeaderMap): LocalReply | undefined {
   if (!split) return undefined;
   throw new EnvoyFault(
     `the response header ${JSON.stringify(split[0])} contains a line break (${JSON.stringify(split[1])}): Envoy 1.40 ` +
-      "sends it as it is, which splits the response's head on HTTP/1. Take line breaks out of what comes from outside.",
+      "sends it as it is, which splits the response's head on HTTP/1, and is malformed on HTTP/2. Take line breaks out of " +
+      "what comes from outside.",
   );
 }
 
-/** A scheme that is none, because a filter has set or removed it, is that of the client's connection to the first proxy. */
-export function mendScheme(headers: HeaderMap): void {
-  const isScheme = (value: ByteString | undefined): boolean => /^https?$/i.test(value ?? "");
-  if (isScheme(headers.get(":scheme"))) return;
+/** Puts a scheme where there is none that HTTP has: the one that is said to be the client's. */
+export function settleScheme(headers: HeaderMap): void {
+  if (isHttp(headers.get(":scheme"))) return;
   const forwarded = headers.get("x-forwarded-proto");
-  headers.put(":scheme", isScheme(forwarded) ? forwarded! : "http");
+  headers.put(":scheme", isHttp(forwarded) ? forwarded! : "http");
+}
+
+function isHttp(scheme: ByteString | undefined): boolean {
+  return scheme !== undefined && /^https?$/i.test(scheme);
 }
 
 /** What a proxy is configured to do with a request, besides its filters. */

@@ -2,7 +2,8 @@
 // as Envoy's router sends it, and the response for the client, as its connection manager does.
 
 import type { Body } from "./body.ts";
-import { finishResponse, requestHead, responseHead } from "./connection.ts";
+import { codecOf } from "./codec.ts";
+import { finishResponse } from "./connection.ts";
 import type { Metadata, Sink } from "./direction.ts";
 import { EnvoyFault } from "./error.ts";
 import type { HeaderMap } from "./header-map.ts";
@@ -10,7 +11,7 @@ import type { HttpStream, HttpStreamOptions, Peer } from "./http-stream.ts";
 import { nginxError, proxyReply } from "./local-reply.ts";
 import { MessageLength } from "./message-length.ts";
 import { Retry, type TryFailure } from "./retry.ts";
-import { mendScheme, plainPatience, refuseRequest, refuseResponse, takePatience, tellPatience } from "./router.ts";
+import { plainPatience, refuseRequest, refuseResponse, settleScheme, takePatience, tellPatience } from "./router.ts";
 import { ResponseFlag } from "./stream-info.ts";
 
 /** Where the request goes. */
@@ -46,15 +47,16 @@ export class UpstreamEnd implements Sink {
       return this.#stream.sendLocalReply(refusal);
     }
     this.isOpen = true;
-    if (profile.addsEnvoyHeaders && this.wantsForwardedProto) mendScheme(headers);
     const wholeMs = profile.responseTimeoutMs;
     this.#patience = wholeMs === undefined ? takePatience(headers, this.#options.route) : plainPatience(wholeMs);
-    if (!endOfStream) this.#length = new MessageLength("request", headers, profile);
+    const { upstreamProtocol } = this.#options;
+    if (profile.server === "envoy") settleScheme(headers);
+    if (!endOfStream) this.#length = new MessageLength("request", headers, upstreamProtocol, profile);
     info.sendRequest();
     const retry = this.#mayRetry(headers);
     if (endOfStream) this.#awaitResponse();
     if (retry) retry.send(this.#peer);
-    else this.#peer.headers(requestHead(headers, endOfStream), endOfStream);
+    else this.#peer.headers(codecOf(upstreamProtocol).sendRequest(headers, endOfStream), endOfStream);
   }
 
   data(data: Body, endOfStream: boolean): void {
@@ -142,10 +144,11 @@ export class UpstreamEnd implements Sink {
   #mayRetry(headers: HeaderMap): Retry | undefined {
     const { retries } = this.#patience;
     if (!retries) return undefined;
-    const { clock, limits, retries: budget } = this.#options;
+    const { clock, limits, upstreamProtocol, retries: budget } = this.#options;
     const again = (why: string): void => this.#tryAgain(headers, why);
     this.#retry = new Retry(retries, headers, {
       budget,
+      codec: codecOf(upstreamProtocol),
       clock,
       info: this.#stream.info,
       mostBytes: limits.bufferBytes,
@@ -246,7 +249,8 @@ export class DownstreamEnd implements Sink {
     this.isStarted = true;
     const { info, request, profile, answersHead } = this.#stream;
     const { server } = profile;
-    if (!endOfStream) this.#length = new MessageLength("response", headers, profile);
+    const { clock, protocol } = this.#options;
+    if (!endOfStream) this.#length = new MessageLength("response", headers, protocol, profile);
     const status = headers.get(":status");
     info.code = Number(status);
     const upgraded = status === "101" && request.message?.get("upgrade") !== undefined;
@@ -254,8 +258,8 @@ export class DownstreamEnd implements Sink {
       const id = request.message.get("x-request-id");
       if (id !== undefined) headers.put("x-request-id", id);
     }
-    finishResponse(headers, this.#options.clock, { requestComplete: request.complete, upgraded, server });
-    this.#peer.headers(responseHead(headers, endOfStream, answersHead), endOfStream);
+    finishResponse(headers, clock, { requestComplete: request.complete, upgraded, protocol, server });
+    this.#peer.headers(codecOf(protocol).sendResponse(headers, endOfStream, answersHead), endOfStream);
     if (endOfStream) this.#stream.finishResponse();
   }
 

@@ -18,6 +18,7 @@ export const ResponseFlag = {
   UpstreamRetryLimitExceeded: 0x8000,
   DownstreamProtocolError: 0x40000,
   UpstreamProtocolError: 0x80_0000,
+  DownstreamRemoteReset: 0x1000_0000,
 } as const;
 
 /** Facts about a stream, written down as they happen. Times are nanoseconds. */

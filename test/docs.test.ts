@@ -28,7 +28,7 @@ test("docs/testing.md: every test of it passes", async () => {
     "build/release.wasm": bytes,
   });
   await vitest.ended;
-  expect(vitest.output()).toMatch(/Tests +5 passed \(5\)/);
+  expect(vitest.output()).toMatch(/Tests +6 passed \(6\)/);
 }, 60_000);
 
 /**

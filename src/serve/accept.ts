@@ -48,8 +48,13 @@ export function bothServers(accept: (client: Downstream) => void): BothServers {
     });
     tell(socket, (isHttp2) => {
       silent.delete(socket);
-      if (isHttp2) http2.emit("connection", socket);
-      else for (const listener of listeners) listener.call(http1, socket);
+      if (isHttp2) {
+        // A client of HTTP/1 may close its half and wait; one of HTTP/2 has gone then.
+        socket.allowHalfOpen = false;
+        http2.emit("connection", socket);
+        return;
+      }
+      for (const listener of listeners) listener.call(http1, socket);
     });
   });
   return {

@@ -2,20 +2,20 @@
 
 import type { Socket } from "node:net";
 
-import type { RequestHead } from "../connection.ts";
+import type { RequestHead } from "../codec.ts";
 import type { HeaderEntry, HeaderMap } from "../header-map.ts";
 import type { FlowControl } from "./valve.ts";
 
 /** Hears of what follows the head of a request. */
 export interface RequestListener {
-  /** A piece of the body. */
-  data(chunk: Uint8Array): void;
-  /** The end, with the trailers if there are any. */
+  /** A piece of the body; `last` when nothing follows, and `end` does not come. */
+  data(chunk: Uint8Array, last: boolean): void;
+  /** The end by itself, with the trailers if there are any. */
   end(trailers: readonly HeaderEntry[]): void;
   /** The client can take more. */
   drain(): void;
-  /** The exchange is over on the wire, whether it was complete or not. */
-  close(): void;
+  /** The exchange is over on the wire, complete or not; `connection` when it is because the connection has ended. */
+  close(connection: boolean): void;
 }
 
 /** A client that has sent the head of a request. */

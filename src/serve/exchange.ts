@@ -69,9 +69,9 @@ export class ServedExchange {
       },
     };
     client.listen({
-      data: (chunk) => {
+      data: (chunk, last) => {
         observer?.data("request received", chunk);
-        this.#feedRequest((stream) => stream.requestData(chunk, false));
+        this.#feedRequest((stream) => stream.requestData(chunk, last));
       },
       end: (trailers) => {
         if (!trailers.length) return this.#feedRequest((stream) => stream.requestData(new Uint8Array(), true));
@@ -80,7 +80,7 @@ export class ServedExchange {
         this.#feedRequest((stream) => stream.requestTrailers(map));
       },
       drain: () => outgoing.stop("socket", false),
-      close: () => this.#close(),
+      close: (connection) => this.#close(connection),
     });
     const { random, proxy } = filters;
     this.#try(() => {
@@ -89,6 +89,8 @@ export class ServedExchange {
         upstream: observer ? watched(onward, "request sent", observer) : onward,
         properties,
         route,
+        protocol: client.head.protocol,
+        upstreamProtocol: connect.protocol ?? "HTTP/1.1",
         ...(observer && { trace: observer.trace }),
       });
       const { profile } = proxy;
@@ -155,11 +157,11 @@ export class ServedExchange {
     );
   }
 
-  #close(): void {
+  #close(connection: boolean): void {
     if (this.#ended) return;
     this.#ended = true;
     const stream = this.#stream;
-    if (stream && !stream.ended) this.#try(() => stream.requestReset());
+    if (stream && !stream.ended) this.#try(() => stream.requestReset(connection));
     const { head } = this.#client;
     const exchange: Exchange = {
       method: head.method,
@@ -201,6 +203,7 @@ function watchedResponse(stream: HttpStream, observer: ExchangeObserver): Respon
   return {
     request: stream.request,
     profile: stream.profile,
+    upstreamProtocol: stream.upstreamProtocol,
     responseHeaders(headers, endOfStream) {
       observer.headers("response received", headers);
       stream.responseHeaders(headers, endOfStream);

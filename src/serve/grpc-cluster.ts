@@ -1,10 +1,10 @@
-// A real gRPC server that filters call, over HTTP/2. Messages have five bytes in front of them: whether they are
-// compressed, which none of ours is, and their size. Source: grpc/grpc doc/PROTOCOL-HTTP2.md.
+// A real gRPC server that filters call, over HTTP/2. Source: grpc/grpc doc/PROTOCOL-HTTP2.md.
 
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from "node:http2";
 
-import { bytesOf, encodeText } from "../bytes.ts";
+import { encodeText } from "../bytes.ts";
 import type { GrpcCallout, GrpcUpstream } from "../grpc.ts";
+import { decodePercents, grpcFrame } from "../grpc-message.ts";
 import { HeaderMap } from "../header-map.ts";
 import { type Http2Sessions, reasonOf } from "./http2-sessions.ts";
 import { asBytes, outgoing, pairs, pairsOfFields } from "./node-headers.ts";
@@ -30,7 +30,7 @@ export function grpcCluster(
     );
     const stream = sessions.to(url).request(outgoing(head), { endStream: false });
     call.signal.addEventListener("abort", () => stream.close(constants.NGHTTP2_CANCEL));
-    call.onMessage((message) => stream.write(framed(message)));
+    call.onMessage((message) => stream.write(grpcFrame(message)));
     call.onEnd(() => stream.end());
     receive(call, stream, boundary, onFailure);
   };
@@ -93,16 +93,3 @@ function end(call: GrpcCallout, entries: readonly (readonly [string, string])[])
 
 /** gRPC's status for trailers that have none. */
 const UNKNOWN = 2;
-
-/** A status message's form on the wire; what is no such form is left as it is. */
-function decodePercents(text: string): string {
-  const bytes = text.replace(/%([0-9a-f]{2})/gi, (_all, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
-  return Buffer.from(bytesOf(bytes)).toString();
-}
-
-function framed(message: Uint8Array): Buffer {
-  const frame = Buffer.alloc(FRAME_HEAD + message.length);
-  frame.writeUInt32BE(message.length, 1);
-  frame.set(message, FRAME_HEAD);
-  return frame;
-}

@@ -15,7 +15,10 @@ export const hello: UpstreamConnector = (feed) => {
   const answer = (): void => {
     setImmediate(() =>
       feed((stream) => {
-        stream.responseHeaders(responseHeaders(200, entries, undefined, stream.profile), false);
+        stream.responseHeaders(
+          responseHeaders(200, entries, undefined, stream.upstreamProtocol, stream.profile),
+          false,
+        );
         stream.responseData(text, true);
       }),
     );

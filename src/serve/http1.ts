@@ -3,7 +3,7 @@
 import { type IncomingMessage, type OutgoingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
-import type { RequestHead } from "../connection.ts";
+import type { RequestHead } from "../codec.ts";
 import { type HeaderMap, unjoined } from "../header-map.ts";
 import type { Downstream, RequestListener } from "./downstream.ts";
 import { headerLines, pairs } from "./node-headers.ts";
@@ -36,11 +36,11 @@ export class Http1Client implements Downstream {
 
   listen(listener: RequestListener): void {
     this.#response.on("drain", () => listener.drain());
-    this.#response.on("close", () => listener.close());
+    this.#response.on("close", () => listener.close(true));
     const request = this.#request;
     // Node tells that nothing more comes only to those who read.
     if (this.empty) return void request.resume();
-    request.on("data", (chunk: Buffer) => listener.data(chunk));
+    request.on("data", (chunk: Buffer) => listener.data(chunk, false));
     request.on("end", () => listener.end(pairs(request.rawTrailers)));
   }
 
@@ -75,7 +75,12 @@ export class Http1Client implements Downstream {
   }
 
   destroy(): void {
-    this.#response.destroy();
+    const response = this.#response;
+    const { socket } = response;
+    if (!response.headersSent || !socket || socket.writableNeedDrain) return void response.destroy();
+    // What came before still arrives.
+    response.uncork();
+    socket.destroySoon();
   }
 }
 
@@ -108,10 +113,10 @@ export class UpgradeClient implements Downstream {
     const { socket } = this;
     // Before anybody listens, so that it comes when the head has been dealt with.
     if (this.#early.length) socket.unshift(this.#early);
-    socket.on("data", (chunk: Buffer) => listener.data(chunk));
+    socket.on("data", (chunk: Buffer) => listener.data(chunk, false));
     socket.on("end", () => listener.end([]));
     socket.on("drain", () => listener.drain());
-    socket.on("close", () => listener.close());
+    socket.on("close", () => listener.close(true));
     // A broken connection closes, too.
     socket.on("error", () => {});
   }
@@ -157,6 +162,7 @@ export function sendHead(message: OutgoingMessage): void {
 
 function headOf(request: IncomingMessage): RequestHead {
   return {
+    protocol: "HTTP/1.1",
     method: request.method ?? "GET",
     path: request.url ?? "/",
     authority: undefined,

@@ -14,7 +14,8 @@ import type { FlowControl } from "./valve.ts";
 /** The server at this URL. Its path is put in front of the request's. */
 export function http2Upstream(url: URL, onFailure: OnFailure): UpstreamConnector {
   const sessions = new Http2Sessions();
-  return (feed, source) => new Http2Request(url, sessions, onFailure, feed, source);
+  const connect = (feed: Feed, source: FlowControl): Peer => new Http2Request(url, sessions, onFailure, feed, source);
+  return Object.assign(connect, { protocol: "HTTP/2" } as const);
 }
 
 /** A request on its way to the server. */
@@ -56,6 +57,7 @@ class Http2Request implements Peer {
           headers: pairsOfFields(rest[0] as string[]),
           empty: (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0,
           body: stream,
+          endsWithPiece: true,
           trailers: () => (isWhole() ? pairs(trailers) : undefined),
         },
         started,

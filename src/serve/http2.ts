@@ -3,10 +3,11 @@
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 
-import type { RequestHead } from "../connection.ts";
+import type { RequestHead } from "../codec.ts";
 import { type HeaderMap, unjoined } from "../header-map.ts";
 import type { Downstream, RequestListener } from "./downstream.ts";
 import { outgoing, pairs } from "./node-headers.ts";
+import { readPieces } from "./pieces.ts";
 
 /** A stream of a client's connection. */
 export class Http2Client implements Downstream {
@@ -34,13 +35,15 @@ export class Http2Client implements Downstream {
 
   listen(listener: RequestListener): void {
     const stream = this.#stream;
+    const session = stream.session!;
     let trailers: string[] = [];
     stream.on("trailers", (...args: unknown[]) => (trailers = args[2] as string[]));
     stream.on("drain", () => listener.drain());
-    stream.on("close", () => listener.close());
+    stream.on("close", () => listener.close(session.destroyed));
     if (this.empty) return void stream.resume();
-    stream.on("data", (chunk: Buffer) => listener.data(chunk));
-    stream.on("end", () => listener.end(pairs(trailers)));
+    const follows = (): boolean => trailers.length > 0;
+    const end = (): void => listener.end(pairs(trailers));
+    readPieces(stream, follows, { data: (chunk, last) => listener.data(chunk, last), end });
   }
 
   headers(headers: HeaderMap, endOfStream: boolean): void {
@@ -48,18 +51,30 @@ export class Http2Client implements Downstream {
     const stream = this.#stream;
     stream.respond(outgoing(headers), { endStream: endOfStream, waitForTrailers: !endOfStream });
     stream.on("wantTrailers", () => stream.sendTrailers(this.#trailers ?? {}));
+    if (endOfStream) this.#finish();
+  }
+
+  /** Nobody waits for the rest of the request. */
+  #finish(): void {
+    const stream = this.#stream;
+    if (!this.empty && !stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
   }
 
   data(bytes: Uint8Array, endOfStream: boolean): boolean {
     if (this.#gone) return true;
     const more = !bytes.length || this.#stream.write(bytes);
-    if (endOfStream) this.#stream.end();
+    if (endOfStream) this.#end();
     return more;
   }
 
   trailers(trailers: HeaderMap): void {
     this.#trailers = outgoing(trailers);
-    if (!this.#gone) this.#stream.end();
+    if (!this.#gone) this.#end();
+  }
+
+  #end(): void {
+    this.#stream.end();
+    this.#finish();
   }
 
   destroy(): void {
@@ -75,10 +90,11 @@ function headOf(rawHeaders: readonly string[]): RequestHead {
   const all = pairs(rawHeaders);
   const pseudo = (name: string): string => all.find(([key]) => key === name)?.[1] ?? "";
   return {
+    protocol: "HTTP/2",
     method: pseudo(":method"),
     path: pseudo(":path"),
     authority: pseudo(":authority") || pseudo("host"),
-    scheme: pseudo(":scheme") || "http",
-    headers: unjoined("request", all).withoutPseudo(),
+    scheme: "http",
+    headers: unjoined("request", all),
   };
 }

@@ -1,14 +1,16 @@
 // Where requests go that the filters let through: what an upstream is to an exchange, and how its failures are told.
 
+import type { HttpProtocol } from "../codec.ts";
 import { responseHeaders } from "../connection.ts";
 import { type HeaderEntry, HeaderMap } from "../header-map.ts";
 import type { HttpStream, Peer, UpstreamFailure } from "../http-stream.ts";
+import { readPieces } from "./pieces.ts";
 import type { FlowControl } from "./valve.ts";
 
 /** What an upstream tells a stream. */
 export type ResponseSink = Pick<
   HttpStream,
-  "profile" | "responseHeaders" | "responseData" | "responseTrailers" | "upstreamReset"
+  "profile" | "upstreamProtocol" | "responseHeaders" | "responseData" | "responseTrailers" | "upstreamReset"
 > & {
   /** The request so far. */
   readonly request: { readonly sent: boolean };
@@ -18,7 +20,11 @@ export type ResponseSink = Pick<
 export type Feed = (action: (stream: ResponseSink) => void) => void;
 
 /** Makes the peer that receives the request of a stream, and feeds the response back. */
-export type UpstreamConnector = (feed: Feed, source: FlowControl) => Peer;
+export interface UpstreamConnector {
+  (feed: Feed, source: FlowControl): Peer;
+  /** What it speaks; HTTP/1.1 unless it says otherwise. */
+  readonly protocol?: HttpProtocol;
+}
 
 /** Hears why a server could not be reached, or broke off. */
 export type OnFailure = (error: NodeJS.ErrnoException) => void;
@@ -30,7 +36,8 @@ export function failureOf(error: NodeJS.ErrnoException): UpstreamFailure {
     return "remote connection failure";
   }
   if (code === "ERR_HTTP2_STREAM_ERROR") {
-    return error.message.includes("REFUSED_STREAM") ? "remote refused stream reset" : "remote reset";
+    if (error.message.endsWith("NGHTTP2_REFUSED_STREAM")) return "remote refused stream reset";
+    return error.message.endsWith("NGHTTP2_PROTOCOL_ERROR") ? "protocol error" : "remote reset";
   }
   return /^(HPE_|ERR_HTTP2_|ERR_SSL_)/.test(code) ? "protocol error" : "connection termination";
 }
@@ -42,26 +49,32 @@ export interface Incoming {
   /** Whether nothing follows. */
   readonly empty: boolean;
   readonly body: NodeJS.ReadableStream;
+  /** Whether the last piece of the body says that it is the last, as in HTTP/2. */
+  readonly endsWithPiece?: boolean;
   /** Asked for when the body has ended; undefined when that is not its own end, which its server tells of elsewhere. */
   trailers(): readonly HeaderEntry[] | undefined;
 }
 
 /** Feeds a response into its stream as it arrives; `started` is when the request began. */
-export function receive(feed: Feed, { status, headers, empty, body, trailers }: Incoming, started: number): void {
+export function receive(feed: Feed, incoming: Incoming, started: number): void {
+  const { status, headers, empty, body, endsWithPiece = false, trailers } = incoming;
   const time = Math.round(performance.now() - started);
   feed((stream) => {
     const saysTime = stream.profile.addsEnvoyHeaders && stream.request.sent;
-    stream.responseHeaders(responseHeaders(status, headers, saysTime ? time : undefined, stream.profile), empty);
+    const { upstreamProtocol, profile } = stream;
+    const head = responseHeaders(status, headers, saysTime ? time : undefined, upstreamProtocol, profile);
+    stream.responseHeaders(head, empty);
   });
   // Even an empty one has to be read to its end before its connection can be used again.
-  body.on("data", (chunk: Buffer) => !empty && feed((stream) => stream.responseData(chunk, false)));
-  body.on("end", () => {
-    if (empty) return;
+  if (empty) return void body.resume();
+  const data = (chunk: Uint8Array, isLast: boolean): void => feed((stream) => stream.responseData(chunk, isLast));
+  const end = (): void => {
     const last = trailers();
     if (!last) return;
-    feed((stream) => {
-      if (last.length) stream.responseTrailers(new HeaderMap("response trailers", last));
-      else stream.responseData(new Uint8Array(), true);
-    });
-  });
+    if (last.length) feed((stream) => stream.responseTrailers(new HeaderMap("response trailers", last)));
+    else data(new Uint8Array(), true);
+  };
+  if (endsWithPiece) return readPieces(body, () => trailers()?.length !== 0, { data, end });
+  body.on("data", (chunk: Buffer) => data(chunk, false));
+  body.on("end", end);
 }

@@ -78,15 +78,15 @@ export interface Cluster {
   readonly name: string;
   readonly port: number;
   /** Whether it speaks HTTP/2. */
-  readonly grpc?: boolean;
+  readonly http2?: boolean;
   /** Whether its circuit breaker lets nothing through. */
   readonly full?: boolean;
 }
 
 /** The configuration of a cluster. */
-export function clusterConfig({ name, port, grpc, full }: Cluster): object {
+export function clusterConfig({ name, port, http2, full }: Cluster): object {
   const http = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
-  const protocol = grpc ? { http2_protocol_options: {} } : { http_protocol_options: { enable_trailers: true } };
+  const protocol = http2 ? { http2_protocol_options: {} } : { http_protocol_options: { enable_trailers: true } };
   const nothing = { max_requests: 0, max_pending_requests: 0, max_connections: 0 };
   return cluster(name, port, {
     connect_timeout: "1s",

@@ -3,8 +3,9 @@
 
 import { PeerType } from "../../assembly/abi.ts";
 import { cel } from "../../src/cel.ts";
-import { receivedTrailers, type RequestHead, requestHeaders, responseHeaders } from "../../src/connection.ts";
-import { type HeaderMap, unjoined } from "../../src/header-map.ts";
+import type { HttpProtocol, RequestHead } from "../../src/codec.ts";
+import { receivedTrailers, requestHeaders, responseHeaders } from "../../src/connection.ts";
+import { type HeaderEntry, HeaderMap, unjoined } from "../../src/header-map.ts";
 import type { HttpStream } from "../../src/http-stream.ts";
 import type { TcpPeer } from "../../src/tcp-stream.ts";
 import {
@@ -17,8 +18,10 @@ import {
   LoadError,
   type LogEntry,
   LogLevel,
+  type UpstreamFailure,
   VirtualClock,
 } from "../../src/index.ts";
+import { Http2Message, isHeadOnly, requestEntries, responseEntries, restOf, withoutReset } from "./http2.ts";
 import { filterOf, secondFilterOf } from "./probe.ts";
 import {
   type Exchange,
@@ -29,6 +32,8 @@ import {
   type Outcome,
   PATIENCE,
   type Pieces,
+  type Request,
+  type Response,
   responseTo,
   type Scenario,
   type Tcp,
@@ -82,7 +87,10 @@ export async function runOnHost(
     const outcomes: Outcome[] = [];
     for (const exchange of exchanges) {
       const { tcp } = exchange;
-      outcomes.push(await (tcp ? converse(filter, clock, exchange, tcp) : new Run(filter, clock, exchange).outcome()));
+      const played = tcp
+        ? converse(filter, clock, exchange, tcp)
+        : new Run(filter, clock, exchange, scenario.http2).outcome();
+      outcomes.push(await played);
       await pass(clock, GAP * 3);
     }
     if (scenario.removed) first.close();
@@ -170,17 +178,38 @@ class Listener implements TcpPeer {
 /** The upstream's end of one try. */
 class Try {
   readonly request = new Encoder();
+  /** The request over HTTP/2. */
+  readonly request2: Http2Message | undefined;
   readonly answer: Sender;
   startedAt = 0n;
   closed = false;
   answered = false;
 
-  constructor(clock: VirtualClock) {
+  constructor(clock: VirtualClock, isHttp2: boolean) {
     this.answer = new Sender(clock);
+    if (isHttp2) this.request2 = new Http2Message();
+  }
+
+  /** Nothing of it went out. */
+  forget(): void {
+    this.request.bytes = "";
+    this.request2?.forget();
+  }
+
+  messages(): Message[] {
+    if (this.request2) return withoutReset(this.request2.message(this.closed));
+    const messages: Message[] = [];
+    for (let { bytes } = this.request; bytes;) {
+      const next = parse(bytes, { closed: this.closed });
+      if (!next) return [...messages, { head: [bytes], end: this.closed ? "closed" : "open" }];
+      messages.push(next.message);
+      bytes = bytes.slice(next.length);
+    }
+    return messages;
   }
 }
 
-/** One exchange: a client and an upstream that speak HTTP/1.1 as Envoy's codec hands it over. */
+/** One exchange: a client and an upstream that speak HTTP/1.1 or HTTP/2 as Envoy's codecs hand it over. */
 class Run {
   readonly #clock: VirtualClock;
   readonly #exchange: Exchange;
@@ -188,52 +217,72 @@ class Run {
   readonly #client = new Encoder();
   readonly #tries: [Try, ...Try[]];
   readonly #fromClient: Sender;
+  /** What came to a client that speaks HTTP/2. */
+  readonly #client2: Http2Message | undefined;
+  /** Whether such a client has sent all of its request. */
+  #sent = false;
   #closed = false;
 
-  constructor(filter: FilterChain, clock: VirtualClock, exchange: Exchange) {
+  constructor(filter: FilterChain, clock: VirtualClock, exchange: Exchange, http2: Scenario["http2"]) {
     this.#clock = clock;
     this.#exchange = exchange;
     this.#fromClient = new Sender(clock);
-    this.#tries = [new Try(clock)];
-    const { request = {} } = exchange;
+    const isUpstreamHttp2 = http2 === "upstream" || http2 === "both";
+    this.#tries = [new Try(clock, isUpstreamHttp2)];
+    if (http2 === "client" || http2 === "both") this.#client2 = new Http2Message();
+    const protocolOf = (isHttp2: boolean): HttpProtocol => (isHttp2 ? "HTTP/2" : "HTTP/1.1");
     this.#stream = filter.open({
+      protocol: protocolOf(this.#client2 !== undefined),
+      upstreamProtocol: protocolOf(isUpstreamHttp2),
       downstream: {
-        headers: (headers, end) =>
-          this.#client.head(`HTTP/1.1 ${headers.get(":status")} `, withoutPseudo(headers), end),
-        data: (body, end) => this.#client.data(latin1(body.bytes()), end),
-        trailers: (trailers) => this.#client.trailers(trailers.entries),
-        reset: () => (this.#closed = true),
+        headers: (headers, end) => {
+          if (this.#client2) this.#client2.headers(headers.entries, end);
+          else this.#client.head(`HTTP/1.1 ${headers.get(":status")} `, withoutPseudo(headers), end);
+        },
+        data: (body, end) => (this.#client2 ?? this.#client).data(latin1(body.bytes()), end),
+        trailers: (trailers) => {
+          if (this.#client2) this.#client2.headers(trailers.entries, true);
+          else this.#client.trailers(trailers.entries);
+        },
+        reset: () => this.#reset(),
         watermark: (above) => this.#fromClient.stop(above),
       },
       upstream: {
         headers: (headers, end) => {
-          const host = headers.get(":authority");
-          const start = `${headers.get(":method")} ${headers.get(":path")} HTTP/1.1`;
-          this.#try.request.head(
-            start,
-            [...(host === undefined ? [] : [["host", host] as const]), ...withoutPseudo(headers)],
-            end,
-          );
+          const { request, request2 } = this.#try;
+          if (request2) request2.headers(headers.entries, end);
+          else sendHead(request, headers, end);
           this.#connect();
         },
         again: () => {
           this.#try.answer.abandon();
-          this.#tries.push(new Try(clock));
+          this.#tries.push(new Try(clock, isUpstreamHttp2));
         },
         data: (body, end) => {
-          this.#try.request.data(latin1(body.bytes()), end);
+          const { request, request2 } = this.#try;
+          (request2 ?? request).data(latin1(body.bytes()), end);
           this.#answer();
         },
         trailers: (trailers) => {
-          this.#try.request.trailers(trailers.entries);
+          const { request, request2 } = this.#try;
+          if (request2) request2.headers(trailers.entries, true);
+          else request.trailers(trailers.entries);
           this.#answer();
         },
         reset: () => this.#disconnect(),
         watermark: (above) => this.#try.answer.stop(above),
       },
     });
+    const { request = {} } = exchange;
+    this.#client.toHead = request.method === "HEAD";
+    if (this.#client2) this.#askHttp2(filter, request);
+    else this.#ask(filter, request);
+  }
+
+  #ask(filter: FilterChain, request: Request): void {
     const { method = request.body === undefined ? "GET" : "POST", path = "/", headers = [], body, trailers } = request;
     const head: RequestHead = {
+      protocol: "HTTP/1.1",
       method,
       path,
       authority: undefined,
@@ -241,11 +290,39 @@ class Run {
       headers: unjoined("request", [["host", "h.test"], ...framed(headers, body, trailers !== undefined)]),
     };
     const first = requestHeaders(head, filter.random, filter.proxy.profile);
-    const map = trailers && receivedTrailers("request trailers", trailers);
+    const map = trailers && receivedTrailers("request trailers", trailers, "HTTP/1.1");
     const empty = (body === undefined || (body === "" && !map)) && method !== "CONNECT";
     this.#fromClient.send(0, () => this.#stream.requestHeaders(first, empty, head));
     if (!empty && body !== undefined)
       this.#sendBody(this.#fromClient, 0, body, (bytes, end) => this.#requestPart(bytes, end, map));
+  }
+
+  #askHttp2(filter: FilterChain, request: Request): void {
+    const headers = unjoined("request", requestEntries(request));
+    const [method, path] = [headers.get(":method") ?? "", headers.get(":path") ?? ""];
+    const head: RequestHead = { protocol: "HTTP/2", method, path, authority: undefined, scheme: "http", headers };
+    const stream = this.#stream;
+    const send = (end: boolean, action: () => void): void => {
+      this.#sent ||= end;
+      action();
+    };
+    const first = requestHeaders(head, filter.random, filter.proxy.profile);
+    const empty = isHeadOnly(request);
+    this.#fromClient.send(0, () => send(empty, () => stream.requestHeaders(first, empty, head)));
+    const rest = restOf(request, {
+      data: (bytes, end) => send(end, () => stream.requestData(Buffer.from(bytes, "latin1"), end)),
+      trailers: (entries) => send(true, () => stream.requestTrailers(new HeaderMap("request trailers", entries))),
+    });
+    for (const [after, part] of rest) this.#fromClient.send(after, part);
+    if (request.resets !== undefined) this.#clock.after(request.resets, () => stream.requestReset(false));
+  }
+
+  /** The client gets no more: its stream is reset, or its connection has ended. */
+  #reset(): void {
+    const { details } = this.#stream;
+    const isConnection = !this.#client2 || /^http2\.(invalid|violation)/.test(details ?? "");
+    if (isConnection) this.#closed = true;
+    else this.#client2!.reset = details === "http2.remote_reset" ? "PROTOCOL_ERROR" : "INTERNAL_ERROR";
   }
 
   /** The latest. */
@@ -258,33 +335,28 @@ class Run {
     const left = request.leaves ?? PATIENCE + this.#fromClient.last;
     for (let waited = 0; !this.#stream.ended && waited < left; waited += STEP) await pass(this.#clock, STEP);
     const open = !this.#stream.ended;
-    if (open) this.#stream.requestReset();
+    if (open) this.#stream.requestReset(true);
     const status = this.#stream.info.code ?? 0;
-    const answer = parse(this.#client.bytes, { toHead: request.method === "HEAD", closed: this.#closed });
+    const client = this.#client2 ? this.#http2Answer(this.#client2) : this.#httpAnswer(request.method === "HEAD");
     return {
-      client: answer ? this.#whole(answer) : open ? "open" : "closed",
-      upstream: this.#requests(),
+      // A stream that is reset leaves the connection as it is.
+      client: client ?? ((this.#client2 ? !this.#closed : open) ? "open" : "closed"),
+      upstream: isRefused(this.#exchange) ? [] : this.#tries.flatMap((each) => each.messages()),
       access: `${status} ${this.#stream.details ?? "-"}`,
     };
   }
 
-  #whole({ message, length }: { message: Message; length: number }): Message {
-    const rest = this.#client.bytes.slice(length);
-    return rest ? { ...message, rest } : message;
+  #httpAnswer(toHead: boolean): Message | undefined {
+    const answer = parse(this.#client.bytes, { toHead, closed: this.#closed });
+    if (!answer) return undefined;
+    const rest = this.#client.bytes.slice(answer.length);
+    return rest ? { ...answer.message, rest } : answer.message;
   }
 
-  #requests(): Message[] {
-    if (isRefused(this.#exchange)) return [];
-    return this.#tries.flatMap(({ request, closed }) => {
-      const messages: Message[] = [];
-      for (let { bytes } = request; bytes;) {
-        const next = parse(bytes, { closed });
-        if (!next) return [...messages, { head: [bytes], end: closed ? "closed" : "open" }];
-        messages.push(next.message);
-        bytes = bytes.slice(next.length);
-      }
-      return messages;
-    });
+  #http2Answer(message: Http2Message): Message | undefined {
+    // Nobody waits for the rest of the request.
+    if (message.ended && !this.#sent) message.reset = "NO_ERROR";
+    return message.message(this.#closed);
   }
 
   #requestPart(bytes: string, end: boolean, trailers: HeaderMap | undefined): void {
@@ -296,7 +368,7 @@ class Run {
   #disconnect(): void {
     const last = this.#try;
     last.closed = true;
-    if (this.#clock.now() === last.startedAt) last.request.bytes = "";
+    if (this.#clock.now() === last.startedAt) last.forget();
   }
 
   /** The request's head has come to the upstream. */
@@ -309,10 +381,42 @@ class Run {
     }
   }
 
+  #answerHttp2(response: Response): void {
+    const { fails, after = 5, interim, code, pseudo } = response;
+    const stream = this.#stream;
+    const parts: (readonly [after: number, send: () => void])[] = [];
+    const head = (status: number, entries: readonly HeaderEntry[]): HeaderMap =>
+      responseHeaders(status, entries, stream.request.complete ? 1 : undefined, "HTTP/2", stream.profile);
+    if (interim !== undefined) parts.push([0, () => stream.responseHeaders(head(interim, []), false)]);
+    if (fails !== "before the head") {
+      const entries = responseEntries(response).filter(([name]) => !name.startsWith(":"));
+      const send = (): void => {
+        const map = head(response.status ?? 200, entries);
+        if (pseudo) map.delete(":status");
+        for (const [name, value] of pseudo ?? []) map.add(name, value);
+        stream.responseHeaders(map, isHeadOnly(response) && !fails);
+      };
+      parts.push([0, send]);
+      const rest = restOf(response, {
+        data: (bytes, end) => stream.responseData(Buffer.from(bytes, "latin1"), end),
+        trailers: (trailers) => stream.responseTrailers(new HeaderMap("response trailers", trailers)),
+      });
+      parts.push(...rest);
+    }
+    const last = parts.at(-1)?.[0] ?? -GAP;
+    if (fails) parts.push([last + GAP, () => stream.upstreamReset(failures[code ?? -1] ?? "remote reset")]);
+    for (const [at, send] of parts) this.#try.answer.send(after + at, send);
+  }
+
   /** Answers, once the request is complete as far as its bytes say. */
   #answer(): void {
-    const { request, answer, answered } = this.#try;
+    const { request, request2, answer, answered } = this.#try;
     const response = responseTo(this.#exchange, this.#tries.length - 1);
+    if (request2) {
+      if (response.fails === "refused" || answered || !(request2.ended || response.early)) return;
+      this.#try.answered = true;
+      return this.#answerHttp2(response);
+    }
     const { status = 200, headers = [], body, trailers, fails, after = 5, early } = response;
     if (!early && parse(request.bytes, { closed: false })?.message.end !== "complete") return;
     if (fails === "refused" || answered) return;
@@ -327,12 +431,12 @@ class Run {
     const empty = bodiless || (known === "" && !trailers);
     answer.send(after, () =>
       this.#stream.responseHeaders(
-        responseHeaders(status, list, this.#stream.request.sent ? 1 : undefined, this.#stream.profile),
+        responseHeaders(status, list, this.#stream.request.sent ? 1 : undefined, "HTTP/1.1", this.#stream.profile),
         empty,
       ),
     );
     if (empty) return;
-    const map = trailers && receivedTrailers("response trailers", trailers);
+    const map = trailers && receivedTrailers("response trailers", trailers, "HTTP/1.1");
     this.#sendBody(answer, after, body ?? "", (bytes, end) => {
       if (end && fails) this.#stream.upstreamReset("protocol error");
       else if (end && map) this.#stream.responseTrailers(map);
@@ -351,6 +455,19 @@ class Run {
     }
     sender.send(typeof body === "string" ? at : at + GAP, () => send("", true));
   }
+}
+
+/** How an upstream fails that resets its stream with a code; -1 is the connection's end. */
+const failures: Readonly<Record<number, UpstreamFailure>> = {
+  [-1]: "connection termination",
+  1: "protocol error",
+  7: "remote refused stream reset",
+};
+
+function sendHead(to: Encoder, headers: HeaderMap, end: boolean): void {
+  const host = headers.get(":authority");
+  const start = `${headers.get(":method")} ${headers.get(":path")} HTTP/1.1`;
+  to.head(start, [...(host === undefined ? [] : [["host", host] as const]), ...withoutPseudo(headers)], end);
 }
 
 /** Sends at set times, unless it is to stop; then as soon as it may again. */

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { address, type } from "../support/envoy-config.ts";
 import { type RunningEnvoy, startEnvoy } from "../support/envoy.ts";
 import { type Cluster, clusterConfig, listener, type Plugin } from "./config.ts";
+import { http2Request, http2Upstream } from "./http2.ts";
 import { filterOf, secondFilterOf } from "./probe.ts";
 import { Services } from "./services.ts";
 import {
@@ -108,6 +109,8 @@ class Run {
   /** How many requests of the exchange it has answered. */
   #answered = 0;
   #conversations: (() => Message)[] = [];
+  /** What has come over each connection of an upstream that speaks HTTP/2. */
+  #http2: { heard: () => Message[]; socket: Socket }[] = [];
   #accessLog: string[] = [];
   #stats: Pick<Observation, "stats"> = {};
 
@@ -117,6 +120,7 @@ class Run {
     this.#folder = folder;
     this.#upstream = createServer({ allowHalfOpen: this.#tcp !== undefined }, (socket) => {
       if (this.#exchange.tcp) this.#converse(socket, this.#exchange.tcp);
+      else if (/upstream|both/.test(this.#scenario.http2 ?? "")) this.#acceptHttp2(socket);
       else this.#accept(socket);
     });
   }
@@ -139,7 +143,7 @@ class Run {
   }
 
   cluster(): Cluster {
-    return { name: this.id, port: this.#port };
+    return { name: this.id, port: this.#port, http2: /upstream|both/.test(this.#scenario.http2 ?? "") };
   }
 
   #plugins(): (Plugin & { bytes: Uint8Array })[] {
@@ -156,7 +160,7 @@ class Run {
   }
 
   end(): void {
-    for (const { socket } of this.#connections) socket.destroy();
+    for (const { socket } of [...this.#connections, ...this.#http2]) socket.destroy();
     if (this.#upstream.listening) this.#upstream.close();
   }
 
@@ -167,7 +171,7 @@ class Run {
       this.#answered = 0;
       this.#connections = this.#connections.filter((connection) => !connection.closed);
       for (const connection of this.#connections) Object.assign(connection, { bytes: "", answered: 0 });
-      const client = await (exchange.tcp ? this.#connect(port, exchange.tcp) : this.#request(port, exchange));
+      const client = await this.#ask(port, exchange);
       await this.#logged(i + 1);
       await pause(GAP * 3);
       this.#outcomes.push({ client, upstream: this.#requests() });
@@ -199,6 +203,12 @@ class Run {
       if (this.#accessLog.length >= count) return;
       await pause(25);
     }
+  }
+
+  #ask(port: number, exchange: Exchange): Promise<Outcome["client"]> {
+    if (exchange.tcp) return this.#connect(port, exchange.tcp);
+    const isHttp2 = /client|both/.test(this.#scenario.http2 ?? "");
+    return isHttp2 ? http2Request(port, exchange.request ?? {}) : this.#request(port, exchange);
   }
 
   #request(port: number, { request = {} }: Exchange): Promise<Outcome["client"]> {
@@ -284,9 +294,15 @@ class Run {
     });
   }
 
+  #acceptHttp2(socket: Socket): void {
+    const heard = http2Upstream(socket, () => responseTo(this.#exchange, this.#answered++));
+    this.#http2.push({ heard, socket });
+  }
+
   #requests(): Message[] {
     if (this.#exchange.tcp) return this.#conversations.splice(0).map((heard) => heard());
-    return this.#connections.flatMap(({ bytes, closed }) => readAll(bytes, closed));
+    const http2 = this.#http2.flatMap(({ heard }) => heard());
+    return [...http2, ...this.#connections.flatMap(({ bytes, closed }) => readAll(bytes, closed))];
   }
 }
 

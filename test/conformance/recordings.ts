@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 
 import type { Observation } from "./scenario.ts";
+import { mask } from "./wire.ts";
 
 /** The recording of a group, by the names of its scenarios. */
 export function recordingOf(group: string): Readonly<Record<string, Observation>> {
@@ -13,5 +14,5 @@ export function recordingOf(group: string): Readonly<Record<string, Observation>
 
 /** What can be compared: our words for a refusal or a crash are our own. */
 export function comparable({ refused, crash, ...rest }: Observation): unknown {
-  return crash ? "a crash" : refused ? "refused" : rest;
+  return crash ? "a crash" : refused ? "refused" : mask(rest);
 }

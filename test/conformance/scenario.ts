@@ -55,6 +55,10 @@ export interface Request {
   readonly trailers?: readonly HeaderEntry[];
   /** Milliseconds after which the client goes away; it waits for the answer otherwise. */
   readonly leaves?: number;
+  /** Milliseconds after which a client of HTTP/2 resets its stream. */
+  readonly resets?: number;
+  /** Pseudo headers of HTTP/2 in place of the usual ones. */
+  readonly pseudo?: readonly HeaderEntry[];
 }
 
 /** What an upstream answers; `refused` takes no connection, the others end it before, or in the middle of, the answer. */
@@ -64,6 +68,12 @@ export interface Response {
   readonly body?: Pieces;
   readonly trailers?: readonly HeaderEntry[];
   readonly fails?: "refused" | "before the head" | "after the body";
+  /** The code with which an upstream of HTTP/2 resets its stream when it fails; it ends the connection otherwise. */
+  readonly code?: number;
+  /** Pseudo headers of HTTP/2 in place of the status. */
+  readonly pseudo?: readonly HeaderEntry[];
+  /** What an upstream of HTTP/2 says before its answer. */
+  readonly interim?: number;
   /** Milliseconds until it answers. */
   readonly after?: number;
   /** Whether it does not wait for the end of the request. */
@@ -123,6 +133,8 @@ export interface Scenario extends Exchange {
   readonly options?: Options;
   /** Several exchanges, one after the other, in place of one. */
   readonly exchanges?: readonly Exchange[];
+  /** Who speaks HTTP/2, and not HTTP/1.1. */
+  readonly http2?: "client" | "upstream" | "both";
   /** A second filter behind this one, in a VM of its own; its lines begin with its name. */
   readonly second?: { readonly on: Script; readonly name: string };
   /** Words of the `EnvoyFault` with which our host refuses to do what Envoy does here. */
@@ -137,7 +149,7 @@ export interface Scenario extends Exchange {
 
 /** A message on the wire. */
 export interface Message {
-  /** The status code or the request line, then the headers, sorted; nothing of a TCP connection. */
+  /** The status code or the request line, then the headers, sorted; nothing of a TCP connection, or when none came. */
   readonly head: readonly string[];
   readonly body?: string;
   readonly trailers?: readonly string[];
@@ -145,6 +157,8 @@ export interface Message {
   readonly rest?: string;
   /** `complete`, unless the connection was closed in its middle or nothing more came. */
   readonly end: "complete" | "closed" | "open";
+  /** Why HTTP/2 reset the stream, which it may do behind the end as well. */
+  readonly reset?: string;
 }
 
 /** What became of an exchange; `client` is `closed` or `open` when there was no answer. */

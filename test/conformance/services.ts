@@ -53,16 +53,16 @@ export class Services {
   readonly #servers: (Server | Http2Server)[] = [];
   readonly #sockets = new Set<Socket>();
 
-  async start(): Promise<{ name: string; port: number; grpc?: boolean; full?: boolean }[]> {
+  async start(): Promise<{ name: string; port: number; http2?: boolean; full?: boolean }[]> {
     const [webPort, grpcPort, deadPort] = await Promise.all([
       this.#listen(createServer((socket) => serveWeb(socket))),
-      this.#listen(createHttp2().on("stream", serveGrpc)),
+      this.#listen(createHttp2({ maxSendHeaderBlockLength: 1_000_000 }).on("stream", serveGrpc)),
       this.#listen(createServer()),
     ]);
     this.#servers.pop()!.close();
     return [
       { name: "web", port: webPort! },
-      { name: "grpc", port: grpcPort!, grpc: true },
+      { name: "grpc", port: grpcPort!, http2: true },
       { name: "dead", port: deadPort! },
       { name: "nohost", port: 0 },
       { name: "full", port: webPort!, full: true },
@@ -141,8 +141,24 @@ function grpc(call: GrpcCall): void {
     if (call.method === "Two") end(["one", "two"], 0);
     if (call.method === "Fail") end([], 7);
     if (call.method === "Drop") call.fail("remote reset");
+    const much = tooMuch[call.method];
+    if (!much) return;
+    call.start({ "x-from": "grpc", date: new Date(0).toUTCString(), ...much.head });
+    call.send("one");
+    call.end({ trailers: much.trailers });
   });
 }
+
+const manyHeaders = Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`x-a${i}`, "v"]));
+const largeHeader = { "x-a": "v".repeat(61 * 1024) };
+
+/** The methods of `grpc` whose answers have more metadata than Envoy takes. */
+const tooMuch: Readonly<Record<string, { head: Record<string, string>; trailers: Record<string, string> }>> = {
+  Many: { head: manyHeaders, trailers: {} },
+  ManyTrailers: { head: {}, trailers: manyHeaders },
+  Large: { head: largeHeader, trailers: {} },
+  LargeTrailers: { head: {}, trailers: largeHeader },
+};
 
 /** What `/echo` answers: the head, and the body. */
 function echo(head: readonly string[], body: string): string {
@@ -185,10 +201,11 @@ function serveGrpc(stream: ServerHttp2Stream, headers: Record<string, unknown>):
   const received: Buffer[] = [];
   stream.on("error", () => {});
   stream.on("data", (chunk: Buffer) => received.push(chunk));
-  const respond = (messages: readonly string[], status: string): void => {
-    stream.respond({ ":status": 200, "content-type": "application/grpc", "x-from": "grpc" }, { waitForTrailers: true });
+  const respond = (messages: readonly string[], status: string, head = {}, trailers = {}): void => {
+    const own = { ":status": 200, "content-type": "application/grpc", "x-from": "grpc" };
+    stream.respond({ ...own, ...head }, { waitForTrailers: true });
     stream.on("wantTrailers", () =>
-      stream.sendTrailers({ "grpc-status": status, "grpc-message": "100%25", "x-t": "1" }),
+      stream.sendTrailers({ "grpc-status": status, "grpc-message": "100%25", "x-t": "1", ...trailers }),
     );
     for (const message of messages) stream.write(frame(message));
     stream.end();
@@ -199,5 +216,7 @@ function serveGrpc(stream: ServerHttp2Stream, headers: Record<string, unknown>):
     if (method === "Two") respond(["one", "two"], "0");
     if (method === "Fail") respond([], "7");
     if (method === "Drop") stream.close(2);
+    const much = tooMuch[method ?? ""];
+    if (much) respond(["one"], "0", much.head, much.trailers);
   });
 }

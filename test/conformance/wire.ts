@@ -1,7 +1,7 @@
 // HTTP/1.1 as bytes: what a client or an upstream writes, what an Envoy's codec writes, and how a message reads on the
 // other side. Strings are ByteStrings. The same parser reads what our host and what Envoy sent.
 
-import { isUnframed } from "../../src/connection.ts";
+import { isUnframed } from "../../src/http1-codec.ts";
 import type { HeaderEntry } from "../../src/header-map.ts";
 import type { Message, Pieces } from "./scenario.ts";
 
@@ -30,7 +30,7 @@ function chunk(bytes: string): string {
 }
 
 /** Headers, one a line. */
-function lines(headers: readonly HeaderEntry[]): string {
+export function lines(headers: readonly HeaderEntry[]): string {
   return headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
 }
 
@@ -100,7 +100,7 @@ function readChunks(bytes: string): { body: string; length: number; complete: bo
 }
 
 /** A long body by its beginning, its length and its end. */
-function brief(body: string): string {
+export function brief(body: string): string {
   return body.length <= 200 ? body : `${body.slice(0, 20)}…(${body.length})…${body.slice(-20)}`;
 }
 
@@ -108,12 +108,14 @@ function brief(body: string): string {
 export class Encoder {
   bytes = "";
   ended = false;
+  /** Whether it is the answer to HEAD. */
+  toHead = false;
   #chunked = false;
 
   head(start: string, headers: readonly HeaderEntry[], endOfStream: boolean): void {
     const known = headers.some(([name]) => name === "content-length");
     const status = /^HTTP\/1\.1 (\d+) /.exec(start)?.[1];
-    this.#chunked = !known && !endOfStream && !(status !== undefined && isUnframed(Number(status)));
+    this.#chunked = !known && !endOfStream && !this.toHead && !(status !== undefined && isUnframed(Number(status)));
     const framing: HeaderEntry[] = this.#chunked ? [["transfer-encoding", "chunked"]] : [];
     this.bytes += `${start}\r\n${lines([...headers, ...framing])}\r\n`;
     this.ended = endOfStream;
@@ -131,17 +133,19 @@ export class Encoder {
   }
 }
 
-const masks: readonly (readonly [RegExp, string])[] = [
+const masks: readonly (readonly [RegExp, string | ((match: string) => string)])[] = [
   [/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g, "<id>"],
   [/\b(127\.0\.0\.1|localhost):\d+/g, "$1:<port>"],
   [/\b\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT/g, "<date>"],
   [/(x-envoy-upstream-service-time(?:: |=))\d+/g, "$1<ms>"],
   // What is left of 15000, and of 1100, when a request is sent again.
   [/(x-envoy-expected-rq-timeout-ms(?:: |=))(?:14\d\d|10[1-9])\d\b/g, "$1<ms>"],
+  // Many of the same are as good as their number.
+  [/(\w)\1{99,}/g, (run: string) => `<${run[0]} ${run.length} times>`],
 ];
 
 /** Puts words in place of what differs from run to run. */
 export function mask<T>(value: T): T {
-  const text = masks.reduce((all, [pattern, word]) => all.replace(pattern, word), JSON.stringify(value));
+  const text = masks.reduce((all, [pattern, word]) => all.replace(pattern, word as string), JSON.stringify(value));
   return JSON.parse(text) as T;
 }

@@ -1,10 +1,21 @@
-// HTTP/2 by hand, frame by frame, for what node:http2 does not send: METADATA frames.
+// HTTP/2 by hand, frame by frame, for what node:http2 does not send: METADATA frames, and headers that are none.
 // Source: RFC 9113, RFC 7541; Envoy source/common/http/http2/codec_impl.cc and metadata_encoder.cc.
 
 import { connect, createServer, type Server, type Socket } from "node:net";
 
+import { headerBlock } from "./hpack.ts";
+
 /** The types of frames. */
-export const frameTypes = { data: 0, headers: 1, reset: 3, settings: 4, windowUpdate: 8, metadata: 0x4d } as const;
+export const frameTypes = {
+  data: 0,
+  headers: 1,
+  reset: 3,
+  settings: 4,
+  goAway: 7,
+  windowUpdate: 8,
+  continuation: 9,
+  metadata: 0x4d,
+} as const;
 
 const END_STREAM = 1;
 /** The same bit for the last frame of a METADATA block. */
@@ -12,8 +23,12 @@ const END_HEADERS = 4;
 const ACK = 1;
 /** What a client sends first. */
 export const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/** SETTINGS_ENABLE_METADATA, 1. */
-const settings = Buffer.from("4d4400000001", "hex");
+/** Bytes that the other side may send before it waits, of a stream and of the connection. */
+const WINDOW = 0x1000000;
+/** SETTINGS_ENABLE_METADATA, 1; SETTINGS_INITIAL_WINDOW_SIZE. */
+const settings = Buffer.from(`4d4400000001${"0004"}${WINDOW.toString(16).padStart(8, "0")}`, "hex");
+/** The most that a frame may hold. */
+const FRAME_BYTES = 16384;
 
 /** A frame as it came. */
 export interface Frame {
@@ -43,15 +58,24 @@ export class Http2Peer {
       this.#read();
     });
     this.#send(frameTypes.settings, 0, 0, settings);
+    this.#send(frameTypes.windowUpdate, 0, 0, Buffer.from(WINDOW.toString(16).padStart(8, "0"), "hex"));
   }
 
   /** Sends headers, or trailers. */
   headers(stream: number, entries: readonly (readonly [string, string])[], end: boolean): void {
-    this.#send(frameTypes.headers, END_HEADERS | (end ? END_STREAM : 0), stream, block(entries));
+    const [first, ...more] = pieces(headerBlock(entries));
+    const last = more.pop();
+    this.#send(frameTypes.headers, (last ? 0 : END_HEADERS) | (end ? END_STREAM : 0), stream, first!);
+    for (const piece of more) this.#send(frameTypes.continuation, 0, stream, piece);
+    if (last) this.#send(frameTypes.continuation, END_HEADERS, stream, last);
   }
 
+  /** Sends a piece of a body, a ByteString. */
   data(stream: number, text: string, end: boolean): void {
-    this.#send(frameTypes.data, end ? END_STREAM : 0, stream, Buffer.from(text));
+    const all = pieces(Buffer.from(text, "latin1"));
+    const last = all.pop()!;
+    for (const piece of all) this.#send(frameTypes.data, 0, stream, piece);
+    this.#send(frameTypes.data, end ? END_STREAM : 0, stream, last);
   }
 
   reset(stream: number, code: number): void {
@@ -69,7 +93,7 @@ export class Http2Peer {
   }
 
   metadata(stream: number, entries: readonly (readonly [string, string])[]): void {
-    this.#send(frameTypes.metadata, END_HEADERS, stream, block(entries));
+    this.#send(frameTypes.metadata, END_HEADERS, stream, headerBlock(entries));
   }
 
   #read(): void {
@@ -89,6 +113,12 @@ export class Http2Peer {
   }
 }
 
+/** Bytes in pieces that fit in frames; one piece when there are none. */
+function pieces(bytes: Buffer): Buffer[] {
+  const count = Math.max(1, Math.ceil(bytes.length / FRAME_BYTES));
+  return Array.from({ length: count }, (_, i) => bytes.subarray(i * FRAME_BYTES, (i + 1) * FRAME_BYTES));
+}
+
 /** A frame as it is sent. */
 export function frameBytes({ type, flags, stream, payload }: Frame): Buffer {
   const head = Buffer.alloc(9);
@@ -102,7 +132,7 @@ export function frameBytes({ type, flags, stream, payload }: Frame): Buffer {
 /** The head of a GET on stream 1, with which it ends. */
 export function getFrame(path: string): Buffer {
   const pseudo = { ":method": "GET", ":path": path, ":scheme": "http", ":authority": "a" };
-  const payload = block(Object.entries(pseudo));
+  const payload = headerBlock(Object.entries(pseudo));
   return frameBytes({ type: frameTypes.headers, flags: END_HEADERS | END_STREAM, stream: 1, payload });
 }
 
@@ -111,8 +141,12 @@ export function ends({ type, flags }: Frame): boolean {
   return type === frameTypes.reset || (type <= frameTypes.headers && (flags & END_STREAM) !== 0);
 }
 
-/** Opens a connection, lets `use` send over it, and gives the frames of stream 1 when it has ended, or after a time. */
-export function http2Exchange(port: number, use: (peer: Http2Peer) => void): Promise<Frame[]> {
+/** Opens a connection, lets `use` send over it, and gives the frames of stream 1 up to the last one, or after a time. */
+export function http2Exchange(
+  port: number,
+  use: (peer: Http2Peer) => unknown,
+  isLast: (frame: Frame) => boolean = ends,
+): Promise<Frame[]> {
   const frames: Frame[] = [];
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1", () => {
@@ -120,7 +154,7 @@ export function http2Exchange(port: number, use: (peer: Http2Peer) => void): Pro
       const peer = new Http2Peer(socket, 0, (frame) => {
         if (frame.stream !== 1) return;
         frames.push(frame);
-        if (ends(frame)) finish();
+        if (isLast(frame)) finish();
       });
       use(peer);
     });
@@ -163,16 +197,4 @@ function half(peer: Http2Peer, stream: number): Http2Peer {
 export function http2Server(onFrame: (frame: Frame, peer: Http2Peer) => unknown): Promise<Server> {
   const server = createServer((socket) => void new Http2Peer(socket, preface.length, onFrame));
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
-}
-
-/** A header block of literals that nobody indexes; texts are short and plain. */
-function block(entries: readonly (readonly [string, string])[]): Buffer {
-  return Buffer.concat(
-    entries.flatMap(([name, value]) => [
-      Buffer.of(0, name.length),
-      Buffer.from(name),
-      Buffer.of(value.length),
-      Buffer.from(value),
-    ]),
-  );
 }

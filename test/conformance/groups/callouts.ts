@@ -42,7 +42,8 @@ function call(
 const status: Call = ["get_status", word, data];
 const answered = [status, list(6), read(4), list(7), get(6, ":status"), add(6, "x", "y"), set(0, "x", "y")];
 const resume: readonly Call[] = [context(2), goOn(0)];
-const grpc = (method: string, timeout = 400): Call => [
+/** A gRPC call to the service. */
+export const grpc = (method: string, timeout = 400): Call => [
   "grpc_call",
   "grpc",
   "s.S",
@@ -52,7 +53,8 @@ const grpc = (method: string, timeout = 400): Call => [
   timeout,
   word,
 ];
-const grpcStream = (cluster: string, method: string): Call => [
+/** A gRPC stream. */
+export const grpcStream = (cluster: string, method: string): Call => [
   "grpc_stream",
   cluster,
   "s.S",
@@ -60,7 +62,8 @@ const grpcStream = (cluster: string, method: string): Call => [
   pairs(["x-md", "v"]),
   word,
 ];
-const grpcDone = {
+/** What logs all that a gRPC call or stream hears. */
+export const grpcDone = {
   grpc_receive: [read(5), status],
   grpc_close: [status, ...resume],
   grpc_receive_initial_metadata: [list(4), get(4, ":status"), get(4, "x-from")],

@@ -21,6 +21,7 @@ import { target } from "./target.ts";
 import { connections } from "./tcp.ts";
 import { time } from "./time.ts";
 import { wire } from "./wire.ts";
+import { http2 } from "./http2.ts";
 
 export const groups: Readonly<Record<string, readonly Scenario[]>> = {
   corrections,
@@ -42,5 +43,6 @@ export const groups: Readonly<Record<string, readonly Scenario[]>> = {
   wire,
   target,
   retries,
+  http2,
   generated,
 };

@@ -209,6 +209,12 @@ export const wire: readonly Scenario[] = [
   fromUpstream("the upstream says 999", { status: 999, body: "x" }),
   fromUpstream("the upstream says 205 with a body", { status: 205, body: "x" }),
 
+  fromClient("te in other letters", { headers: [["te", "Trailers"]] }),
+  fromUpstream("a 204 with a length of nothing", { status: 204, headers: [["content-length", "0"]] }),
+  fromUpstream("a 204 with a length", { status: 204, headers: [["content-length", "3"]] }),
+  fromUpstream("a 204 with chunks", { status: 204, headers: [["transfer-encoding", "chunked"]] }),
+  forRouter("a scheme that is none", [":scheme", "ftp"]),
+  forRouter("a scheme in other letters", [":scheme", "HTTPS"]),
   fromUpstream("keep-alive from the upstream", {
     headers: [
       ["keep-alive", "timeout=5"],
