@@ -122,6 +122,7 @@ function refuse(): never {
 interface GrpcCall {
   readonly method: string;
   readonly metadata: HttpHeaders;
+  readonly state: string;
   text(): string;
   onEnd(listener: () => void): void;
   start(metadata: Record<string, string>): void;
@@ -144,6 +145,8 @@ function grpc(call: GrpcCall): void {
     const much = tooMuch[call.method];
     if (!much) return;
     call.start({ "x-from": "grpc", date: new Date(0).toUTCString(), ...much.head });
+    // Too much of it has broken the call off.
+    if (call.state !== "open") return;
     call.send("one");
     call.end({ trailers: much.trailers });
   });
