@@ -3,9 +3,9 @@
 
 import { isCelError, plan } from "@bufbuild/cel";
 
-import { environment, readExpression } from "./cel-syntax.ts";
-import { fromCel, namesIn } from "./cel-values.ts";
-import type { Expression, ExpressionLanguage } from "./expressions.ts";
+import { environment, readExpression } from "./properties/cel-syntax.ts";
+import { fromCel, namesIn } from "./properties/cel-values.ts";
+import type { Expression, ExpressionLanguage } from "./properties/expressions.ts";
 
 /**
  * Evaluates the expressions of filters over Envoy's attributes: `loadFilter(filter, { expressions: cel })`. Names,

@@ -1,24 +1,24 @@
 // A whole exchange in one call: a request goes in, what the client would get comes out, and an upstream is a function.
 
-import type { Body } from "./body.ts";
-import { decodeText, encodeText, joinBytes, noBytes, toBytes, toText } from "./bytes.ts";
-import type { Callout } from "./callouts.ts";
+import type { Body } from "./http/body.ts";
+import { decodeText, encodeText, joinBytes, noBytes, toBytes, toText } from "./encoding/bytes.ts";
+import type { Callout } from "./callouts/callouts.ts";
 import { VirtualClock } from "./clock.ts";
-import type { HttpProtocol, RequestHead } from "./codec.ts";
-import { receivedTrailers, requestHeaders, responseHeaders } from "./connection.ts";
-import type { LoggedStream } from "./context.ts";
-import type { Metadata, Which } from "./direction.ts";
+import type { HttpProtocol, RequestHead } from "./http/codec.ts";
+import { receivedTrailers, requestHeaders, responseHeaders } from "./http/connection.ts";
+import type { LoggedStream } from "./contexts/context.ts";
+import type { Metadata, Which } from "./streams/direction.ts";
 import { StreamError } from "./error.ts";
 import type { Filter } from "./filter.ts";
-import type { GrpcCallout } from "./grpc.ts";
-import { grpcOutcome, type GrpcOutcome } from "./grpc-message.ts";
-import type { HeaderMap } from "./header-map.ts";
-import { headerEntries, type HeadersInit, HttpHeaders, toHeaderMap } from "./http-headers.ts";
-import type { HttpStream, Peer } from "./http-stream.ts";
+import type { GrpcCallout } from "./callouts/grpc.ts";
+import { grpcOutcome, type GrpcOutcome } from "./callouts/grpc-message.ts";
+import type { HeaderMap } from "./http/header-map.ts";
+import { headerEntries, type HeadersInit, HttpHeaders, toHeaderMap } from "./http/http-headers.ts";
+import type { HttpStream, Peer } from "./streams/http-stream.ts";
 import { leftovers } from "./leftovers.ts";
-import type { LocalReply } from "./local-reply.ts";
-import type { PropertyOptions } from "./property-options.ts";
-import type { RequestInit } from "./request-init.ts";
+import type { LocalReply } from "./http/local-reply.ts";
+import type { PropertyOptions } from "./properties/property-options.ts";
+import type { RequestInit } from "./http/request-init.ts";
 import type { LogEntry, Trace } from "./trace.ts";
 import {
   type BodyInit,
@@ -27,7 +27,7 @@ import {
   UpstreamError,
   type UpstreamRequest,
   type UpstreamResponse,
-} from "./upstream.ts";
+} from "./callouts/upstream.ts";
 
 /** What stands behind the proxy, and what is known besides the exchange. */
 export interface ExchangeOptions {

@@ -1,19 +1,19 @@
 // A stream one callback at a time: the test is the client and the upstream, and decides what arrives when.
 
-import { toBytes } from "./bytes.ts";
-import type { Callout } from "./callouts.ts";
-import { pendingCallout, pendingGrpcCall } from "./clusters.ts";
-import type { HttpProtocol } from "./codec.ts";
-import type { LoggedStream } from "./context.ts";
-import type { Which } from "./direction.ts";
+import { toBytes } from "./encoding/bytes.ts";
+import type { Callout } from "./callouts/callouts.ts";
+import { pendingCallout, pendingGrpcCall } from "./callouts/clusters.ts";
+import type { HttpProtocol } from "./http/codec.ts";
+import type { LoggedStream } from "./contexts/context.ts";
+import type { Which } from "./streams/direction.ts";
 import { Client, Server } from "./exchange.ts";
 import type { Filter } from "./filter.ts";
-import type { GrpcCallout } from "./grpc.ts";
-import { HeaderMap } from "./header-map.ts";
-import { headerEntries, type HeadersInit, HttpHeaders, toHeaderMap } from "./http-headers.ts";
-import type { HttpStream } from "./http-stream.ts";
-import type { LocalReply } from "./local-reply.ts";
-import type { PropertyOptions } from "./property-options.ts";
+import type { GrpcCallout } from "./callouts/grpc.ts";
+import { HeaderMap } from "./http/header-map.ts";
+import { headerEntries, type HeadersInit, HttpHeaders, toHeaderMap } from "./http/http-headers.ts";
+import type { HttpStream } from "./streams/http-stream.ts";
+import type { LocalReply } from "./http/local-reply.ts";
+import type { PropertyOptions } from "./properties/property-options.ts";
 import { Step } from "./step.ts";
 import type { LogEntry, Trace } from "./trace.ts";
 

@@ -11,7 +11,7 @@ export {
   PeerType,
   Status,
 } from "../assembly/abi.ts";
-export type { ByteString } from "./bytes.ts";
+export type { ByteString } from "./encoding/bytes.ts";
 export type {
   Callout,
   CalloutRequest,
@@ -20,27 +20,33 @@ export type {
   CalloutState,
   CalloutUpstream,
   CalloutUpstreams,
-} from "./callouts.ts";
+} from "./callouts/callouts.ts";
 export { type Clock, SystemClock, VirtualClock } from "./clock.ts";
-export type { HttpProtocol } from "./codec.ts";
-export type { DnsAddress, DnsAnswer, DnsNames } from "./dns.ts";
+export type { HttpProtocol } from "./http/codec.ts";
+export type { DnsAddress, DnsAnswer, DnsNames } from "./callouts/dns.ts";
 export { EnvoyFault, HostFault, LeakError, LoadError, Refusal, StreamError } from "./error.ts";
 export { type ExchangeOptions, FilterResponse } from "./exchange.ts";
 export type { Fault, Faults } from "./faults.ts";
 export { Filter, type FilterOptions, loadFilter } from "./filter.ts";
 export { chain, type FilterChain } from "./filter-chain.ts";
 export { FilterStream, type ReceivedMessage, type StreamOptions } from "./filter-stream.ts";
-export type { ExpressionLanguage } from "./expressions.ts";
-export type { ForeignFunction } from "./foreign.ts";
-export type { GrpcAnswer, GrpcCallout, GrpcUpstream, GrpcUpstreams } from "./grpc.ts";
-export { grpcMessages, type GrpcMessages, type GrpcOutcome, grpcRequest, grpcResponse } from "./grpc-message.ts";
-export type { HeaderEntry } from "./header-map.ts";
-export { type HeadersInit, HttpHeaders } from "./http-headers.ts";
-export type { UpstreamFailure } from "./http-stream.ts";
+export type { ExpressionLanguage } from "./properties/expressions.ts";
+export type { ForeignFunction } from "./services/foreign.ts";
+export type { GrpcAnswer, GrpcCallout, GrpcUpstream, GrpcUpstreams } from "./callouts/grpc.ts";
+export {
+  grpcMessages,
+  type GrpcMessages,
+  type GrpcOutcome,
+  grpcRequest,
+  grpcResponse,
+} from "./callouts/grpc-message.ts";
+export type { HeaderEntry } from "./http/header-map.ts";
+export { type HeadersInit, HttpHeaders } from "./http/http-headers.ts";
+export type { UpstreamFailure } from "./streams/http-stream.ts";
 export type { LeakOptions, Usage } from "./leak.ts";
 export type { Limits } from "./limits.ts";
-export type { LocalReply } from "./local-reply.ts";
-export type { Metric, MetricKind } from "./metrics.ts";
+export type { LocalReply } from "./http/local-reply.ts";
+export type { Metric, MetricKind } from "./services/metrics.ts";
 export { type HostName, hostProfiles, type HostVariant } from "./profiles/choose.ts";
 export type {
   AbiVersion,
@@ -53,21 +59,21 @@ export type {
   TextForm,
   TextProperties,
 } from "./profiles/profile.ts";
-export type { Plain } from "./property-messages.ts";
-export type { PropertyOptions } from "./property-options.ts";
-export { type ProxyOptions, ProxyState } from "./proxy-state.ts";
-export type { RequestInit } from "./request-init.ts";
-export type { SharedQueue } from "./queues.ts";
-export type { SharedDataView } from "./shared-data.ts";
-export type { ProxyStats } from "./stats-update.ts";
+export type { Plain } from "./properties/property-messages.ts";
+export type { PropertyOptions } from "./properties/property-options.ts";
+export { type ProxyOptions, ProxyState } from "./contexts/proxy-state.ts";
+export type { RequestInit } from "./http/request-init.ts";
+export type { SharedQueue } from "./services/queues.ts";
+export type { SharedDataView } from "./services/shared-data.ts";
+export type { ProxyStats } from "./services/stats-update.ts";
 export { Step } from "./step.ts";
 export { type Received, TcpConnection } from "./tcp-connection.ts";
 export { type LogEntry, Trace, type TraceEvent } from "./trace.ts";
-export { Trap } from "./trap.ts";
+export { Trap } from "./module/trap.ts";
 export {
   type BodyInit,
   type Upstream,
   UpstreamError,
   type UpstreamRequest,
   type UpstreamResponse,
-} from "./upstream.ts";
+} from "./callouts/upstream.ts";

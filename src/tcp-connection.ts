@@ -1,13 +1,13 @@
 // A TCP connection one event at a time: the test is the client and the upstream, and decides what arrives when.
 
 import { PeerType } from "../assembly/abi.ts";
-import { toBytes, toText } from "./bytes.ts";
-import type { LoggedStream } from "./context.ts";
+import { toBytes, toText } from "./encoding/bytes.ts";
+import type { LoggedStream } from "./contexts/context.ts";
 import { StreamError } from "./error.ts";
 import type { Filter } from "./filter.ts";
-import type { PropertyOptions } from "./property-options.ts";
+import type { PropertyOptions } from "./properties/property-options.ts";
 import { Step } from "./step.ts";
-import type { TcpPeer, TcpStream } from "./tcp-stream.ts";
+import type { TcpPeer, TcpStream } from "./streams/tcp-stream.ts";
 import type { LogEntry, Trace } from "./trace.ts";
 
 /** What one end of a connection has received. */

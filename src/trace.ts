@@ -1,8 +1,8 @@
 // What happened between the proxy and the filter, in order: for tests that fail, for `serve --trace`, for a reader.
 
 import { LogLevel, Status } from "../assembly/abi.ts";
-import type { Callout } from "./callouts.ts";
-import type { GrpcCallout } from "./grpc.ts";
+import type { Callout } from "./callouts/callouts.ts";
+import type { GrpcCallout } from "./callouts/grpc.ts";
 import { envoyLimits } from "./limits.ts";
 
 /** One thing that happened. */

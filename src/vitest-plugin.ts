@@ -10,7 +10,7 @@ import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 
 import { type Compilation, compile, CONFIG } from "./compile.ts";
-import { parseJson } from "./parse-json.ts";
+import { parseJson } from "./encoding/parse-json.ts";
 
 /** What vite knows of it. */
 export interface FilterPlugin {

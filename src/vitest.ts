@@ -3,17 +3,17 @@
 import { afterEach, beforeEach, expect } from "vitest";
 
 import { LogLevel } from "../assembly/abi.ts";
-import type { Callout } from "./callouts.ts";
-import { isDebugged } from "./debugger.ts";
+import type { Callout } from "./callouts/callouts.ts";
+import { isDebugged } from "./module/debugger.ts";
 import { LeakError } from "./error.ts";
 import { FilterResponse } from "./exchange.ts";
 import { Filter } from "./filter.ts";
 import { FilterStream } from "./filter-stream.ts";
-import type { GrpcCallout } from "./grpc.ts";
-import type { HttpHeaders } from "./http-headers.ts";
+import type { GrpcCallout } from "./callouts/grpc.ts";
+import type { HttpHeaders } from "./http/http-headers.ts";
 import { type Leftover, leftovers } from "./leftovers.ts";
 import { Step } from "./step.ts";
-import { Watchdog } from "./time-limit.ts";
+import { Watchdog } from "./module/time-limit.ts";
 import type { LogEntry, Trace } from "./trace.ts";
 
 /** The name of a log level. */

@@ -8,7 +8,7 @@ import { Worker } from "node:worker_threads";
 import { afterEach, expect, test } from "vitest";
 
 import { loadFilter } from "../src/index.ts";
-import { SourceMap } from "../src/source-map.ts";
+import { SourceMap } from "../src/module/source-map.ts";
 import "../src/vitest.ts";
 import { compileSource } from "./support/compile.ts";
 

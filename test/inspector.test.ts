@@ -6,13 +6,13 @@ import { join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import type { Callout } from "../src/callouts.ts";
+import type { Callout } from "../src/callouts/callouts.ts";
 import { Exchanges } from "../src/cli/inspector/exchanges.ts";
 import { inspect } from "../src/cli/inspector/server.ts";
-import { HeaderMap } from "../src/header-map.ts";
+import { HeaderMap } from "../src/http/header-map.ts";
 import { LogLevel } from "../src/index.ts";
 import { ExchangeRecord } from "../src/serve/record.ts";
-import { describeRequest } from "../src/upstream.ts";
+import { describeRequest } from "../src/callouts/upstream.ts";
 import { closeAll, closeLater, listen } from "./support/serve.ts";
 import { type Inspected, startInspected } from "./support/inspected.ts";
 

@@ -4,11 +4,11 @@ import { deflateSync } from "node:zlib";
 
 import { describe, expect, test } from "vitest";
 
-import { toText } from "../src/bytes.ts";
-import { uncompress } from "../src/compression.ts";
+import { toText } from "../src/encoding/bytes.ts";
+import { uncompress } from "../src/encoding/compression.ts";
 import { Refusal } from "../src/error.ts";
 import { envoyLimits } from "../src/limits.ts";
-import { encodePairs } from "../src/pairs.ts";
+import { encodePairs } from "../src/encoding/pairs.ts";
 import { type FilterOptions, type Limits, loadFilter, ProxyState, Status, VirtualClock } from "../src/index.ts";
 import "../src/vitest.ts";
 import { filterWat } from "./support/compile.ts";

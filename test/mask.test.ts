@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 
-import { isCredential } from "../src/credential-headers.ts";
+import { isCredential } from "../src/http/credential-headers.ts";
 import { masked, Secrets } from "../src/serve/mask.ts";
 
 const credentials = `

@@ -244,7 +244,7 @@ describe("a body", () => {
       downstream: { ...peer, watermark: (above) => void marks.push(above) },
       upstream: peer,
     });
-    const { HeaderMap } = await import("../src/header-map.ts");
+    const { HeaderMap } = await import("../src/http/header-map.ts");
     stream.requestHeaders(new HeaderMap("request", Object.entries(post)), false);
     stream.requestData(new Uint8Array(11), false);
     expect(marks).toEqual([true]);

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 
 import { EnvoyFault, LoadError, loadFilter, ProxyState } from "../src/index.ts";
-import { Watchdog } from "../src/time-limit.ts";
+import { Watchdog } from "../src/module/time-limit.ts";
 import "../src/vitest.ts";
 import { compileSource, filterWat, hostCall } from "./support/compile.ts";
 

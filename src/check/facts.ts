@@ -1,9 +1,9 @@
 // What a module's bytes say of it, for the commands that judge and describe it.
 
 import { abiMarkers } from "../imports/signatures.ts";
-import { checkValid } from "../load.ts";
-import { inspectModule } from "../module.ts";
-import { type ModuleParts, takeApart } from "../module-parts.ts";
+import { checkValid } from "../module/load.ts";
+import { inspectModule } from "../module/module.ts";
+import { type ModuleParts, takeApart } from "../module/module-parts.ts";
 import type { ModuleFacts } from "./judge.ts";
 
 /** Reads a module; a `LoadError` says when it is none. `name` stands in it. */

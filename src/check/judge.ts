@@ -1,8 +1,8 @@
 // Whether a proxy would take a module, from what the module says of itself and what the tables say of the proxy.
 
-import { callbackSignature, importHint } from "../load.ts";
+import { callbackSignature, importHint } from "../module/load.ts";
 import { abiMarkers, type AbiVersion, callbackSignatures } from "../imports/signatures.ts";
-import type { ModuleInfo } from "../module.ts";
+import type { ModuleInfo } from "../module/module.ts";
 import type { Target } from "./targets.ts";
 
 /** What stands in a module's way, or what it should know. */

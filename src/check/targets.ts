@@ -2,7 +2,7 @@
 // links there without doing anything. Sources stand with each table.
 
 import { type AbiVersion, envFunctions, wasiFunctions } from "../imports/signatures.ts";
-import type { Signature } from "../module.ts";
+import type { Signature } from "../module/module.ts";
 import { envoys as envoyProfiles, higress as higressProfile } from "../profiles/envoy.ts";
 import { nginx as nginxProfile } from "../profiles/nginx.ts";
 import type { HostProfile } from "../profiles/profile.ts";

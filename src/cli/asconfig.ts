@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 
 import { CONFIG } from "../compile.ts";
-import { parseJson } from "../parse-json.ts";
+import { parseJson } from "../encoding/parse-json.ts";
 import { CommandError } from "./errors.ts";
 
 /** The options of asc that are used here. */

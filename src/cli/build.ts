@@ -8,7 +8,7 @@ import { abiOf, readFacts } from "../check/facts.ts";
 import { remarks } from "../check/judge.ts";
 import type { Target } from "../check/targets.ts";
 import { type Compilation, compile, CONFIG } from "../compile.ts";
-import { readBytes } from "../read-file.ts";
+import { readBytes } from "../module/read-file.ts";
 import { asconfigs, DEFAULT_TARGET } from "./asconfig.ts";
 import { knowing } from "./completion/words.ts";
 import { CommandError } from "./errors.ts";

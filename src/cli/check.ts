@@ -5,7 +5,7 @@ import { Command, Option } from "commander";
 import { abiOf, readFacts } from "../check/facts.ts";
 import { type ModuleFacts, remarks, type Verdict } from "../check/judge.ts";
 import { familyOf, targets, targetsOf } from "../check/targets.ts";
-import { readBytes } from "../read-file.ts";
+import { readBytes } from "../module/read-file.ts";
 import { knowing } from "./completion/words.ts";
 import { CommandError } from "./errors.ts";
 import { printable, printableJson } from "./printable.ts";

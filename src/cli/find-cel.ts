@@ -2,7 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 
-import type { ExpressionLanguage } from "../expressions.ts";
+import type { ExpressionLanguage } from "../properties/expressions.ts";
 
 /** What evaluates the expressions of a module; undefined when it asks for none, or nothing is installed for it. */
 export async function findCel(module: string): Promise<ExpressionLanguage | undefined> {

@@ -4,10 +4,10 @@ import { Command } from "commander";
 
 import { abiOf, readFacts } from "../check/facts.ts";
 import type { ModuleFacts } from "../check/judge.ts";
-import type { ModuleInfo } from "../module.ts";
-import type { ModuleParts } from "../module-parts.ts";
-import { readBytes, readSourceMap } from "../read-file.ts";
-import { SourceMap, type SourcePosition } from "../source-map.ts";
+import type { ModuleInfo } from "../module/module.ts";
+import type { ModuleParts } from "../module/module-parts.ts";
+import { readBytes, readSourceMap } from "../module/read-file.ts";
+import { SourceMap, type SourcePosition } from "../module/source-map.ts";
 import { printable, printableJson } from "./printable.ts";
 import type { Streams } from "./streams.ts";
 

@@ -1,8 +1,8 @@
 // The modules of a command line, before a proxy is started with them.
 
-import { checkValid } from "../load.ts";
-import { inspectModule } from "../module.ts";
-import { readBytes } from "../read-file.ts";
+import { checkValid } from "../module/load.ts";
+import { inspectModule } from "../module/module.ts";
+import { readBytes } from "../module/read-file.ts";
 
 /** Throws a sentence when one of them is not there or no module. */
 export async function checkModules(modules: readonly { readonly module: string }[]): Promise<void> {

@@ -3,12 +3,12 @@
 import { Command, Option } from "commander";
 
 import { abiOf, readFacts } from "../check/facts.ts";
-import type { Producer } from "../module-parts.ts";
+import type { Producer } from "../module/module-parts.ts";
 import { consumers } from "../oci/acceptance.ts";
 import { digestOf, hexOf } from "../oci/descriptor.ts";
 import type { Layout } from "../oci/image.ts";
 import { packageModule, pathsOf, writePackage } from "../oci/packaging.ts";
-import { readBytes } from "../read-file.ts";
+import { readBytes } from "../module/read-file.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import { readPackageJson } from "./package-root.ts";
 import type { Streams } from "./streams.ts";

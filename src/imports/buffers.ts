@@ -1,8 +1,8 @@
 // Bodies and configurations.
 
 import { BufferType, Status } from "../../assembly/abi.ts";
-import { Body } from "../body.ts";
-import { bufferNames } from "../context.ts";
+import { Body } from "../http/body.ts";
+import { bufferNames } from "../contexts/context.ts";
 import { Refusal } from "../error.ts";
 import { beyond } from "../limits.ts";
 import { type Family, isRefusal, unknownValue } from "./families.ts";

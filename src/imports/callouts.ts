@@ -3,7 +3,7 @@
 import type { Family } from "./families.ts";
 import { isRefusal } from "./families.ts";
 import { beyond } from "../limits.ts";
-import { decodePairs } from "../pairs.ts";
+import { decodePairs } from "../encoding/pairs.ts";
 
 export const calloutCalls: Family = ({ vm, host: { limits } }) => ({
   proxy_http_call(

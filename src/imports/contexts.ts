@@ -2,7 +2,7 @@
 
 import { Status } from "../../assembly/abi.ts";
 import { Refusal } from "../error.ts";
-import { RootContext } from "../root-context.ts";
+import { RootContext } from "../contexts/root-context.ts";
 import type { Family } from "./families.ts";
 
 export const contextCalls: Family = ({ vm, host }) => ({

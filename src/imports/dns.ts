@@ -1,6 +1,6 @@
 // Names that the proxy resolves for a filter; Envoy's own, which the ABI does not have.
 
-import { decodeText } from "../bytes.ts";
+import { decodeText } from "../encoding/bytes.ts";
 import { beyond } from "../limits.ts";
 import type { Family } from "./families.ts";
 

@@ -2,10 +2,10 @@
 // values they stand for, asks the context, and hands back what it answers: nothing for Ok, or a refusal.
 
 import { Status } from "../../assembly/abi.ts";
-import type { HostContext } from "../context.ts";
+import type { HostContext } from "../contexts/context.ts";
 import { Refusal } from "../error.ts";
-import type { Host, Plugin } from "../plugin.ts";
-import type { Vm } from "../vm.ts";
+import type { Host, Plugin } from "../contexts/plugin.ts";
+import type { Vm } from "../module/vm.ts";
 
 /** A host call: undefined means Ok. 64-bit numbers come as bigints. */
 export type HostCall = (...args: never[]) => Refusal | undefined;

@@ -1,9 +1,9 @@
 // Foreign functions.
 
 import { EnvoyFault } from "../error.ts";
-import { Expressions } from "../expressions.ts";
-import { findForeignFunction, unknownFunction } from "../foreign.ts";
-import { decodeText } from "../bytes.ts";
+import { Expressions } from "../properties/expressions.ts";
+import { findForeignFunction, unknownFunction } from "../services/foreign.ts";
+import { decodeText } from "../encoding/bytes.ts";
 import { beyond } from "../limits.ts";
 import { type Family, isRefusal } from "./families.ts";
 

@@ -1,7 +1,7 @@
 // gRPC callouts.
 
 import { beyond } from "../limits.ts";
-import { decodePairs } from "../pairs.ts";
+import { decodePairs } from "../encoding/pairs.ts";
 import { type Family, isRefusal } from "./families.ts";
 
 export const grpcCalls: Family = ({ vm, host: { limits } }) => {

@@ -1,12 +1,12 @@
 // Header maps.
 
 import { MapType, Status } from "../../assembly/abi.ts";
-import { decodeText } from "../bytes.ts";
-import { mapNames } from "../context.ts";
+import { decodeText } from "../encoding/bytes.ts";
+import { mapNames } from "../contexts/context.ts";
 import { Refusal } from "../error.ts";
-import type { HeaderEntry, HeaderMap } from "../header-map.ts";
+import type { HeaderEntry, HeaderMap } from "../http/header-map.ts";
 import { beyond, bytesOfEntries, ENTRY_BYTES } from "../limits.ts";
-import { decodePairs, encodePairs } from "../pairs.ts";
+import { decodePairs, encodePairs } from "../encoding/pairs.ts";
 import { type Family, isRefusal, type Surroundings, unknownValue } from "./families.ts";
 
 const mostMaps = MapType.HttpCallResponseTrailers;

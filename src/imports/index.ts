@@ -1,11 +1,11 @@
 // The import object of a module: every host call, wrapped so that its answer becomes a number and leaves a trace.
 
 import { Status } from "../../assembly/abi.ts";
-import type { HostContext } from "../context.ts";
+import type { HostContext } from "../contexts/context.ts";
 import { Gap, LoadError, Misuse } from "../error.ts";
-import type { Host, Plugin } from "../plugin.ts";
+import type { Host, Plugin } from "../contexts/plugin.ts";
 import type { HostProfile } from "../profiles/profile.ts";
-import type { Vm } from "../vm.ts";
+import type { Vm } from "../module/vm.ts";
 import { bufferCalls } from "./buffers.ts";
 import { calloutCalls } from "./callouts.ts";
 import { clockCalls } from "./clock.ts";

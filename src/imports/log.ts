@@ -1,7 +1,7 @@
 // The log, and the level below which the host drops lines.
 
 import { LogLevel } from "../../assembly/abi.ts";
-import { decodeText } from "../bytes.ts";
+import { decodeText } from "../encoding/bytes.ts";
 import { beyond } from "../limits.ts";
 import { type Family, unknownValue } from "./families.ts";
 

@@ -1,8 +1,8 @@
 // Metrics.
 
 import { MetricType } from "../../assembly/abi.ts";
-import { encodeText } from "../bytes.ts";
-import { HashedMetricIds, MetricIds } from "../metrics.ts";
+import { encodeText } from "../encoding/bytes.ts";
+import { HashedMetricIds, MetricIds } from "../services/metrics.ts";
 import { Misuse, type Refusal } from "../error.ts";
 import { beyond } from "../limits.ts";
 import { type Family, isRefusal, unknownValue } from "./families.ts";

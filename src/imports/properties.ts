@@ -3,8 +3,8 @@
 import { Status } from "../../assembly/abi.ts";
 import { Refusal } from "../error.ts";
 import { beyond } from "../limits.ts";
-import { propertyBytes } from "../property-bytes.ts";
-import { setTextProperty, textProperty } from "../text-properties.ts";
+import { propertyBytes } from "../properties/property-bytes.ts";
+import { setTextProperty, textProperty } from "../properties/text-properties.ts";
 import type { Family } from "./families.ts";
 import { isRefusal } from "./families.ts";
 

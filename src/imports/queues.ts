@@ -1,10 +1,10 @@
 // Shared queues.
 
 import { Status } from "../../assembly/abi.ts";
-import { decodeText } from "../bytes.ts";
+import { decodeText } from "../encoding/bytes.ts";
 import { Misuse, type Refusal } from "../error.ts";
 import { beyond } from "../limits.ts";
-import { RootContext } from "../root-context.ts";
+import { RootContext } from "../contexts/root-context.ts";
 import { type Family, isRefusal } from "./families.ts";
 
 export const queueCalls: Family = ({ vm, host }) => {

@@ -1,7 +1,7 @@
 // Shared data.
 
 import { Status } from "../../assembly/abi.ts";
-import { decodeText } from "../bytes.ts";
+import { decodeText } from "../encoding/bytes.ts";
 import { Misuse, type Refusal } from "../error.ts";
 import { beyond } from "../limits.ts";
 import { type Family, isRefusal } from "./families.ts";

@@ -1,7 +1,7 @@
 // Which functions a proxy offers to a module, with their types: all of `env`, by ABI version, and WASI.
 // Source: proxy-wasm-cpp-host include/proxy-wasm/exports.h and src/wasm.cc; linked by a running Envoy 1.40.
 
-import type { Signature } from "../module.ts";
+import type { Signature } from "../module/module.ts";
 
 /** The versions of the ABI that modules declare. */
 export type AbiVersion = "0.1.0" | "0.2.0" | "0.2.1";

@@ -3,7 +3,7 @@
 import { Status, StreamType } from "../../assembly/abi.ts";
 import { Refusal } from "../error.ts";
 import { beyond } from "../limits.ts";
-import { decodePairs } from "../pairs.ts";
+import { decodePairs } from "../encoding/pairs.ts";
 import { type Family, unknownValue } from "./families.ts";
 
 export const streamCalls: Family = ({ vm, host }) => {

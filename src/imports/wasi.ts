@@ -1,7 +1,7 @@
 // The part of WASI that proxies offer. Source: proxy-wasm-cpp-host src/exports.cc; what a running Envoy 1.40 answered.
 
 import { LogLevel } from "../../assembly/abi.ts";
-import { bytesOf, decodeText, encodeText } from "../bytes.ts";
+import { bytesOf, decodeText, encodeText } from "../encoding/bytes.ts";
 import { beyond } from "../limits.ts";
 import type { Surroundings } from "./families.ts";
 

@@ -2,7 +2,7 @@
 
 import type { ErrorObject } from "ajv";
 
-import { isCredential } from "../credential-headers.ts";
+import { isCredential } from "../http/credential-headers.ts";
 
 /** A value of JSON. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;

@@ -8,7 +8,7 @@ import { openPackaged } from "../oci/packaged.ts";
 import { wasPushed } from "../oci/pushed.ts";
 import { formatReference, parseReference } from "../oci/reference.ts";
 import { isModule } from "../oci/source.ts";
-import { parseJson } from "../parse-json.ts";
+import { parseJson } from "../encoding/parse-json.ts";
 import { checkConfiguration } from "./check-configuration.ts";
 import { ManifestError } from "./error.ts";
 import type { Filter, FilterDownload, FilterImage, Places } from "./filter.ts";

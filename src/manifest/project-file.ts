@@ -5,7 +5,7 @@ import { dirname, resolve } from "node:path";
 
 import { Ajv, type ValidateFunction } from "ajv";
 
-import { parseJson } from "../parse-json.ts";
+import { parseJson } from "../encoding/parse-json.ts";
 import { ManifestError } from "./error.ts";
 import type { Filter, FilterSettings, Places } from "./filter.ts";
 import { explainErrors, findHalfCharacter, type Json, type JsonObject } from "./json.ts";

@@ -4,7 +4,7 @@
 
 import { constants, createGunzip } from "node:zlib";
 
-import { crc32 } from "../crc32.ts";
+import { crc32 } from "../encoding/crc32.ts";
 
 const BLOCK_BYTES = 0xffff;
 

@@ -5,7 +5,7 @@ import { existsSync, renameSync } from "node:fs";
 import { readdir, rename, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
-import type { Producer } from "../module-parts.ts";
+import type { Producer } from "../module/module-parts.ts";
 import type { Environment } from "./credentials.ts";
 import { type Digest, digestOf, encodeJson, hexOf, type Manifest } from "./descriptor.ts";
 import { ImageError } from "./error.ts";

@@ -6,7 +6,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 
-import { parseJson } from "../parse-json.ts";
+import { parseJson } from "../encoding/parse-json.ts";
 import type { Environment } from "./credentials.ts";
 import { ImageError } from "./error.ts";
 

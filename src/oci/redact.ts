@@ -1,6 +1,6 @@
 // Secrets taken out of texts that are shown, however short they are and in whichever way a server has written them.
 
-import { escapeRegExp } from "../reg-exp.ts";
+import { escapeRegExp } from "../encoding/reg-exp.ts";
 
 const MASK = "***";
 

@@ -5,7 +5,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
-import type { Producer } from "../module-parts.ts";
+import type { Producer } from "../module/module-parts.ts";
 import type { Environment } from "./credentials.ts";
 import { type Digest, digestOf, hexOf } from "./descriptor.ts";
 import type { Layout } from "./image.ts";

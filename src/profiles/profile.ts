@@ -2,7 +2,7 @@
 
 import type { Status } from "../../assembly/abi.ts";
 import type { AbiVersion, HostFunction } from "../imports/signatures.ts";
-import type { Signature } from "../module.ts";
+import type { Signature } from "../module/module.ts";
 
 export type { AbiVersion, HostFunction, Signature };
 

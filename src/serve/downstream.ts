@@ -2,8 +2,8 @@
 
 import type { Socket } from "node:net";
 
-import type { RequestHead } from "../codec.ts";
-import type { HeaderEntry, HeaderMap } from "../header-map.ts";
+import type { RequestHead } from "../http/codec.ts";
+import type { HeaderEntry, HeaderMap } from "../http/header-map.ts";
 import type { FlowControl } from "./valve.ts";
 
 /** Hears of what follows the head of a request. */

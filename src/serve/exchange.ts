@@ -1,12 +1,12 @@
 // One exchange between a client and the filters: what arrives is fed to them as it comes, and what they let through is
 // sent on.
 
-import { requestHeaders } from "../connection.ts";
+import { requestHeaders } from "../http/connection.ts";
 import type { FilterChain } from "../filter-chain.ts";
-import { HeaderMap } from "../header-map.ts";
-import type { HttpStream, Peer } from "../http-stream.ts";
-import type { PropertyOptions } from "../property-options.ts";
-import type { Route } from "../router.ts";
+import { HeaderMap } from "../http/header-map.ts";
+import type { HttpStream, Peer } from "../streams/http-stream.ts";
+import type { PropertyOptions } from "../properties/property-options.ts";
+import type { Route } from "../streams/router.ts";
 import type { Downstream } from "./downstream.ts";
 import type { Exchange, ExchangeObserver, Passage } from "./observer.ts";
 import type { Feed, ResponseSink, UpstreamConnector } from "./upstreams.ts";

@@ -2,10 +2,10 @@
 
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from "node:http2";
 
-import { encodeText } from "../bytes.ts";
-import type { GrpcCallout, GrpcUpstream } from "../grpc.ts";
-import { decodePercents, grpcFrame } from "../grpc-message.ts";
-import { HeaderMap } from "../header-map.ts";
+import { encodeText } from "../encoding/bytes.ts";
+import type { GrpcCallout, GrpcUpstream } from "../callouts/grpc.ts";
+import { decodePercents, grpcFrame } from "../callouts/grpc-message.ts";
+import { HeaderMap } from "../http/header-map.ts";
 import { type Http2Sessions, reasonOf } from "./http2-sessions.ts";
 import { asBytes, outgoing, pairs, pairsOfFields } from "./node-headers.ts";
 import { failureOf, type OnFailure } from "./upstreams.ts";

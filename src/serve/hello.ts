@@ -1,7 +1,7 @@
 // The upstream that is built in.
 
-import { responseHeaders } from "../connection.ts";
-import type { HeaderEntry } from "../header-map.ts";
+import { responseHeaders } from "../http/connection.ts";
+import type { HeaderEntry } from "../http/header-map.ts";
 import type { UpstreamConnector } from "./upstreams.ts";
 
 /** Answers "Hello, world!" to everything. */

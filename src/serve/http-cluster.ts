@@ -3,10 +3,10 @@
 import { type IncomingMessage, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 
-import { encodeText } from "../bytes.ts";
-import type { CalloutRequest, CalloutUpstream } from "../callouts.ts";
-import type { HeadersInit } from "../http-headers.ts";
-import { UpstreamError, type UpstreamResponse } from "../upstream.ts";
+import { encodeText } from "../encoding/bytes.ts";
+import type { CalloutRequest, CalloutUpstream } from "../callouts/callouts.ts";
+import type { HeadersInit } from "../http/http-headers.ts";
+import { UpstreamError, type UpstreamResponse } from "../callouts/upstream.ts";
 import { pathPrefix } from "./address.ts";
 import { asBytes, pairs } from "./node-headers.ts";
 import { failureOf, type OnFailure } from "./upstreams.ts";

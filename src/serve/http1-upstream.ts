@@ -10,9 +10,9 @@ import {
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { Socket } from "node:net";
 
-import type { Body } from "../body.ts";
-import type { HeaderMap } from "../header-map.ts";
-import type { Peer } from "../http-stream.ts";
+import type { Body } from "../http/body.ts";
+import type { HeaderMap } from "../http/header-map.ts";
+import type { Peer } from "../streams/http-stream.ts";
 import { pathPrefix } from "./address.ts";
 import { sendHead } from "./http1.ts";
 import { pairs } from "./node-headers.ts";

@@ -3,8 +3,8 @@
 import { type IncomingMessage, type OutgoingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
-import type { RequestHead } from "../codec.ts";
-import { type HeaderMap, unjoined } from "../header-map.ts";
+import type { RequestHead } from "../http/codec.ts";
+import { type HeaderMap, unjoined } from "../http/header-map.ts";
 import type { Downstream, RequestListener } from "./downstream.ts";
 import { headerLines, pairs } from "./node-headers.ts";
 

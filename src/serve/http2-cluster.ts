@@ -2,11 +2,11 @@
 
 import { constants, type IncomingHttpHeaders } from "node:http2";
 
-import { encodeText } from "../bytes.ts";
-import type { CalloutUpstream } from "../callouts.ts";
-import { HeaderMap } from "../header-map.ts";
-import type { HeadersInit } from "../http-headers.ts";
-import { UpstreamError } from "../upstream.ts";
+import { encodeText } from "../encoding/bytes.ts";
+import type { CalloutUpstream } from "../callouts/callouts.ts";
+import { HeaderMap } from "../http/header-map.ts";
+import type { HeadersInit } from "../http/http-headers.ts";
+import { UpstreamError } from "../callouts/upstream.ts";
 import { pathPrefix } from "./address.ts";
 import { followAnswer, type Http2Sessions } from "./http2-sessions.ts";
 import { asBytes, outgoing, pairs, pairsOfFields } from "./node-headers.ts";

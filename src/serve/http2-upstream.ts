@@ -2,9 +2,9 @@
 
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from "node:http2";
 
-import type { Body } from "../body.ts";
-import type { HeaderMap } from "../header-map.ts";
-import type { Peer } from "../http-stream.ts";
+import type { Body } from "../http/body.ts";
+import type { HeaderMap } from "../http/header-map.ts";
+import type { Peer } from "../streams/http-stream.ts";
 import { pathPrefix } from "./address.ts";
 import { followAnswer, Http2Sessions } from "./http2-sessions.ts";
 import { outgoing, pairs, pairsOfFields } from "./node-headers.ts";

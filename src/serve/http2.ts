@@ -3,8 +3,8 @@
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 
-import type { RequestHead } from "../codec.ts";
-import { type HeaderMap, unjoined } from "../header-map.ts";
+import type { RequestHead } from "../http/codec.ts";
+import { type HeaderMap, unjoined } from "../http/header-map.ts";
 import type { Downstream, RequestListener } from "./downstream.ts";
 import { outgoing, pairs } from "./node-headers.ts";
 import { readPieces } from "./pieces.ts";

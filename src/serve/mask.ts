@@ -1,8 +1,8 @@
 // Values of headers that are nobody's business: whoever shows or writes down an exchange asks here first.
 
-import { byteString, bytesOf, encodeText } from "../bytes.ts";
-import { isCredential } from "../credential-headers.ts";
-import { escapeRegExp } from "../reg-exp.ts";
+import { byteString, bytesOf, encodeText } from "../encoding/bytes.ts";
+import { isCredential } from "../http/credential-headers.ts";
+import { escapeRegExp } from "../encoding/reg-exp.ts";
 
 /** What stands in place of a credential. */
 export const MASK = "[masked]";

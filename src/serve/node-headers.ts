@@ -2,8 +2,8 @@
 
 import type { OutgoingHttpHeaders } from "node:http2";
 
-import { bytesOf } from "../bytes.ts";
-import type { HeaderEntry, HeaderMap } from "../header-map.ts";
+import { bytesOf } from "../encoding/bytes.ts";
+import type { HeaderEntry, HeaderMap } from "../http/header-map.ts";
 
 /** Node's flat list of names and values, as entries. */
 export function pairs(raw: readonly string[]): HeaderEntry[] {

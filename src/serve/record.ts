@@ -1,11 +1,11 @@
 // What is kept of an exchange for whoever looks at it: the heads and bodies at every passage, and what the filters did.
 
-import { decodeText } from "../bytes.ts";
-import type { Callout } from "../callouts.ts";
-import type { GrpcCallout } from "../grpc.ts";
-import type { HeaderEntry, HeaderMap } from "../header-map.ts";
-import { headerEntries } from "../http-headers.ts";
-import type { UpstreamFailure } from "../http-stream.ts";
+import { decodeText } from "../encoding/bytes.ts";
+import type { Callout } from "../callouts/callouts.ts";
+import type { GrpcCallout } from "../callouts/grpc.ts";
+import type { HeaderEntry, HeaderMap } from "../http/header-map.ts";
+import { headerEntries } from "../http/http-headers.ts";
+import type { UpstreamFailure } from "../streams/http-stream.ts";
 import { sizeOf, Trace, type TraceEvent } from "../trace.ts";
 import { Secrets } from "./mask.ts";
 import type { Exchange, ExchangeObserver, Passage } from "./observer.ts";

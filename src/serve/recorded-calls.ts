@@ -1,10 +1,10 @@
 // What is kept of the calls that filters make in an exchange. The calls themselves, with all of their bytes, are let go
 // when they are over.
 
-import type { Callout, CalloutState } from "../callouts.ts";
-import type { GrpcCallout } from "../grpc.ts";
-import type { HeaderEntry } from "../header-map.ts";
-import { headerEntries, type HttpHeaders } from "../http-headers.ts";
+import type { Callout, CalloutState } from "../callouts/callouts.ts";
+import type { GrpcCallout } from "../callouts/grpc.ts";
+import type { HeaderEntry } from "../http/header-map.ts";
+import { headerEntries, type HttpHeaders } from "../http/http-headers.ts";
 import { RecordedMessage } from "./recorded-message.ts";
 
 /** Bytes that may be kept. */

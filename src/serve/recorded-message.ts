@@ -1,6 +1,6 @@
 // A message as it was at some point: its head, its trailers, and the beginning of its body.
 
-import type { HeaderEntry } from "../header-map.ts";
+import type { HeaderEntry } from "../http/header-map.ts";
 
 /** Bytes of a body that are kept. */
 const MOST_BYTES = 64 * 1024;

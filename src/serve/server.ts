@@ -4,7 +4,7 @@ import type { Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 
 import type { FilterChain } from "../filter-chain.ts";
-import type { PropertyOptions } from "../property-options.ts";
+import type { PropertyOptions } from "../properties/property-options.ts";
 import { bothServers } from "./accept.ts";
 import { addressText, urlOf } from "./address.ts";
 import type { Downstream } from "./downstream.ts";

@@ -1,9 +1,9 @@
 // Where requests go that the filters let through: what an upstream is to an exchange, and how its failures are told.
 
-import type { HttpProtocol } from "../codec.ts";
-import { responseHeaders } from "../connection.ts";
-import { type HeaderEntry, HeaderMap } from "../header-map.ts";
-import type { HttpStream, Peer, UpstreamFailure } from "../http-stream.ts";
+import type { HttpProtocol } from "../http/codec.ts";
+import { responseHeaders } from "../http/connection.ts";
+import { type HeaderEntry, HeaderMap } from "../http/header-map.ts";
+import type { HttpStream, Peer, UpstreamFailure } from "../streams/http-stream.ts";
 import { readPieces } from "./pieces.ts";
 import type { FlowControl } from "./valve.ts";
 

@@ -3,11 +3,11 @@
 
 import { PeerType } from "../../assembly/abi.ts";
 import { cel } from "../../src/cel.ts";
-import type { HttpProtocol, RequestHead } from "../../src/codec.ts";
-import { receivedTrailers, requestHeaders, responseHeaders } from "../../src/connection.ts";
-import { type HeaderEntry, HeaderMap, unjoined } from "../../src/header-map.ts";
-import type { HttpStream } from "../../src/http-stream.ts";
-import type { TcpPeer } from "../../src/tcp-stream.ts";
+import type { HttpProtocol, RequestHead } from "../../src/http/codec.ts";
+import { receivedTrailers, requestHeaders, responseHeaders } from "../../src/http/connection.ts";
+import { type HeaderEntry, HeaderMap, unjoined } from "../../src/http/header-map.ts";
+import type { HttpStream } from "../../src/streams/http-stream.ts";
+import type { TcpPeer } from "../../src/streams/tcp-stream.ts";
 import {
   chain,
   EnvoyFault,

@@ -3,7 +3,7 @@
 
 import { connect, type Socket } from "node:net";
 
-import type { HeaderEntry } from "../../src/header-map.ts";
+import type { HeaderEntry } from "../../src/http/header-map.ts";
 import { HeaderReader } from "../support/hpack.ts";
 import { type Frame, frameTypes, Http2Peer, preface } from "../support/http2-frames.ts";
 import { GAP, type Message, PATIENCE, type Request, type Response } from "./scenario.ts";

@@ -1,9 +1,9 @@
 // What a scenario is: a small filter whose callbacks are lists of host calls, what the client and the upstream send, and
 // what came of it. The same data runs on our host (host.ts) and in a real Envoy (live.ts).
 
-import { encodeText } from "../../src/bytes.ts";
-import type { HeaderEntry } from "../../src/header-map.ts";
-import { encodePairs } from "../../src/pairs.ts";
+import { encodeText } from "../../src/encoding/bytes.ts";
+import type { HeaderEntry } from "../../src/http/header-map.ts";
+import { encodePairs } from "../../src/encoding/pairs.ts";
 import type { FailurePolicy } from "../../src/index.ts";
 
 /** A place that a host call writes an answer to, and how the probe shows it. */

@@ -4,7 +4,7 @@
 import { createServer as createHttp2, type Http2Server, type ServerHttp2Stream } from "node:http2";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 
-import type { HeaderEntry } from "../../src/header-map.ts";
+import type { HeaderEntry } from "../../src/http/header-map.ts";
 import {
   type HttpHeaders,
   UpstreamError,

@@ -1,8 +1,8 @@
 // HTTP/1.1 as bytes: what a client or an upstream writes, what an Envoy's codec writes, and how a message reads on the
 // other side. Strings are ByteStrings. The same parser reads what our host and what Envoy sent.
 
-import { isUnframed } from "../../src/http1-codec.ts";
-import type { HeaderEntry } from "../../src/header-map.ts";
+import { isUnframed } from "../../src/http/http1-codec.ts";
+import type { HeaderEntry } from "../../src/http/header-map.ts";
 import type { Message, Pieces } from "./scenario.ts";
 
 /** The pieces that a message is sent in: its head with a body of known length, or chunk by chunk. */

@@ -1,7 +1,7 @@
 // Streams for any filter: a host that gives every host call something plausible, and every callback of a stream,
 // a connection, their callouts and their root context, as far as the filter exports them.
 
-import { encodePairs } from "../../src/pairs.ts";
+import { encodePairs } from "../../src/encoding/pairs.ts";
 import { type Answers, StubHost } from "./stub-host.ts";
 
 const text = new TextEncoder();

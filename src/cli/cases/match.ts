@@ -1,6 +1,6 @@
 // Compares what came of a phase with what was expected.
 
-import type { HttpHeaders } from "../../http-headers.ts";
+import type { HttpHeaders } from "../../http/http-headers.ts";
 import { CommandError } from "../errors.ts";
 import { type Expectation, isTrue, type Matcher } from "./cases.ts";
 import type { ValuePath } from "./document.ts";

@@ -1,11 +1,11 @@
 // Runs one case: a filter that has just been loaded, one stream, phase by phase.
 
 import { LogLevel } from "../../../assembly/abi.ts";
-import type { CalloutUpstream, CalloutUpstreams } from "../../callouts.ts";
+import type { CalloutUpstream, CalloutUpstreams } from "../../callouts/callouts.ts";
 import { EnvoyFault } from "../../error.ts";
 import { type Filter, loadFilter } from "../../filter.ts";
 import type { FilterStream, ReceivedMessage } from "../../filter-stream.ts";
-import { UpstreamError } from "../../upstream.ts";
+import { UpstreamError } from "../../callouts/upstream.ts";
 import { findCel } from "../find-cel.ts";
 import type { Case, CaseAnswer, Cases, Expectation, Invocation } from "./cases.ts";
 import { isTrue } from "./cases.ts";

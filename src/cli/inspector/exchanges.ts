@@ -1,6 +1,6 @@
 // The exchanges that the inspector knows: the last ones, and who hears of them.
 
-import { decodeText } from "../../bytes.ts";
+import { decodeText } from "../../encoding/bytes.ts";
 import type { ExchangeRecord, RecordListener } from "../../serve/record.ts";
 
 /** How many are kept; older ones go. */

@@ -1,6 +1,6 @@
 // Metrics in Prometheus' text format. Source: prometheus.io "Exposition formats"; Envoy's names for what filters define.
 
-import type { Metric } from "../../metrics.ts";
+import type { Metric } from "../../services/metrics.ts";
 
 /** The upper bounds of Envoy's buckets. */
 const BUCKETS = [

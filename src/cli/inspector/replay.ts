@@ -2,7 +2,7 @@
 
 import { request as httpRequest } from "node:http";
 
-import { decodeText, encodeText, toBytes, toText } from "../../bytes.ts";
+import { decodeText, encodeText, toBytes, toText } from "../../encoding/bytes.ts";
 import type { ExchangeRecord } from "../../serve/record.ts";
 import { UsageError } from "../errors.ts";
 

@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 
 import { LoadError } from "../../error.ts";
-import type { Metric } from "../../metrics.ts";
+import type { Metric } from "../../services/metrics.ts";
 import type { ExchangeRecord } from "../../serve/record.ts";
 import { CommandError, UsageError } from "../errors.ts";
 import { packageRoot } from "../package-root.ts";

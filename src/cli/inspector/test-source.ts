@@ -1,7 +1,7 @@
 // An exchange as a test for vitest. Every value is written as JSON, so that none of it can be code, and without
 // credentials.
 
-import { decodeText } from "../../bytes.ts";
+import { decodeText } from "../../encoding/bytes.ts";
 import { headerChanges } from "../../serve/header-changes.ts";
 import { MASK } from "../../serve/mask.ts";
 import type { ExchangeRecord } from "../../serve/record.ts";

@@ -1,7 +1,7 @@
 // An exchange as the page shows it: everything as text, credentials masked.
 
-import { decodeText, toText } from "../../bytes.ts";
-import type { HeaderEntry } from "../../header-map.ts";
+import { decodeText, toText } from "../../encoding/bytes.ts";
+import type { HeaderEntry } from "../../http/header-map.ts";
 import { headerChanges } from "../../serve/header-changes.ts";
 import type { Secrets } from "../../serve/mask.ts";
 import type { Passage } from "../../serve/observer.ts";

@@ -1,6 +1,6 @@
 // An exchange in one line.
 
-import { decodeText } from "../../bytes.ts";
+import { decodeText } from "../../encoding/bytes.ts";
 import type { Exchange } from "../../serve/observer.ts";
 
 /** Method, path, status, size, time, and why when the upstream did not answer. */

@@ -2,7 +2,7 @@
 
 import { relative } from "node:path";
 
-import { toBytes, toText } from "../../bytes.ts";
+import { toBytes, toText } from "../../encoding/bytes.ts";
 import { connectTo } from "../../serve/connect.ts";
 import { ExchangeRecord, type RecordListener } from "../../serve/record.ts";
 import { type RunningServer, serve } from "../../serve/server.ts";

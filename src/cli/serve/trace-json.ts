@@ -1,7 +1,7 @@
 // A trace for programs: JSON Lines, one line for each thing that happens, as it happens.
 
 import { LogLevel, Status } from "../../../assembly/abi.ts";
-import { decodeText } from "../../bytes.ts";
+import { decodeText } from "../../encoding/bytes.ts";
 import { headerChanges } from "../../serve/header-changes.ts";
 import type { Passage } from "../../serve/observer.ts";
 import type { ExchangeRecord, RecordListener } from "../../serve/record.ts";

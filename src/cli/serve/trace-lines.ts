@@ -1,7 +1,7 @@
 // A trace for people: what the filters did in each exchange, when it is over, as indented lines.
 
 import { Action, LogLevel, Status } from "../../../assembly/abi.ts";
-import { decodeText } from "../../bytes.ts";
+import { decodeText } from "../../encoding/bytes.ts";
 import { headerChanges } from "../../serve/header-changes.ts";
 import { Secrets } from "../../serve/mask.ts";
 import type { Passage } from "../../serve/observer.ts";

@@ -1,6 +1,6 @@
 // Group 5: calls to other services, over HTTP and gRPC.
 
-import { type HeaderEntry } from "../../../src/header-map.ts";
+import { type HeaderEntry } from "../../../src/http/header-map.ts";
 import {
   add,
   type Call,

@@ -1,7 +1,7 @@
 // A client or an upstream that speaks HTTP/2: what its codec takes, joins and refuses, and what its streams do that a
 // connection of HTTP/1 does not.
 
-import type { HeaderEntry } from "../../../src/header-map.ts";
+import type { HeaderEntry } from "../../../src/http/header-map.ts";
 import {
   add,
   type Call,

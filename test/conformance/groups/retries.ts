@@ -1,7 +1,7 @@
 // Requests that the router sends again because a filter has asked for it: when it does, what goes out, and what filters
 // see of it.
 
-import type { HeaderEntry } from "../../../src/header-map.ts";
+import type { HeaderEntry } from "../../../src/http/header-map.ts";
 import {
   add,
   bufferSize,

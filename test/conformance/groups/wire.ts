@@ -1,7 +1,7 @@
 // What comes over the wire from the client and the upstream: what the codecs join, clean and refuse before any filter sees
 // it, and what the router keeps to itself.
 
-import type { HeaderEntry } from "../../../src/header-map.ts";
+import type { HeaderEntry } from "../../../src/http/header-map.ts";
 import {
   add,
   type Call,
