@@ -14,11 +14,12 @@ import type { GrpcCallout } from "./callouts/grpc.ts";
 import { grpcOutcome, type GrpcOutcome } from "./callouts/grpc-message.ts";
 import type { HeaderMap } from "./http/header-map.ts";
 import { headerEntries, type HeadersInit, HttpHeaders, toHeaderMap } from "./http/http-headers.ts";
-import type { HttpStream, Peer } from "./streams/http-stream.ts";
+import type { HttpStream } from "./streams/http-stream.ts";
+import type { Peer } from "./streams/direction.ts";
 import { leftovers } from "./leftovers.ts";
 import type { LocalReply } from "./http/local-reply.ts";
 import type { PropertyOptions } from "./properties/property-options.ts";
-import type { RequestInit } from "./http/request-init.ts";
+import type { RequestInit } from "./request-init.ts";
 import type { LogEntry, Trace } from "./trace.ts";
 import {
   type BodyInit,

@@ -42,7 +42,7 @@ export {
 } from "./callouts/grpc-message.ts";
 export type { HeaderEntry } from "./http/header-map.ts";
 export { type HeadersInit, HttpHeaders } from "./http/http-headers.ts";
-export type { UpstreamFailure } from "./streams/http-stream.ts";
+export type { UpstreamFailure } from "./http/response-flag.ts";
 export type { LeakOptions, Usage } from "./leak.ts";
 export type { Limits } from "./limits.ts";
 export type { LocalReply } from "./http/local-reply.ts";
@@ -62,7 +62,7 @@ export type {
 export type { Plain } from "./properties/property-messages.ts";
 export type { PropertyOptions } from "./properties/property-options.ts";
 export { type ProxyOptions, ProxyState } from "./contexts/proxy-state.ts";
-export type { RequestInit } from "./http/request-init.ts";
+export type { RequestInit } from "./request-init.ts";
 export type { SharedQueue } from "./services/queues.ts";
 export type { SharedDataView } from "./services/shared-data.ts";
 export type { ProxyStats } from "./services/stats-update.ts";

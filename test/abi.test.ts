@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 
 import { expect, test } from "vitest";
 
-import { envFunctions } from "../src/imports/signatures.ts";
+import { envFunctions } from "../src/profiles/function-types.ts";
 
 const env = await readFile(resolve(import.meta.dirname, "../assembly/env.ts"), "utf8");
 const types: Record<string, string> = { u32: "i32", i32: "i32", usize: "i32", i64: "i64", u64: "i64" };

@@ -4,7 +4,7 @@ import { readdir, readFile } from "node:fs/promises";
 
 import { expect, test } from "vitest";
 
-import { envFunctions } from "../src/imports/signatures.ts";
+import { envFunctions } from "../src/profiles/function-types.ts";
 import { EnvoyFault, loadFilter, Status } from "../src/index.ts";
 import { filterWat } from "./support/compile.ts";
 import gaps from "./known-gaps.json" with { type: "json" };

@@ -10,14 +10,14 @@ import { Misuse, Refusal, StreamError } from "../error.ts";
 import { type HeaderEntry, HeaderMap } from "../http/header-map.ts";
 import { headerEntries, HttpHeaders } from "../http/http-headers.ts";
 import { http1Codec } from "../http/http1-codec.ts";
-import type { UpstreamFailure } from "../streams/http-stream.ts";
+import type { UpstreamFailure } from "../http/response-flag.ts";
 import { bytesOfEntries, CALL_BYTES, type Limits } from "../limits.ts";
 import { type LocalReply, localReplyMessage, proxyReply, upstreamFailureReply } from "../http/local-reply.ts";
 import type { HostProfile } from "../profiles/profile.ts";
 import { type Patience, plainPatience, takePatience } from "../streams/router.ts";
 import type { Trace } from "../trace.ts";
 import { describeRequest, UpstreamError, type UpstreamRequest, type UpstreamResponse } from "./upstream.ts";
-import type { Task, UpstreamWork } from "./upstream-work.ts";
+import type { Task, UpstreamWork } from "../upstream-work.ts";
 
 /** A callout as the upstream sees it. */
 export interface CalloutRequest extends UpstreamRequest {

@@ -21,7 +21,7 @@ import { beyond, type Limits } from "../limits.ts";
 import type { HostProfile } from "../profiles/profile.ts";
 import type { Trace } from "../trace.ts";
 import { UpstreamError } from "./upstream.ts";
-import { UpstreamWork } from "./upstream-work.ts";
+import { UpstreamWork } from "../upstream-work.ts";
 
 /** Whose a callout is. */
 export interface Caller {

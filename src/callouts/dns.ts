@@ -3,7 +3,7 @@
 
 import { bytesOf, encodeText } from "../encoding/bytes.ts";
 import { isIPv4, isIPv6 } from "../encoding/ip.ts";
-import type { UpstreamWork } from "./upstream-work.ts";
+import type { UpstreamWork } from "../upstream-work.ts";
 
 /** An address that a name stands for. */
 export interface DnsAddress {

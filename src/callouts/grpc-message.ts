@@ -6,7 +6,7 @@ import { type ByteString, bytesOf, encodeText, joinBytes, toBytes, toText } from
 import type { GrpcAnswer } from "./grpc.ts";
 import { headerEntries, type HeadersInit, type HttpHeaders } from "../http/http-headers.ts";
 import { percentEncode } from "../http/local-reply.ts";
-import type { RequestInit } from "../http/request-init.ts";
+import type { RequestInit } from "../request-init.ts";
 import type { UpstreamResponse } from "./upstream.ts";
 
 /** One message, as text or bytes, or several. */

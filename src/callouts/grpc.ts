@@ -10,7 +10,7 @@ import { type HeaderEntry, HeaderMap } from "../http/header-map.ts";
 import { headerEntries, type HeadersInit, HttpHeaders } from "../http/http-headers.ts";
 import { http2Codec } from "../http/http2-codec.ts";
 import { bytesOfEntries, CALL_BYTES, type Limits } from "../limits.ts";
-import type { UpstreamFailure } from "../streams/http-stream.ts";
+import type { UpstreamFailure } from "../http/response-flag.ts";
 import {
   grpcStatusOf,
   type LocalReply,
@@ -21,7 +21,7 @@ import {
 } from "../http/local-reply.ts";
 import type { Trace } from "../trace.ts";
 import { UpstreamError } from "./upstream.ts";
-import type { Task, UpstreamWork } from "./upstream-work.ts";
+import type { Task, UpstreamWork } from "../upstream-work.ts";
 
 /** How a server ends a call. */
 export interface GrpcAnswer {

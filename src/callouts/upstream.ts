@@ -3,7 +3,7 @@
 import { decodeText, toText } from "../encoding/bytes.ts";
 import type { HeaderMap } from "../http/header-map.ts";
 import { type HeadersInit, HttpHeaders } from "../http/http-headers.ts";
-import type { UpstreamFailure } from "../streams/http-stream.ts";
+import type { UpstreamFailure } from "../http/response-flag.ts";
 
 /** Text (as UTF-8), bytes, or several pieces of either, each of which arrives by itself. */
 export type BodyInit = string | Uint8Array | Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>;

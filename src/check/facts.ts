@@ -1,6 +1,6 @@
 // What a module's bytes say of it, for the commands that judge and describe it.
 
-import { abiMarkers } from "../imports/signatures.ts";
+import { abiMarkers } from "../profiles/function-types.ts";
 import { checkValid } from "../module/load.ts";
 import { inspectModule } from "../module/module.ts";
 import { type ModuleParts, takeApart } from "../module/module-parts.ts";

@@ -1,7 +1,7 @@
 // Whether a proxy would take a module, from what the module says of itself and what the tables say of the proxy.
 
 import { callbackSignature, importHint } from "../module/load.ts";
-import { abiMarkers, type AbiVersion, callbackSignatures } from "../imports/signatures.ts";
+import { abiMarkers, type AbiVersion, callbackSignatures } from "../profiles/function-types.ts";
 import type { ModuleInfo } from "../module/module.ts";
 import type { Target } from "./targets.ts";
 

@@ -1,7 +1,7 @@
 // What each proxy takes, as data: the functions that it offers, the exports that it insists on, its limits, and what
 // links there without doing anything. Sources stand with each table.
 
-import { type AbiVersion, envFunctions, wasiFunctions } from "../imports/signatures.ts";
+import { type AbiVersion, envFunctions, wasiFunctions } from "../profiles/function-types.ts";
 import type { Signature } from "../module/module.ts";
 import { envoys as envoyProfiles, higress as higressProfile } from "../profiles/envoy.ts";
 import { nginx as nginxProfile } from "../profiles/nginx.ts";

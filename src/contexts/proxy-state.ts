@@ -4,7 +4,7 @@
 import { type Clock, VirtualClock } from "../clock.ts";
 import type { CalloutUpstreams } from "../callouts/callouts.ts";
 import { Clusters } from "../callouts/clusters.ts";
-import { Dispatcher } from "./dispatcher.ts";
+import { Dispatcher } from "../dispatcher.ts";
 import type { DnsNames } from "../callouts/dns.ts";
 import type { GrpcUpstreams } from "../callouts/grpc.ts";
 import { Metrics } from "../services/metrics.ts";

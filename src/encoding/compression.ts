@@ -4,7 +4,7 @@
 import { Status } from "../../assembly/abi.ts";
 import { Gap, Refusal } from "../error.ts";
 import { beyond, type Limits } from "../limits.ts";
-import { nodeZlib } from "../module/node-modules.ts";
+import { nodeZlib } from "../node-modules.ts";
 
 /** A zlib stream of zlib's usual level. Envoy's library, zlib-ng, finds other matches, so its bytes may differ. */
 export function compress(bytes: Uint8Array): Uint8Array | Refusal {

@@ -4,7 +4,7 @@ import type { ByteString } from "../encoding/bytes.ts";
 import type { HeaderMap } from "./header-map.ts";
 import { http1Codec } from "./http1-codec.ts";
 import { http2Codec } from "./http2-codec.ts";
-import type { UpstreamFailure } from "../streams/http-stream.ts";
+import type { UpstreamFailure } from "./response-flag.ts";
 import type { Limits } from "../limits.ts";
 import type { LocalReply } from "./local-reply.ts";
 import type { HostProfile } from "../profiles/profile.ts";

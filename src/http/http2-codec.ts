@@ -6,7 +6,7 @@ import { type ByteString, lowerCase } from "../encoding/bytes.ts";
 import type { Codec, StreamReset } from "./codec.ts";
 import { type HeaderEntry, HeaderMap, isHeaderName, isHeaderValue } from "./header-map.ts";
 import { hasNoContent, isContinue } from "./http1-codec.ts";
-import { ResponseFlag } from "../streams/stream-info.ts";
+import { ResponseFlag } from "./response-flag.ts";
 
 /** HTTP/2: names and values by the letter, and every body as long as it says. */
 export const http2Codec: Codec = {

@@ -20,7 +20,7 @@ import { metricCalls } from "./metrics.ts";
 import { propertyCalls } from "./properties.ts";
 import { queueCalls } from "./queues.ts";
 import { sharedDataCalls } from "./shared-data.ts";
-import { envFunctions, wasiFunctions } from "./signatures.ts";
+import { envFunctions, wasiFunctions } from "../profiles/function-types.ts";
 import { streamCalls } from "./stream.ts";
 import { wasiCalls } from "./wasi.ts";
 

@@ -4,7 +4,7 @@ import { Status } from "../../assembly/abi.ts";
 import { Refusal } from "../error.ts";
 import { beyond } from "../limits.ts";
 import { propertyBytes } from "../properties/property-bytes.ts";
-import { setTextProperty, textProperty } from "../properties/text-properties.ts";
+import { setTextProperty, textProperty } from "../contexts/text-properties.ts";
 import type { Family } from "./families.ts";
 import { isRefusal } from "./families.ts";
 

@@ -4,7 +4,7 @@
 import { bytesOf, encodeText } from "../encoding/bytes.ts";
 import type { LimitedModule } from "./memory-limit.ts";
 import { leb128, Reader, SectionId, sections, splice } from "./module-binary.ts";
-import { nodeInspector } from "./node-modules.ts";
+import { nodeInspector } from "../node-modules.ts";
 import { addressOf, sourceFile } from "./source-files.ts";
 import { relocate } from "./source-map.ts";
 

@@ -4,7 +4,7 @@
 import { LoadError } from "../error.ts";
 import type { Limits } from "../limits.ts";
 import { type LimitedModule, limitMemory } from "./memory-limit.ts";
-import { type AbiVersion, callbackSignatures, envFunctions } from "../imports/signatures.ts";
+import { type AbiVersion, callbackSignatures, envFunctions } from "../profiles/function-types.ts";
 import { inspectModule, type ModuleInfo, type Signature } from "./module.ts";
 import { envoy } from "../profiles/envoy.ts";
 import type { HostProfile } from "../profiles/profile.ts";

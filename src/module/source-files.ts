@@ -1,6 +1,6 @@
 // Where the sources of a module are, which asc names by their path from the folder it ran in, or from `node_modules`.
 
-import { nodeFs, nodeUrl } from "./node-modules.ts";
+import { nodeFs, nodeUrl } from "../node-modules.ts";
 
 /** The address of a module by its path. Needs Node. */
 export function addressOf(module: string | URL): URL {

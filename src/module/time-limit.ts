@@ -1,7 +1,7 @@
 // Stops what runs too long. Of all that Node has, only `vm` can interrupt WebAssembly; arming it costs 0.1 ms a call.
 
 import { EnvoyFault } from "../error.ts";
-import { nodeVm } from "./node-modules.ts";
+import { nodeVm } from "../node-modules.ts";
 import { WatchingThread } from "./watching-thread.ts";
 
 /** Runs an export of this name, and throws when it takes longer than its limit, or abandons it. */

@@ -1,12 +1,12 @@
 // One running instance of a module: calls its exports, keeps track of whose callback is active, and stops for good at
 // the first trap. Source: proxy-wasm-cpp-host src/wasm.cc, include/proxy-wasm/wasm_vm.h.
 
-import type { Dispatcher } from "../contexts/dispatcher.ts";
+import type { Dispatcher } from "../dispatcher.ts";
 import { HostFault, LoadError } from "../error.ts";
 import { beyond, ENTRY_BYTES, type Limits } from "../limits.ts";
 import type { LoadedModule } from "./load.ts";
 import { GuestMemory } from "./memory.ts";
-import type { AbiVersion } from "../imports/signatures.ts";
+import type { AbiVersion } from "../profiles/function-types.ts";
 import type { HostProfile } from "../profiles/profile.ts";
 import type { TimeLimit } from "./time-limit.ts";
 import type { Trace, TraceEvent } from "../trace.ts";

@@ -1,7 +1,7 @@
 // A thread that looks whether the main thread is stuck in a callback, and stops it. It costs a callback next to nothing,
 // but what is stopped so can be caught by nobody: everything that was under way in the main thread is lost.
 
-import { nodeThreads } from "./node-modules.ts";
+import { nodeThreads } from "../node-modules.ts";
 
 /** What the thread runs; as text, since it is one file with the host wherever a bundler or vitest has put it. */
 const program = `

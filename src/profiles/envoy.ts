@@ -2,7 +2,7 @@
 // Source: proxy-wasm-cpp-host; a running Envoy 1.40; WASI: a running Envoy 1.36.4, 1.37.0, 1.38.2, 1.39.3.
 
 import { Status } from "../../assembly/abi.ts";
-import { abiMarkers, envFunctions, hostFunction, wasiFunctions } from "../imports/signatures.ts";
+import { abiMarkers, envFunctions, hostFunction, wasiFunctions } from "./function-types.ts";
 import type { HostProfile } from "./profile.ts";
 
 /** Envoy 1.40. What this host does in its way stands in test/known-gaps.json. */

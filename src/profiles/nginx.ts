@@ -2,7 +2,7 @@
 // Source: Kong/ngx_wasm_module 3bed278, src/common/proxy_wasm, src/http, src/wasm/wasi, docs/PROXY_WASM.md, t/03-proxy_wasm.
 
 import { BufferType, MapType, Status } from "../../assembly/abi.ts";
-import { allVersions, envFunctions, type HostFunction, hostFunction, wasiFunctions } from "../imports/signatures.ts";
+import { allVersions, envFunctions, type HostFunction, hostFunction, wasiFunctions } from "./function-types.ts";
 import { envoy } from "./envoy.ts";
 import type { HostProfile, TextForm } from "./profile.ts";
 

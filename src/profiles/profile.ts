@@ -1,7 +1,7 @@
 // What hosts differ in, as values that the host reads where it matters.
 
 import type { Status } from "../../assembly/abi.ts";
-import type { AbiVersion, HostFunction } from "../imports/signatures.ts";
+import type { AbiVersion, HostFunction } from "./function-types.ts";
 import type { Signature } from "../module/module.ts";
 
 export type { AbiVersion, HostFunction, Signature };

@@ -9,7 +9,7 @@ import type { HeaderMap } from "../http/header-map.ts";
 import { grpcStatusOf } from "../http/local-reply.ts";
 import type { GivenProperties } from "./property-options.ts";
 import { PropertyGroup, type PropertyMap, propertyPart, type PropertyValue } from "./property-value.ts";
-import type { StreamInfo } from "../streams/stream-info.ts";
+import type { StreamInfo } from "./stream-info.ts";
 
 /** What a plugin is called. */
 export interface PluginNames {

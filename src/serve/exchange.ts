@@ -4,7 +4,8 @@
 import { requestHeaders } from "../http/connection.ts";
 import type { FilterChain } from "../filter-chain.ts";
 import { HeaderMap } from "../http/header-map.ts";
-import type { HttpStream, Peer } from "../streams/http-stream.ts";
+import type { HttpStream } from "../streams/http-stream.ts";
+import type { Peer } from "../streams/direction.ts";
 import type { PropertyOptions } from "../properties/property-options.ts";
 import type { Route } from "../streams/router.ts";
 import type { Downstream } from "./downstream.ts";

@@ -12,7 +12,7 @@ import type { Socket } from "node:net";
 
 import type { Body } from "../http/body.ts";
 import type { HeaderMap } from "../http/header-map.ts";
-import type { Peer } from "../streams/http-stream.ts";
+import type { Peer } from "../streams/direction.ts";
 import { pathPrefix } from "./address.ts";
 import { sendHead } from "./http1.ts";
 import { pairs } from "./node-headers.ts";

@@ -4,7 +4,7 @@ import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from "nod
 
 import type { Body } from "../http/body.ts";
 import type { HeaderMap } from "../http/header-map.ts";
-import type { Peer } from "../streams/http-stream.ts";
+import type { Peer } from "../streams/direction.ts";
 import { pathPrefix } from "./address.ts";
 import { followAnswer, Http2Sessions } from "./http2-sessions.ts";
 import { outgoing, pairs, pairsOfFields } from "./node-headers.ts";

@@ -1,7 +1,7 @@
 // Who watches exchanges go by: the trace on the terminal, the inspector.
 
 import type { HeaderMap } from "../http/header-map.ts";
-import type { UpstreamFailure } from "../streams/http-stream.ts";
+import type { UpstreamFailure } from "../http/response-flag.ts";
 import type { Trace } from "../trace.ts";
 
 /** Where a part of a message passes: in front of the filters or behind them, on its way there or back. */

@@ -5,7 +5,7 @@ import type { Callout } from "../callouts/callouts.ts";
 import type { GrpcCallout } from "../callouts/grpc.ts";
 import type { HeaderEntry, HeaderMap } from "../http/header-map.ts";
 import { headerEntries } from "../http/http-headers.ts";
-import type { UpstreamFailure } from "../streams/http-stream.ts";
+import type { UpstreamFailure } from "../http/response-flag.ts";
 import { sizeOf, Trace, type TraceEvent } from "../trace.ts";
 import { Secrets } from "./mask.ts";
 import type { Exchange, ExchangeObserver, Passage } from "./observer.ts";

@@ -3,7 +3,9 @@
 import type { HttpProtocol } from "../http/codec.ts";
 import { responseHeaders } from "../http/connection.ts";
 import { type HeaderEntry, HeaderMap } from "../http/header-map.ts";
-import type { HttpStream, Peer, UpstreamFailure } from "../streams/http-stream.ts";
+import type { HttpStream } from "../streams/http-stream.ts";
+import type { Peer } from "../streams/direction.ts";
+import type { UpstreamFailure } from "../http/response-flag.ts";
 import { readPieces } from "./pieces.ts";
 import type { FlowControl } from "./valve.ts";
 

@@ -3,7 +3,7 @@
 
 import { Status } from "../../assembly/abi.ts";
 import { type ByteString, decodeText, encodeText, toBytes, toText } from "../encoding/bytes.ts";
-import type { Dispatcher } from "../contexts/dispatcher.ts";
+import type { Dispatcher } from "../dispatcher.ts";
 import { Misuse, Refusal } from "../error.ts";
 import { ENTRY_BYTES } from "../limits.ts";
 import { vmName } from "./shared-data.ts";

@@ -3,7 +3,7 @@
 
 import { Status } from "../../assembly/abi.ts";
 import { Gap, Refusal } from "../error.ts";
-import { type KeyObject, nodeCrypto } from "../module/node-modules.ts";
+import { type KeyObject, nodeCrypto } from "../node-modules.ts";
 import { bytesField, decodeMessage, encodeMessage, textField } from "../encoding/protobuf.ts";
 
 type Crypto = NonNullable<ReturnType<typeof nodeCrypto>>;

@@ -26,6 +26,19 @@ export interface Sink {
   metadata?(entries: Metadata): void;
 }
 
+/** The client's side or the upstream's: receives a message, or learns that none will be completed. */
+export interface Peer extends Sink {
+  /** The message ends here, incomplete. */
+  reset(reason: string): void;
+  /** The stream cannot take more of what this peer sends (`true`), or can again. */
+  watermark?(above: boolean): void;
+  /**
+   * What has come of the request comes once more, headers first: Envoy's router tries again, and the note says why. The
+   * try before is over, with a response or a `reset`; what is still said in answer to it must not reach the stream.
+   */
+  again?(note: string): void;
+}
+
 /** What a METADATA frame of HTTP/2 holds. */
 export type Metadata = readonly HeaderEntry[];
 

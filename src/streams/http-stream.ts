@@ -2,6 +2,7 @@
 // reverse order, local replies, resets, and the end. Synchronous and driven by events: whoever owns the stream feeds
 // what arrives and receives what goes out.
 
+import { type UpstreamFailure, upstreamFailures } from "../http/response-flag.ts";
 import { Body } from "../http/body.ts";
 import { noBytes } from "../encoding/bytes.ts";
 import {
@@ -18,11 +19,11 @@ import {
   type DirectionEvents,
   type MessageFilter,
   type Metadata,
-  type Sink,
   type Which,
+  type Peer,
 } from "./direction.ts";
 import type { Clock } from "../clock.ts";
-import type { Dispatcher } from "../contexts/dispatcher.ts";
+import type { Dispatcher } from "../dispatcher.ts";
 import { Status } from "../../assembly/abi.ts";
 import { EnvoyFault, Misuse, Refusal } from "../error.ts";
 import { HeaderMap } from "../http/header-map.ts";
@@ -43,7 +44,8 @@ import type { GivenProperties } from "../properties/property-options.ts";
 import type { RetryBudget } from "./retry.ts";
 import type { Route } from "./router.ts";
 import { DownstreamEnd, UpstreamEnd, WholeMessage } from "./stream-ends.ts";
-import { ResponseFlag, type StreamInfo } from "./stream-info.ts";
+import { type StreamInfo } from "../properties/stream-info.ts";
+import { ResponseFlag } from "../http/response-flag.ts";
 
 /** A filter in the chain of a stream. */
 export interface StreamFilter extends MessageFilter {
@@ -53,19 +55,6 @@ export interface StreamFilter extends MessageFilter {
   foreignFunction?(functionId: number, argument: Uint8Array): void;
   /** The stream is over; no call of it follows. */
   destroy(): void;
-}
-
-/** The client's side or the upstream's: receives a message, or learns that none will be completed. */
-export interface Peer extends Sink {
-  /** The message ends here, incomplete. */
-  reset(reason: string): void;
-  /** The stream cannot take more of what this peer sends (`true`), or can again. */
-  watermark?(above: boolean): void;
-  /**
-   * What has come of the request comes once more, headers first: Envoy's router tries again, and the note says why. The
-   * try before is over, with a response or a `reset`; what is still said in answer to it must not reach the stream.
-   */
-  again?(note: string): void;
 }
 
 /** What a stream needs to know. */
@@ -599,22 +588,3 @@ function isWrongLength(left: number, endOfStream: boolean): boolean {
 function describeReset({ details, why }: StreamReset): string {
   return `the request breaks the rules of HTTP/2, so Envoy resets its stream (${details}): ${why}`;
 }
-
-/** How an upstream fails, in Envoy's words. */
-export type UpstreamFailure =
-  | "remote connection failure"
-  | "connection termination"
-  | "connection timeout"
-  | "remote reset"
-  | "remote refused stream reset"
-  | "protocol error";
-
-/** The flag of each failure, and what the transport says of it. */
-const upstreamFailures: Readonly<Record<UpstreamFailure, readonly [flag: number, transport: string]>> = {
-  "remote connection failure": [ResponseFlag.UpstreamConnectionFailure, "delayed connect error: Connection refused"],
-  "connection termination": [ResponseFlag.UpstreamConnectionTermination, ""],
-  "connection timeout": [ResponseFlag.UpstreamConnectionFailure, ""],
-  "protocol error": [ResponseFlag.UpstreamProtocolError, ""],
-  "remote reset": [ResponseFlag.UpstreamRemoteReset, ""],
-  "remote refused stream reset": [ResponseFlag.UpstreamRemoteReset, ""],
-};

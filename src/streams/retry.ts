@@ -8,9 +8,11 @@ import type { Clock } from "../clock.ts";
 import type { Codec } from "../http/codec.ts";
 import { parseUnsigned } from "../encoding/decimal.ts";
 import type { HeaderMap } from "../http/header-map.ts";
-import type { Peer, UpstreamFailure } from "./http-stream.ts";
-import { ResponseFlag, type StreamInfo } from "./stream-info.ts";
-import type { UpstreamWork } from "../callouts/upstream-work.ts";
+import type { Peer } from "./direction.ts";
+import type { UpstreamFailure } from "../http/response-flag.ts";
+import { type StreamInfo } from "../properties/stream-info.ts";
+import { ResponseFlag } from "../http/response-flag.ts";
+import type { UpstreamWork } from "../upstream-work.ts";
 
 /** Why a try has no response: the upstream failed, or the proxy gave it up. */
 export type TryFailure = UpstreamFailure | "local reset";

@@ -7,12 +7,13 @@ import { finishResponse } from "../http/connection.ts";
 import type { Metadata, Sink } from "./direction.ts";
 import { EnvoyFault } from "../error.ts";
 import type { HeaderMap } from "../http/header-map.ts";
-import type { HttpStream, HttpStreamOptions, Peer } from "./http-stream.ts";
+import type { HttpStream, HttpStreamOptions } from "./http-stream.ts";
+import type { Peer } from "./direction.ts";
 import { nginxError, proxyReply } from "../http/local-reply.ts";
-import { MessageLength } from "../http/message-length.ts";
+import { MessageLength } from "./message-length.ts";
 import { Retry, type TryFailure } from "./retry.ts";
 import { plainPatience, refuseRequest, refuseResponse, settleScheme, takePatience, tellPatience } from "./router.ts";
-import { ResponseFlag } from "./stream-info.ts";
+import { ResponseFlag } from "../http/response-flag.ts";
 
 /** Where the request goes. */
 export class UpstreamEnd implements Sink {

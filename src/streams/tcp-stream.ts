@@ -6,11 +6,11 @@
 
 import { Action, PeerType } from "../../assembly/abi.ts";
 import { Body } from "../http/body.ts";
-import type { Dispatcher } from "../contexts/dispatcher.ts";
+import type { Dispatcher } from "../dispatcher.ts";
 import type { Limits } from "../limits.ts";
 import type { StreamSources } from "../properties/properties.ts";
 import type { GivenProperties, PropertyOptions } from "../properties/property-options.ts";
-import type { StreamInfo } from "./stream-info.ts";
+import type { StreamInfo } from "../properties/stream-info.ts";
 
 /** A filter in the chain of a connection. */
 export interface ConnectionFilter {

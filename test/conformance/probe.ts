@@ -1,7 +1,7 @@
 // Makes the filter of a scenario: each callback logs itself with its arguments, then does its host calls one by one and
 // logs what each answered. Outputs are filled with a pattern first, so that what the host leaves alone shows.
 
-import { callbackSignatures, envFunctions } from "../../src/imports/signatures.ts";
+import { callbackSignatures, envFunctions } from "../../src/profiles/function-types.ts";
 import { wat } from "../support/compile.ts";
 import type { Argument, Call, Scenario, Step } from "./scenario.ts";
 

@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readFacts } from "../../src/check/facts.ts";
 import { judge } from "../../src/check/judge.ts";
 import { targetsOf } from "../../src/check/targets.ts";
-import { envFunctions, wasiFunctions } from "../../src/imports/signatures.ts";
+import { envFunctions, wasiFunctions } from "../../src/profiles/function-types.ts";
 import { filterWat, hostCall, wat } from "../support/compile.ts";
 import { httpListener, pluginConfig, wasmFilter } from "../support/envoy-config.ts";
 import { explainMissingEnvoy, findEnvoy } from "../support/envoy.ts";

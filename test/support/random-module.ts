@@ -3,7 +3,7 @@
 
 import binaryen from "binaryen";
 
-import { callbackSignatures, envFunctions, wasiFunctions } from "../../src/imports/signatures.ts";
+import { callbackSignatures, envFunctions, wasiFunctions } from "../../src/profiles/function-types.ts";
 
 /** Gives whole numbers from 0 up to below `end`. */
 export type Random = (end: number) => number;

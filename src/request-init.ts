@@ -1,8 +1,8 @@
 // A request as a test writes it down.
 
-import type { HttpProtocol } from "./codec.ts";
-import type { HeadersInit } from "./http-headers.ts";
-import type { BodyInit } from "../callouts/upstream.ts";
+import type { HttpProtocol } from "./http/codec.ts";
+import type { HeadersInit } from "./http/http-headers.ts";
+import type { BodyInit } from "./callouts/upstream.ts";
 
 /** A request as a client sends it. */
 export interface RequestInit {

@@ -1,7 +1,7 @@
 // Puts off what is to happen when the present event is over, as an event loop does: what arrives on a stream, or a
 // callback from outside of one. Envoy's name for it is the dispatcher.
 
-import { EnvoyFault } from "../error.ts";
+import { EnvoyFault } from "./error.ts";
 
 /** The most that one event may lead to: so much, and this many times what it posts itself. */
 const MOST_ACTIONS = 1000;

@@ -1,10 +1,10 @@
 // Whether a body that goes out is as long as its head says. Envoy does not look.
 
-import type { Body } from "./body.ts";
-import type { HttpProtocol } from "./codec.ts";
-import type { Which } from "../streams/direction.ts";
+import type { Body } from "../http/body.ts";
+import type { HttpProtocol } from "../http/codec.ts";
+import type { Which } from "./direction.ts";
 import { EnvoyFault, HostFault } from "../error.ts";
-import type { HeaderMap } from "./header-map.ts";
+import type { HeaderMap } from "../http/header-map.ts";
 import type { HostProfile } from "../profiles/profile.ts";
 
 /** Counts the bytes of a message on its way out. */

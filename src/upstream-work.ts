@@ -1,7 +1,7 @@
 // Upstreams that take their time. A function that answers may wait for virtual time (`wait`), which somebody has to let
 // pass, or for anything else, during which virtual time stands still. Here is known who waits for what.
 
-import type { Clock } from "../clock.ts";
+import type { Clock } from "./clock.ts";
 
 /** One function at work. */
 export interface Task {

@@ -2,10 +2,10 @@
 
 import { Status } from "../../assembly/abi.ts";
 import { type ByteString, decodeText } from "../encoding/bytes.ts";
-import type { HostContext } from "../contexts/context.ts";
+import type { HostContext } from "./context.ts";
 import { HostFault, Refusal } from "../error.ts";
 import type { TextForm, TextProperties } from "../profiles/profile.ts";
-import type { PropertyValue } from "./property-value.ts";
+import type { PropertyValue } from "../properties/property-value.ts";
 
 /** The text of a property, whose segments may be divided by points too. */
 export function textProperty(path: ByteString, context: HostContext, properties: TextProperties): ByteString | Refusal {

@@ -1,25 +1,11 @@
 // What the proxy knows of a stream besides its messages, for properties and access logs.
 // Source: Envoy envoy/stream_info/stream_info.h; what a running Envoy 1.40 had when.
 
+import { ResponseFlag } from "../http/response-flag.ts";
 import type { Clock } from "../clock.ts";
-import { FilterState } from "../properties/filter-state.ts";
+import { FilterState } from "./filter-state.ts";
 import type { Limits } from "../limits.ts";
-import type { GivenProperties } from "../properties/property-options.ts";
-
-/** Why a response is the proxy's own, or broken: the bits of `response.flags`. */
-export const ResponseFlag = {
-  UpstreamRequestTimeout: 0x4,
-  UpstreamRemoteReset: 0x10,
-  UpstreamConnectionFailure: 0x20,
-  UpstreamConnectionTermination: 0x40,
-  UpstreamOverflow: 0x80,
-  NoRouteFound: 0x100,
-  DownstreamConnectionTermination: 0x4000,
-  UpstreamRetryLimitExceeded: 0x8000,
-  DownstreamProtocolError: 0x40000,
-  UpstreamProtocolError: 0x80_0000,
-  DownstreamRemoteReset: 0x1000_0000,
-} as const;
+import type { GivenProperties } from "./property-options.ts";
 
 /** Facts about a stream, written down as they happen. Times are nanoseconds. */
 export class StreamInfo {
