@@ -3,7 +3,8 @@
 
 import { isCelError, plan } from "@bufbuild/cel";
 
-import { environment, readExpression } from "./properties/cel-syntax.ts";
+import { bounded, environment } from "./properties/cel-environment.ts";
+import { readExpression } from "./properties/cel-syntax.ts";
 import { fromCel, namesIn } from "./properties/cel-values.ts";
 import type { Expression, ExpressionLanguage } from "./properties/expressions.ts";
 
@@ -17,7 +18,7 @@ export const cel: ExpressionLanguage = {
     const run = plan(environment, readExpression(source));
     return {
       evaluate(attributes) {
-        const value = run(namesIn(attributes));
+        const value = bounded(() => run(namesIn(attributes)));
         if (isCelError(value)) throw value;
         return fromCel(value);
       },

@@ -43,6 +43,16 @@ test("one without a value says why", async () => {
   expect((await evaluate("none == 1")).reasons.join()).toMatch(/there is no none$/);
 });
 
+test("loops go around as often as in Envoy", async () => {
+  const ten = "[1, 1, 1, 1, 1, 1, 1, 1, 1, 1]";
+  const nested = (depth: number): string => (depth ? `${ten}.all(x, ${nested(depth - 1)})` : "true");
+  expect((await evaluate(nested(3))).answer).toBe("01");
+  expect((await evaluate(nested(4))).reasons.join()).toMatch(
+    /its loops go around more than 9999 times, the most in Envoy$/,
+  );
+  expect((await evaluate(`true || ${nested(8)}`)).answer).toBe("01");
+});
+
 test("what is no expression is refused with the reason", async () => {
   const why = async (source: string): Promise<string> => (await evaluate(source)).reasons.join();
   expect(await why("1 +")).toMatch(/^"1 \+" is no expression: <input>:1:3: found \+/);

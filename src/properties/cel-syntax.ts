@@ -1,28 +1,15 @@
 // Which expressions of CEL Envoy takes: how long and how deep, and with which functions.
 // Source: Envoy source/extensions/filters/common/expr/evaluator.cc; a running Envoy 1.40.
 
-import { type CelEnv, celEnv, celFunc, CelScalar, isCelError, parse, plan } from "@bufbuild/cel";
+import { parse } from "@bufbuild/cel";
 
-const matches = plan(celEnv(), parse("text.matches(pattern)"));
-const { STRING, BOOL } = CelScalar;
-/** The functions of CEL; @bufbuild/cel has `matches` behind a dot only. */
-export const environment: CelEnv = celEnv({
-  funcs: [
-    celFunc("matches", [STRING, STRING], BOOL, (text, pattern) => {
-      const result = matches({ text, pattern });
-      if (isCelError(result)) throw result;
-      return result === true;
-    }),
-  ],
-});
+import { counted, environment, type Expr } from "./cel-environment.ts";
 
 /** How much Envoy's parser reads, and how deep. */
 const MOST_CHARACTERS = 100_000;
 const MOST_DEPTH = 32;
 
-type Expr = NonNullable<ReturnType<typeof parse>["expr"]>;
-
-/** Reads an expression. Throws a `SyntaxError` for what Envoy's parser does not take, another for what it cannot plan. */
+/** Reads an expression, the loops in which are counted. Throws a `SyntaxError` for what Envoy's parser does not take, another for what it cannot plan. */
 export function readExpression(source: string): ReturnType<typeof parse> {
   if ([...source].length > MOST_CHARACTERS) throw new SyntaxError(`Envoy reads ${MOST_CHARACTERS} characters`);
   const parsed = read(source);
@@ -59,7 +46,7 @@ function named(
 
 const macros: ReadonlySet<string> = new Set(["has", "all", "exists", "exists_one", "map", "filter"]);
 
-/** Throws for what Envoy does not take, and @bufbuild/cel finds out when it is evaluated, or not at all. */
+/** Has loops counted. Throws for what Envoy does not take, and @bufbuild/cel finds out when it is evaluated, or not at all. */
 function check(expr: Expr | undefined, depth: number): void {
   if (depth > MOST_DEPTH) throw new SyntaxError(`it is nested deeper than ${MOST_DEPTH} levels`);
   if (!expr) return;
@@ -90,6 +77,7 @@ function check(expr: Expr | undefined, depth: number): void {
     }
   } else if (kind === "comprehensionExpr") {
     inside(value.iterRange, value.accuInit, value.loopCondition, value.loopStep, value.result);
+    value.loopCondition = counted(value.loopCondition!);
   }
 }
 

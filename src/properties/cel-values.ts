@@ -28,10 +28,16 @@ const times: Readonly<Record<string, typeof DurationSchema | typeof TimestampSch
   "upstream.cx_pool_ready_duration": DurationSchema,
 };
 
+/** Names that CEL knows by itself. */
+const types: ReadonlySet<string> = new Set("bool bytes double int list map null_type string type uint".split(" "));
+
 /** The names that an expression begins with, each looked up when it is needed. One that means nothing is an error. */
 export function namesIn(attributes: Attributes): Record<string, CelInput> {
-  const find = (name: string): CelInput | CelError | undefined =>
-    name.includes(".") ? undefined : (toCel(attributes(encodeText(name)), name) ?? celError(`there is no ${name}`));
+  const find = (name: string): CelInput | CelError | undefined => {
+    // Of a.b.c all of it is asked for first. Messages have no type in Envoy that could be named.
+    if (types.has(name) || (name.includes(".") && !name.startsWith("google."))) return undefined;
+    return toCel(attributes(encodeText(name)), name) ?? celError(`there is no ${name}`);
+  };
   return new Proxy({}, { get: (_names, name) => (typeof name === "string" ? find(name) : undefined) });
 }
 
