@@ -2,6 +2,8 @@
 
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
 
+import { watchEnd } from "./pieces.ts";
+
 /** The connections that stand. */
 export class Http2Sessions {
   readonly #sessions = new Map<string, ClientHttp2Session>();
@@ -31,29 +33,22 @@ export class Http2Sessions {
 }
 
 /**
- * Follows the answer on a stream; `broken` hears once why nothing of it came, or not all. Gives a function that says at
- * the end of the body whether it is the one that the server has sent.
+ * Follows the answer on a stream; `broken` hears once why nothing of it came, or not all. Gives what `watchEnd` does.
  *
- * Node ends the body of a stream that was broken off as if all of it had come, and calls a reset no error when its code
- * is CANCEL or NO_ERROR.
+ * Node calls a reset no error when its code is CANCEL or NO_ERROR.
  */
 export function followAnswer(stream: ClientHttp2Stream, broken: (error: NodeJS.ErrnoException) => void): () => boolean {
   const { session } = stream;
-  let [isWhole, isOver] = [false, false];
-  const push = stream.push.bind(stream);
-  // The end that the server has sent comes before the stream is closed; the one that Node makes up comes after.
-  stream.push = (chunk: unknown, encoding?: BufferEncoding) => {
-    if (chunk === null && !stream.closed) isWhole = true;
-    return push(chunk, encoding);
-  };
+  const isWhole = watchEnd(stream);
+  let isOver = false;
   const fail = (error: NodeJS.ErrnoException): void => {
     if (!isOver) broken(error);
     isOver = true;
   };
-  stream.on("end", () => (isOver ||= isWhole));
+  stream.on("end", () => (isOver ||= isWhole()));
   stream.on("error", (error) => fail(reasonOf(error)));
   stream.on("close", () => fail(session?.destroyed === false ? wasReset() : new Error("it closed the connection")));
-  return () => isWhole;
+  return isWhole;
 }
 
 function wasReset(): NodeJS.ErrnoException {

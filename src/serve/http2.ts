@@ -7,7 +7,7 @@ import type { RequestHead } from "../http/codec.ts";
 import { type HeaderMap, unjoined } from "../http/header-map.ts";
 import type { Downstream, RequestListener } from "./downstream.ts";
 import { outgoing, pairs } from "./node-headers.ts";
-import { readPieces } from "./pieces.ts";
+import { readPieces, watchEnd } from "./pieces.ts";
 
 /** A stream of a client's connection. */
 export class Http2Client implements Downstream {
@@ -41,8 +41,11 @@ export class Http2Client implements Downstream {
     stream.on("drain", () => listener.drain());
     stream.on("close", () => listener.close(session.destroyed));
     if (this.empty) return void stream.resume();
-    const follows = (): boolean => trailers.length > 0;
-    const end = (): void => listener.end(pairs(trailers));
+    const isWhole = watchEnd(stream);
+    const follows = (): boolean => !isWhole() || trailers.length > 0;
+    const end = (): void => {
+      if (isWhole()) listener.end(pairs(trailers));
+    };
     readPieces(stream, follows, { data: (chunk, last) => listener.data(chunk, last), end });
   }
 

@@ -1,0 +1,91 @@
+// What a client of `serve` over HTTP/2 does that breaks off, waits, or repeats itself, and what the upstream hears of it.
+
+import type { AddressInfo } from "node:net";
+
+import { afterEach, describe, expect, test } from "vitest";
+
+import { filterOf } from "./conformance/probe.ts";
+import { list } from "./conformance/scenario.ts";
+import { type Frame, frameTypes, http2Exchange, type Http2Peer, http2Server } from "./support/http2-frames.ts";
+import { closeAll, closeLater, start, startUpstream } from "./support/serve.ts";
+
+afterEach(closeAll);
+
+const END_STREAM = 1;
+const post = { ":method": "POST", ":path": "/", ":scheme": "http", ":authority": "a" };
+const passing = filterOf({ name: "", on: {} }).bytes;
+/** Logs each callback with its arguments. */
+const listening = filterOf({ name: "", on: { request_headers: [list(0)], request_body: [list(0)] } }).bytes;
+
+/** An upstream of HTTP/2 that answers nothing, and what it has got on stream 1. */
+async function silent(): Promise<{ url: URL; frames: Frame[] }> {
+  const frames: Frame[] = [];
+  const server = await http2Server((frame) => {
+    if (frame.stream === 1) frames.push(frame);
+  });
+  closeLater(() => server.close());
+  return { url: new URL(`h2c://127.0.0.1:${(server.address() as AddressInfo).port}`), frames };
+}
+
+describe("a request that its client breaks off", () => {
+  const breaks: readonly (readonly [what: string, how: (peer: Http2Peer) => void])[] = [
+    ["with CANCEL", (peer) => peer.reset(1, 8)],
+    ["with NO_ERROR", (peer) => peer.reset(1, 0)],
+    ["with INTERNAL_ERROR", (peer) => peer.reset(1, 2)],
+    ["closing its connection", (peer) => peer.close()],
+    ["breaking its connection", (peer) => peer.destroy()],
+  ];
+
+  test.each(breaks)("%s is reset at a server of HTTP/2, and has no end", async (_what, breakOff) => {
+    const { url, frames } = await silent();
+    const { port, exchanges, errors } = await start(passing, url);
+    await http2Exchange(port, async (peer) => {
+      peer.headers(1, Object.entries(post), false);
+      await expect.poll(() => frames.map(({ type }) => type)).toContain(frameTypes.headers);
+      peer.data(1, "hello", false);
+      breakOff(peer);
+      await expect.poll(() => frames.map(({ type }) => type)).toContain(frameTypes.reset);
+      peer.close();
+    });
+    expect(frames.filter(({ type, flags }) => type <= frameTypes.headers && flags & END_STREAM)).toEqual([]);
+    await expect.poll(() => exchanges).toMatchObject([{ status: 0 }]);
+    expect(errors).toEqual([]);
+  });
+
+  test.each(breaks)("%s is broken off at a server of HTTP/1.1, and has no end", async (_what, breakOff) => {
+    let [body, isOver, isWhole] = ["", false, false];
+    const upstream = await startUpstream((request) => {
+      request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+      request.on("end", () => (isWhole = true));
+      request.on("error", () => {});
+      request.on("close", () => (isOver = true));
+    });
+    const { port, exchanges } = await start(passing, upstream);
+    await http2Exchange(port, async (peer) => {
+      peer.headers(1, Object.entries(post), false);
+      peer.data(1, "hello", false);
+      await expect.poll(() => body).toBe("hello");
+      breakOff(peer);
+      await expect.poll(() => isOver).toBe(true);
+      peer.close();
+    });
+    expect(isWhole).toBe(false);
+    await expect.poll(() => exchanges).toMatchObject([{ status: 0 }]);
+  });
+
+  test("does not look whole to the filter, even when its last piece and the reset come at once", async () => {
+    const { url, frames } = await silent();
+    const logs: string[] = [];
+    const { port, exchanges } = await start(listening, url, { onLog: ({ message }) => logs.push(message) });
+    await http2Exchange(port, async (peer) => {
+      peer.headers(1, Object.entries(post), false);
+      await expect.poll(() => frames.map(({ type }) => type)).toContain(frameTypes.headers);
+      peer.data(1, "hello", false);
+      peer.reset(1, 8);
+      await expect.poll(() => exchanges).toHaveLength(1);
+      peer.close();
+    });
+    expect(logs).toContainEqual(expect.stringMatching(/^request_headers\(/));
+    expect(logs.filter((line) => /^request_body\(\d+,\d+,1\)/.test(line))).toEqual([]);
+  });
+});
