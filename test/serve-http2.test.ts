@@ -1,5 +1,7 @@
 // What a client of `serve` over HTTP/2 does that breaks off, waits, or repeats itself, and what the upstream hears of it.
 
+import { once } from "node:events";
+import { connect } from "node:http2";
 import type { AddressInfo } from "node:net";
 
 import { afterEach, describe, expect, test } from "vitest";
@@ -88,4 +90,22 @@ describe("a request that its client breaks off", () => {
     expect(logs).toContainEqual(expect.stringMatching(/^request_headers\(/));
     expect(logs.filter((line) => /^request_body\(\d+,\d+,1\)/.test(line))).toEqual([]);
   });
+});
+
+test("a client over HTTP/2 that waits for a word before it sends its body is told to go on", async () => {
+  const seen: unknown[] = [];
+  const upstream = await startUpstream((request, response) => {
+    request.on("data", (chunk: Buffer) => seen.push(request.headers.expect, chunk.toString()));
+    request.on("end", () => response.end("ok"));
+  });
+  const { url, exchanges } = await start(passing, upstream);
+  const client = connect(url);
+  closeLater(() => client.destroy());
+  const stream = client.request({ ":method": "POST", ":path": "/", expect: "100-Continue" });
+  stream.on("continue", () => stream.end("hello"));
+  const [head] = (await once(stream, "response")) as [Record<string, unknown>];
+  stream.resume();
+  expect(head[":status"]).toBe(200);
+  expect(seen).toEqual([undefined, "hello"]);
+  await expect.poll(() => exchanges).toMatchObject([{ status: 200, bytes: 2 }]);
 });

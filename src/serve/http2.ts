@@ -5,6 +5,7 @@ import type { Socket } from "node:net";
 
 import type { RequestHead } from "../http/codec.ts";
 import { type HeaderMap, unjoined } from "../http/header-map.ts";
+import { isContinue } from "../http/http1-codec.ts";
 import type { Downstream, RequestListener } from "./downstream.ts";
 import { outgoing, pairs } from "./node-headers.ts";
 import { readPieces, watchEnd } from "./pieces.ts";
@@ -36,6 +37,8 @@ export class Http2Client implements Downstream {
   listen(listener: RequestListener): void {
     const stream = this.#stream;
     const session = stream.session!;
+    // Envoy's codec takes the wish away: the proxy itself tells the client to go on.
+    if (this.head.headers.getAll("expect").some(isContinue)) stream.additionalHeaders({ ":status": 100 });
     let trailers: string[] = [];
     stream.on("trailers", (...args: unknown[]) => (trailers = args[2] as string[]));
     stream.on("drain", () => listener.drain());
