@@ -7,6 +7,7 @@ import type { Socket } from "node:net";
 import type { Downstream } from "./downstream.ts";
 import { Http1Client, UpgradeClient } from "./http1.ts";
 import { Http2Client } from "./http2.ts";
+import { asTheyAre } from "./node-headers.ts";
 
 /** What a client of HTTP/2 sends first. RFC 9113, section 3.4. */
 const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -71,7 +72,7 @@ export function bothServers(accept: (client: Downstream) => void): BothServers {
 }
 
 function http2Server(sessions: Set<ServerHttp2Session>, accept: (client: Downstream) => void): Http2Server {
-  const server = createHttp2Server({ maxHeaderListPairs: 1000 });
+  const server = createHttp2Server({ ...asTheyAre, maxHeaderListPairs: 1000 });
   server.on("session", (session) => {
     sessions.add(session);
     session.on("close", () => sessions.delete(session));

@@ -2,6 +2,7 @@
 
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
 
+import { asTheyAre } from "./node-headers.ts";
 import { watchEnd } from "./pieces.ts";
 
 /** The connections that stand. */
@@ -14,7 +15,7 @@ export class Http2Sessions {
     const origin = `${url.protocol === "https:" ? "https" : "http"}://${url.host}`;
     const known = this.#sessions.get(origin);
     if (known && !known.closed && !known.destroyed) return known;
-    const session = connect(origin);
+    const session = connect(origin, asTheyAre);
     this.#sessions.set(origin, session);
     const forget = (): void => {
       if (this.#sessions.get(origin) === session) this.#sessions.delete(origin);

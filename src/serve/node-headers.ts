@@ -1,6 +1,6 @@
 // Headers in the forms that Node has them in. There as here they are ByteStrings.
 
-import type { OutgoingHttpHeaders } from "node:http2";
+import { createServer, type OutgoingHttpHeaders } from "node:http2";
 
 import { bytesOf } from "../encoding/bytes.ts";
 import type { HeaderEntry, HeaderMap } from "../http/header-map.ts";
@@ -37,13 +37,42 @@ const hopByHop: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
-/** As Node's HTTP/2 takes headers: several values of one name as a list. */
+/**
+ * Options that have Node's HTTP/2 send headers several times that should come once, as proxies do; from Node 24.15 and 25.7
+ * on.
+ */
+export const asTheyAre: object = { strictSingleValueFields: false };
+
+/** Whether this Node knows the option: then it minds a value that is wrong. */
+const keepsRepeated = ((): boolean => {
+  try {
+    createServer({ strictSingleValueFields: "" } as object);
+    return false;
+  } catch {
+    return true;
+  }
+})();
+
+/** What Node otherwise refuses to send twice. */
+const single: ReadonlySet<string> = new Set(
+  (
+    "access-control-allow-credentials access-control-max-age access-control-request-method age authorization " +
+    "content-encoding content-language content-length content-location content-md5 content-range content-type date dnt " +
+    "etag expires from host if-match if-modified-since if-none-match if-range if-unmodified-since last-modified location " +
+    "max-forwards proxy-authorization range referer retry-after tk upgrade-insecure-requests user-agent " +
+    "x-content-type-options"
+  ).split(" "),
+);
+
+/** As Node's HTTP/2 takes headers: several values of one name as a list, or joined where it takes no list. */
 export function outgoing(headers: HeaderMap): OutgoingHttpHeaders {
   const all: Record<string, string | string[]> = Object.create(null) as Record<string, string | string[]>;
   for (const [name, value] of headers.entries) {
-    if (hopByHop.has(name)) continue;
     const known = all[name];
-    all[name] = known === undefined ? value : [...(Array.isArray(known) ? known : [known]), value];
+    if (hopByHop.has(name) || (name === "te" && (value !== "trailers" || known))) continue;
+    if (known === undefined) all[name] = value;
+    else if (single.has(name) && !keepsRepeated) all[name] = `${known as string}, ${value}`;
+    else all[name] = [...(Array.isArray(known) ? known : [known]), value];
   }
   return all;
 }
