@@ -1,13 +1,15 @@
 // `serve` with what is more than requests over HTTP/1.1: HTTP/2 on the same port, WebSocket, event streams.
 
 import { createHash } from "node:crypto";
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type ClientHttp2Session, connect, createServer as createHttp2Server } from "node:http2";
 import { type AddressInfo, connect as connectSocket, type Socket } from "node:net";
 
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 
 import { loadFilter, SystemClock } from "../src/index.ts";
+import { filterOf } from "./conformance/probe.ts";
+import { list, reply } from "./conformance/scenario.ts";
 import { compileSource, filterWat } from "./support/compile.ts";
 import { frameTypes, http2Faults, http2Server } from "./support/http2-frames.ts";
 import { closeAll, closeLater, listen, raw, start, startUpstream } from "./support/serve.ts";
@@ -257,6 +259,51 @@ describe("WebSocket", () => {
     sockets[0]!.destroy();
     expect(await answer).toMatch(/hi$/);
   });
+});
+
+describe("CONNECT over HTTP/1.1", () => {
+  const connecting = "CONNECT shop.test:443 HTTP/1.1\r\nHost: shop.test:443\r\n\r\n";
+
+  test.each(["", "early"])(
+    "passes the filter, is answered, and the connection closes (%j behind it)",
+    async (early) => {
+      const { port, exchanges, errors } = await start(await marking);
+      const answer = await raw(port, connecting + early);
+      expect(answer).toMatch(/^HTTP\/1\.1 404 /);
+      expect(answer).toContain("x-seen: yes");
+      const exchange = { method: "CONNECT", path: "shop.test:443", status: 404, details: "route_not_found" };
+      await expect.poll(() => exchanges).toMatchObject([exchange]);
+      expect(errors).toEqual([]);
+    },
+  );
+
+  test("is answered by the filter when that likes", async () => {
+    const filter = filterOf({ name: "", on: { request_headers: [list(0), reply(403, "no tunnel")] } }).bytes;
+    const logs: string[] = [];
+    const { port } = await start(filter, undefined, { onLog: ({ message }) => logs.push(message) });
+    const answer = await raw(port, connecting);
+    expect(answer).toMatch(/^HTTP\/1\.1 403 [^]*\r\n\r\nno tunnel$/);
+    expect(logs).toContainEqual(expect.stringContaining(":method=CONNECT"));
+  });
+});
+
+test("what a client expects passes the filter and reaches the upstream, whatever it is", async () => {
+  const upstream = createServer();
+  const seen: unknown[] = [];
+  upstream.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
+    seen.push(request.headers.expect, request.headers["x-asked"]);
+    response.end("ok");
+  });
+  const to = await listen(upstream);
+  closeLater(() => {
+    upstream.closeAllConnections();
+    upstream.close();
+  });
+  const { port, exchanges } = await start(await marking, new URL(`http://127.0.0.1:${to}`));
+  const answer = await raw(port, "GET / HTTP/1.1\r\nHost: a\r\nExpect: foo\r\nConnection: close\r\n\r\n");
+  expect(answer).toMatch(/^HTTP\/1\.1 200 [^]*x-seen: yes/);
+  expect(seen).toEqual(["foo", "a"]);
+  await expect.poll(() => exchanges).toMatchObject([{ status: 200 }]);
 });
 
 test("an event stream reaches the client event by event", async () => {

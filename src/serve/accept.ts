@@ -1,6 +1,6 @@
 // One port for HTTP/1.1 and for HTTP/2 without TLS: the first bytes of a connection say which it is.
 
-import { createServer, type IncomingMessage, type Server, type ServerOptions } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
 import { constants, createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 
@@ -30,7 +30,11 @@ export interface BothServers {
 /** Makes a server that hands over every request. */
 export function bothServers(accept: (client: Downstream) => void): BothServers {
   const options: ServerOptions = { maxHeaderSize: HEAD_BYTES, noDelay: true };
-  const http1 = createServer(options, (request, response) => accept(new Http1Client(request, response)));
+  const take = (request: IncomingMessage, response: ServerResponse): void => accept(new Http1Client(request, response));
+  const http1 = createServer(options, take);
+  // What a client expects, other than 100-continue, is a header like others.
+  http1.on("checkExpectation", take);
+  http1.on("connect", (request, socket, early) => accept(new UpgradeClient(request, socket as Socket, early)));
   http1.on("upgrade", (request, socket, early) => upgrade(http1, request, socket as Socket, early, accept));
   const sessions = new Set<ServerHttp2Session>();
   const http2 = http2Server(sessions, accept);

@@ -1,4 +1,4 @@
-// A client that speaks HTTP/1.1, and one that asks for another protocol on its connection, such as WebSocket.
+// A client that speaks HTTP/1.1, and one that asks for another protocol on its connection, such as WebSocket, or a tunnel.
 
 import { type IncomingMessage, type OutgoingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
@@ -84,7 +84,7 @@ export class Http1Client implements Downstream {
   }
 }
 
-/** A client that asks for another protocol. Unless it gets it, it gets an ordinary response. */
+/** A client that asks for another protocol, or with CONNECT. Unless it gets it, it gets an ordinary response. */
 export class UpgradeClient implements Downstream {
   readonly socket: Socket;
   readonly protocol = "HTTP/1.1";
