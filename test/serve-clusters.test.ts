@@ -175,6 +175,53 @@ describe("over gRPC", () => {
     });
   });
 
+  test("have messages whole, in whatever pieces they come", async () => {
+    const frame = (text: string): Buffer => {
+      const head = Buffer.alloc(5);
+      head.writeUInt32BE(text.length, 1);
+      return Buffer.concat([head, Buffer.from(text)]);
+    };
+    const long = "more".repeat(200_000);
+    const all = Buffer.concat([frame("a"), frame(""), frame("bc"), frame(long), frame("d")]);
+    // Alone, in the middle of a head, two and a half at once, and the rest in all sizes.
+    const ends = [1, 3, 6, 9, 14, 20, 30, 31, 32, 400_000, 700_001, all.length - 7, all.length - 1, all.length];
+    const greeter = await startGrpcServer({
+      opened(call) {
+        call.head();
+        const send = (i: number): void => {
+          if (i === ends.length) return call.end(0);
+          call.stream.write(all.subarray(ends[i - 1] ?? 0, ends[i]), () => setImmediate(send, i + 1));
+        };
+        send(0);
+      },
+      message() {},
+    });
+    closeLater(() => greeter.close());
+    const server = await serveWith(grpc.file, { greeter: `http://127.0.0.1:${greeter.port}` });
+    await command(server, "stream greeter Talk");
+    const messages = server.logs.filter((line) => line.startsWith("message "));
+    expect(messages).toEqual(["a", "", "bc", long, "d"].map((text) => `message ${text}`));
+    expect(server.logs.at(-1)).toBe("closed 0 via_upstream");
+  });
+
+  test.each([
+    ["compressed", Buffer.of(1, 0, 0, 0, 1, 97), "a compressed message, which was not offered"],
+    ["too long", Buffer.of(0, 2, 0, 0, 1, 97), "a message too long"],
+  ])("that are %s are broken off", async (_what, bytes, why) => {
+    const greeter = await startGrpcServer({
+      opened(call) {
+        call.head();
+        call.stream.write(bytes);
+      },
+      message() {},
+    });
+    closeLater(() => greeter.close());
+    const server = await serveWith(grpc.file, { greeter: `http://127.0.0.1:${greeter.port}` });
+    await command(server, "call greeter Greet");
+    expect(server.failures).toEqual([`greeter: ${why}`]);
+    await expect.poll(() => greeter.calls[0]!.resetCode).toBe(8);
+  });
+
   test("that fail are what Envoy makes of them, and the server hears when nobody waits", async () => {
     const greeter = await startGrpcServer({
       message(call) {

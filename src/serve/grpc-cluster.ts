@@ -55,28 +55,51 @@ function receive(call: GrpcCallout, stream: ClientHttp2Stream, boundary: Boundar
       else call.start(asBytes(entries.filter(([name]) => name !== "content-type")));
     }),
   );
-  let rest: Buffer = Buffer.alloc(0);
-  stream.on("data", (chunk: Buffer) => {
-    rest = rest.length ? Buffer.concat([rest, chunk]) : chunk;
-    while (rest.length >= FRAME_HEAD) {
-      const size = rest.readUInt32BE(1);
-      if (rest[0] || size > MOST_BYTES) {
-        fail(
-          Object.assign(
-            new Error(rest[0] ? "a compressed message, which was not offered" : "a message too long"),
-            tooBad,
-          ),
-        );
-        return void stream.close(constants.NGHTTP2_CANCEL);
-      }
-      if (rest.length < FRAME_HEAD + size) return;
-      const message = Uint8Array.from(rest.subarray(FRAME_HEAD, FRAME_HEAD + size));
-      rest = rest.subarray(FRAME_HEAD + size);
-      open(() => call.send(message));
-    }
-  });
+  readFrames(
+    stream,
+    (message) => open(() => call.send(message)),
+    (why) => {
+      fail(Object.assign(new Error(why), tooBad));
+      stream.close(constants.NGHTTP2_CANCEL);
+    },
+  );
   stream.on("trailers", (...args: unknown[]) => open(() => end(call, pairs(args[2] as string[]))));
   stream.on("close", () => open(() => call.fail(stream.rstCode ? "remote reset" : "connection termination")));
+}
+
+/** Reads messages, up to the first that is not taken. */
+function readFrames(
+  stream: ClientHttp2Stream,
+  onMessage: (message: Uint8Array) => void,
+  refuse: (why: string) => void,
+): void {
+  // Joined when a message is whole, and not for every piece of it.
+  let pieces: Buffer[] = [];
+  let [held, wanted] = [0, FRAME_HEAD];
+  const join = (): Buffer => {
+    if (pieces.length > 1) pieces = [Buffer.concat(pieces)];
+    return pieces[0]!;
+  };
+  const read = (chunk: Buffer): void => {
+    pieces.push(chunk);
+    held += chunk.length;
+    while (held >= wanted) {
+      const bytes = join();
+      const size = bytes.readUInt32BE(1);
+      if (bytes[0] || size > MOST_BYTES) {
+        stream.off("data", read).resume();
+        return refuse(bytes[0] ? "a compressed message, which was not offered" : "a message too long");
+      }
+      wanted = FRAME_HEAD + size;
+      if (held < wanted) return;
+      const message = Uint8Array.from(bytes.subarray(FRAME_HEAD, wanted));
+      pieces = [bytes.subarray(wanted)];
+      held -= wanted;
+      wanted = FRAME_HEAD;
+      onMessage(message);
+    }
+  };
+  stream.on("data", read);
 }
 
 const tooBad = { code: "ERR_HTTP2_ERROR" };
