@@ -167,16 +167,29 @@ export class Client implements Peer {
   }
 }
 
+/** Who answers for an upstream. */
+interface ServerOwner {
+  /** A further try begins. */
+  askAgain(): void;
+  /** Nobody waits for the answer to this try any more. */
+  giveUp(): void;
+}
+
 /** Collects what arrives at the upstream, in the last try if there are several. */
 export class Server extends Client {
   readonly #trace: Trace;
-  readonly #owner: { askAgain(): void } | undefined;
+  readonly #owner: ServerOwner | undefined;
 
-  /** Whoever owns it hears of further tries. */
-  constructor(trace: Trace, owner?: { askAgain(): void }) {
+  /** Whoever owns it hears of the end of a try, and of further ones. */
+  constructor(trace: Trace, owner?: ServerOwner) {
     super();
     this.#trace = trace;
     this.#owner = owner;
+  }
+
+  override reset(reason: string): void {
+    super.reset(reason);
+    this.#owner?.giveUp();
   }
 
   again(note: string): void {
@@ -199,8 +212,10 @@ export class Exchange {
   readonly #protocols: Readonly<Record<Which, HttpProtocol>>;
   /** What the upstream was asked last. */
   #asked: UpstreamRequest | undefined;
-  /** What went wrong in a further try, in the upstream of the test. */
+  /** What went wrong in the upstream of the test. */
   #error: { readonly cause: unknown } | undefined;
+  /** Ends the wait for what the upstream is at in this try. */
+  #waits: (() => void)[] = [];
 
   private constructor(filter: Filter, request: RequestInit, options: ExchangeOptions) {
     this.#filter = filter;
@@ -241,8 +256,9 @@ export class Exchange {
         if (responding) await responding;
       }
       if (!stream.ended) await letPass(filter, () => stream.ended);
+      exchange.#throwError();
       if (stream.ended && exchange.#isUnderWay) await letPass(filter, () => !exchange.#isUnderWay);
-      if (exchange.#error) throw exchange.#error.cause;
+      exchange.#throwError();
       return exchange.#result();
     } finally {
       leftovers.delete(exchange.#leftover);
@@ -268,38 +284,64 @@ export class Exchange {
     return callouts.some(willEnd) || grpcCalls.some(willEnd);
   }
 
-  /** Asks the upstream, and hands over what it answers; undefined when that is done. */
+  /**
+   * Asks the upstream, and hands over what it answers; undefined when that is done. What comes when nobody waits for it any
+   * more is dropped; an error is the test's for as long as the exchange is under way.
+   */
   #ask(): Promise<void> | undefined {
     const asked = this.#describeRequest();
     this.#asked = asked;
     const { head } = this.#server;
+    const isWanted = (): boolean => this.#server.head === head && !this.#isGivenUp;
     const answersHead = asked.method === "HEAD" || this.#request.method === "HEAD";
-    const responding = this.#filter.proxy.clusters.work.answer(
-      () => failing(() => this.#upstream(asked)),
-      (answer) => {
-        // There has been another try meanwhile.
-        if (this.#server.head !== head) return undefined;
-        if (!(answer instanceof UpstreamError)) return this.#sendResponse(answer, answersHead);
-        return this.#stream.upstreamReset(answer.reason);
-      },
-    );
-    return responding ?? undefined;
+    const { work } = this.#filter.proxy.clusters;
+    const task = { waits: 0 };
+    try {
+      const responding = work.answer(
+        task,
+        () => failing(() => this.#upstream(asked)),
+        (answer) => {
+          if (!isWanted()) return undefined;
+          if (!(answer instanceof UpstreamError)) return this.#sendResponse(answer, answersHead);
+          return this.#stream.upstreamReset(answer.reason);
+        },
+      );
+      if (!responding) return undefined;
+      return new Promise((resolve) => {
+        this.#waits.push(() => work.end(task), resolve);
+        responding.catch((error: unknown) => this.#fail(error)).then(resolve, resolve);
+        // It may have been given up while the function was called.
+        if (!isWanted()) this.giveUp();
+      });
+    } catch (error) {
+      this.#fail(error);
+      return undefined;
+    }
+  }
+
+  /** Whether nobody waits for the answer to this try any more. */
+  get #isGivenUp(): boolean {
+    return this.#server.resetReason !== undefined;
+  }
+
+  giveUp(): void {
+    for (const end of this.#waits.splice(0)) end();
   }
 
   /** A further try begins: it is answered as it comes, whatever becomes of the answers to others. */
   askAgain(): void {
     this.#filter.clock.after(0, () => {
-      if (this.#isAsking) void this.#askOnce();
+      if (this.#isAsking) void this.#ask();
     });
   }
 
-  async #askOnce(): Promise<void> {
-    try {
-      await this.#ask();
-    } catch (cause) {
-      this.#error = { cause };
-      this.#stream.requestReset();
-    }
+  #fail(cause: unknown): void {
+    this.#error ??= { cause };
+    if (!this.#stream.ended) this.#stream.requestReset();
+  }
+
+  #throwError(): void {
+    if (this.#error) throw this.#error.cause;
   }
 
   #describeRequest(): UpstreamRequest {
@@ -363,7 +405,7 @@ export class Exchange {
     const { profile } = this.#stream;
     const serviceTime = profile.addsEnvoyHeaders ? 0 : undefined;
     this.#stream.responseHeaders(responseHeaders(status, headers.entries, serviceTime, protocol, profile), isEmpty);
-    if (isEmpty || this.#server.resetReason !== undefined) return undefined;
+    if (isEmpty || this.#isGivenUp) return undefined;
     return this.#sendBody("response", body, trailers);
   }
 
@@ -387,9 +429,11 @@ export class Exchange {
   async #sendPieces(which: Which, pieces: Pieces, trailers: HeadersInit | undefined): Promise<void> {
     const { work } = this.#filter.proxy.clusters;
     const task = work.begin();
+    if (which === "response") this.#waits.push(() => work.end(task));
     try {
       await this.#ready(which, task);
       for await (const piece of pieces) {
+        if (which === "response" && this.#isGivenUp) return;
         if (piece.length) this.#sendData(which, toBytes(piece), false);
         await this.#ready(which, task);
       }

@@ -60,11 +60,10 @@ export class UpstreamWork {
   }
 
   /**
-   * Calls a function for its answer and hands that over to `use`. Until it has been handed over, virtual time stands
-   * still for everybody.
+   * Calls a function for its answer and hands that over to `use`. Until it has been handed over, or `state` is at its end,
+   * virtual time stands still for everybody.
    */
-  answer<T, R>(run: () => T | Promise<T>, use: (answer: T) => R): R | Promise<Awaited<R>> {
-    const state = { waits: 0 };
+  answer<T, R>(state: { waits: number }, run: () => T | Promise<T>, use: (answer: T) => R): R | Promise<Awaited<R>> {
     const around = this.#calling;
     this.#calling = state;
     let answer: T | Promise<T>;

@@ -11,6 +11,7 @@ import {
   type Upstream,
   UpstreamError,
   type UpstreamRequest,
+  type UpstreamResponse,
   type VirtualClock,
 } from "../src/index.ts";
 import "../src/vitest.ts";
@@ -113,7 +114,59 @@ describe("filter.request()", () => {
     const filter = await asking({ "retry-on": "5xx" }, { clock: new SystemClock() });
     expect(await filter.request("/", inTurn(busy, ok))).toHaveBody("ok");
   });
+
+  test("waits no longer than the proxy does for an upstream that hangs", async () => {
+    const clock = new SystemClock();
+    const hedged = await asking({ "retry-on": "5xx", "upstream-rq-per-try-timeout-ms": "10" }, { clock });
+    const superseded = await hedged.request(
+      "/",
+      inTurn(hangs, async () => Promise.resolve(ok())),
+    );
+    expect(superseded).toHaveBody("ok");
+    expect(superseded.attempts).toBe(2);
+    const tired = await hedged.request("/", inTurn(hangs, hangs));
+    expect(tired.details).toBe("upstream_per_try_timeout");
+    const hurried = await asking({ "upstream-rq-timeout-ms": "10" }, { clock });
+    expect(await hurried.request("/", { upstream: hangs })).toHaveStatus(504);
+    const body = (async function* () {
+      yield "a";
+      await hangs();
+    })();
+    expect((await hurried.request("/", { upstream: () => ({ body }) })).complete).toBe(false);
+  });
+
+  test("in virtual time it is whoever advances the clock that ends the wait", async () => {
+    const filter = await asking({});
+    const clock = filter.clock as VirtualClock;
+    const pending = filter.request("/", { upstream: hangs });
+    clock.advance(15_000);
+    expect(await pending).toHaveStatus(504);
+    const answered = await filter.request("/", { upstream: () => (clock.advance(15_000), hangs()) });
+    expect(answered).toHaveStatus(504);
+  });
+
+  test("what an upstream says when nobody waits for it goes nowhere, and its mistake counts until the end", async () => {
+    const filter = await asking({ "retry-on": "5xx", "upstream-rq-per-try-timeout-ms": "100" });
+    const clock = filter.clock as VirtualClock;
+    let mistake: (error: Error) => void;
+    const late = () => new Promise<never>((_resolve, reject) => (mistake = reject));
+    const failing = filter.request("/", inTurn(late, hangs));
+    clock.advance(100 + 25);
+    mistake!(new Error("oh"));
+    await expect(failing).rejects.toThrow("oh");
+    let answer: (response: UpstreamResponse) => void;
+    const pending = filter.request(
+      "/",
+      inTurn(late, () => new Promise((resolve) => (answer = resolve))),
+    );
+    clock.advance(100 + 25);
+    answer!(ok());
+    expect(await pending).toHaveBody("ok");
+    mistake!(new Error("too late to matter"));
+  });
 });
+
+const hangs = (): Promise<never> => new Promise(() => {});
 
 async function* later(text: string): AsyncGenerator<string> {
   yield await Promise.resolve(text);
