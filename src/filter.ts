@@ -163,7 +163,7 @@ export class Filter {
     const { limits, clock, dispatcher, profile, info, given } = this.#surroundings(properties, protocol);
     const { retries } = this.proxy;
     const surroundings = { limits, clock, dispatcher, profile, info, given, retries };
-    const options = { downstream, upstream, route, protocol, upstreamProtocol, ...surroundings };
+    const options = { downstream, upstream, trace, route, protocol, upstreamProtocol, ...surroundings };
     return new HttpStream((stream) => this.#newFilters(stream, trace), options);
   }
 

@@ -253,6 +253,31 @@ describe("filter.stream()", () => {
     expect(streams.map(({ attempts }) => attempts)).toContain(1);
   });
 
+  test("says in the trace why it does not try again", async () => {
+    const filter = await plain;
+    const refused = (wishes: Record<string, string>, body = ""): string => {
+      const stream = filter.stream();
+      stream.requestHeaders({ ...post, ...wishes });
+      stream.requestBody(body, { endStream: true });
+      stream.responseHeaders({ ":status": "503" }, { endStream: true });
+      (filter.clock as VirtualClock).advance(25);
+      if (!stream.ended) stream.responseHeaders({ ":status": "503" }, { endStream: true });
+      const notes = stream.trace.events.flatMap((event) => (event.kind === "note" ? event.text : []));
+      return notes.join("\n");
+    };
+    const again = "the request is sent again: the upstream answered 503\n";
+    expect(refused({})).toBe("");
+    expect(refused({ "x-envoy-retry-on": "5xx" })).toBe(`${again}not sent again: x-envoy-max-retries (1) is used up`);
+    expect(refused({ "x-envoy-retry-on": "reset, refused-stream" })).toBe("");
+    expect(refused({ "x-envoy-retry-on": "5xx" }, "01234567890")).toBe(
+      "not sent again: its body has more than limits.bufferBytes (10)",
+    );
+    expect(refused({ "x-envoy-retry-on": "bogus,", "x-envoy-retry-grpc-on": "5xx" })).toBe(
+      '"bogus" is no word of x-envoy-retry-on: it means nothing\n' +
+        '"5xx" is no word of x-envoy-retry-grpc-on: it means nothing',
+    );
+  });
+
   test("tries three requests again at the same time, as a cluster of Envoy's does", async () => {
     const filter = await plain;
     const streams = Array.from({ length: 4 }, () => filter.stream());
@@ -262,6 +287,7 @@ describe("filter.stream()", () => {
     }
     expect(streams.map(({ ended }) => ended)).toEqual([false, false, false, true]);
     expect(flagsOf(streams[3]!)).toBe(0x80);
+    expect(streams[3]!.trace.toString()).toContain("not sent again: 3 requests are on a later try already");
     (filter.clock as VirtualClock).advance(25);
     const [first, second, third] = streams.slice(0, 3) as [FilterStream, FilterStream, FilterStream];
     first.responseHeaders({ ":status": "200" }, { endStream: true });

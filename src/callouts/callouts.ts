@@ -129,7 +129,7 @@ export class Callout {
     this.heldBytes = bytesOfCallout(init);
     this.#profile = profile;
     this.#limits = context.limits;
-    const { head, patience } = outgoingHeaders(init, profile);
+    const { head, patience } = outgoingHeaders(init, profile, trace);
     const [wholeMs, tryMs] = [Number(patience.wholeMs), Number(patience.tryMs)];
     const limitMs = tryMs || wholeMs;
     this.#head = head;
@@ -339,6 +339,7 @@ function requestHead({ headers }: CalloutInit): HeaderMap {
 function outgoingHeaders(
   init: CalloutInit,
   { addsEnvoyHeaders }: HostProfile,
+  trace: Trace,
 ): { head: HeaderMap; patience: Patience } {
   const { body } = init;
   const timeoutMs = BigInt(init.timeoutMs);
@@ -351,7 +352,7 @@ function outgoingHeaders(
   }
   if (body.length) map.set("content-length", String(body.length));
   map.set("x-envoy-internal", "true");
-  return { head: map, patience: takePatience(map, { timeoutMs }) };
+  return { head: map, patience: takePatience(map, { timeoutMs }, trace) };
 }
 
 /** All of a body; breaks the connection when it is longer than Envoy takes. */

@@ -46,6 +46,7 @@ import type { Route } from "./router.ts";
 import { DownstreamEnd, UpstreamEnd, WholeMessage } from "./stream-ends.ts";
 import { type StreamInfo } from "../properties/stream-info.ts";
 import { ResponseFlag } from "../http/response-flag.ts";
+import type { Trace } from "../trace.ts";
 
 /** A filter in the chain of a stream. */
 export interface StreamFilter extends MessageFilter {
@@ -63,6 +64,8 @@ export interface HttpStreamOptions {
   readonly downstream: Peer;
   /** Receives the request, and the watermark of the response. */
   readonly upstream: Peer;
+  /** Gets the router's notes. */
+  readonly trace: Trace;
   /** What the host bounds. */
   readonly limits: Limits;
   /** Ends the wait for the upstream. */

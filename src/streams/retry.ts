@@ -3,7 +3,7 @@
 
 import { GrpcStatus } from "../../assembly/abi.ts";
 import { Body } from "../http/body.ts";
-import { type ByteString, lowerCase, trimBlanks } from "../encoding/bytes.ts";
+import { type ByteString, decodeText, lowerCase, trimBlanks } from "../encoding/bytes.ts";
 import type { Clock } from "../clock.ts";
 import type { Codec } from "../http/codec.ts";
 import { parseUnsigned } from "../encoding/decimal.ts";
@@ -12,6 +12,7 @@ import type { Peer } from "./direction.ts";
 import type { UpstreamFailure } from "../http/response-flag.ts";
 import { type StreamInfo } from "../properties/stream-info.ts";
 import { ResponseFlag } from "../http/response-flag.ts";
+import type { Trace } from "../trace.ts";
 import type { UpstreamWork } from "../upstream-work.ts";
 
 /** Why a try has no response: the upstream failed, or the proxy gave it up. */
@@ -53,6 +54,8 @@ const conditions: ReadonlyMap<string, Condition> = new Map<string, Condition>([
   ["reset", { failure: always }],
   ["reset-before-request", { failure: notConnected }],
   ["connect-failure", { failure: notConnected }],
+  // Nobody speaks HTTP/3 here.
+  ["http3-post-connect-failure", {}],
   ["refused-stream", { failure: (reason) => reason === "remote refused stream reset" }],
 ]);
 
@@ -78,23 +81,39 @@ function has(headers: HeaderMap, key: ByteString): boolean {
   return headers.get(key) !== undefined;
 }
 
-/** What the headers of a request ask for; undefined when that is nothing. */
-export function retryPolicy(headers: HeaderMap): RetryPolicy | undefined {
+/** What the headers of a request ask for; undefined when that is nothing. Words that mean nothing are noted. */
+export function retryPolicy(headers: HeaderMap, trace: Trace): RetryPolicy | undefined {
   const list = (name: ByteString): ByteString[] => (headers.get(name) ?? "").split(",").map(trimBlanks);
-  const asked = [
-    ...list("x-envoy-retry-on").map((word) => conditions.get(word)),
-    ...list("x-envoy-retry-grpc-on").map((word) => grpcConditions.get(word)),
-  ].filter((condition) => condition !== undefined);
+  const named = (name: ByteString, known: ReadonlyMap<string, Condition>): Condition[] =>
+    list(name).flatMap((word) => {
+      const condition = known.get(word);
+      if (!condition && word)
+        note(trace, `${JSON.stringify(decodeText(word))} is no word of ${name}: it means nothing`);
+      return condition ?? [];
+    });
+  const asked = [...named("x-envoy-retry-on", conditions), ...named("x-envoy-retry-grpc-on", grpcConditions)];
   if (!asked.length) return undefined;
   const retries = parseUnsigned(headers.get("x-envoy-max-retries") ?? "", 64);
   return {
     conditions: asked,
     // Envoy keeps 32 bits of the number.
-    retries: retries === undefined ? 1 : Number(BigInt.asUintN(32, retries)),
+    retries: retries === undefined ? DEFAULT_RETRIES : Number(BigInt.asUintN(32, retries)),
     statuses: list("x-envoy-retriable-status-codes").flatMap((code) => Number(parseUnsigned(code, 32) ?? [])),
     headerNames: list("x-envoy-retriable-header-names").filter(Boolean).map(lowerCase),
   };
 }
+
+function note(trace: Trace, text: string): void {
+  trace.push({ kind: "note", text });
+}
+
+/** Says in the trace why a request that asks for it is not sent again. */
+export function noteRefusal(trace: Trace, why: string): void {
+  note(trace, `not sent again: ${why}`);
+}
+
+/** How often a request is sent again when no filter says how often. */
+const DEFAULT_RETRIES = 1;
 
 /** How many requests may be on their second try, or a later one, at the same time: the default of a cluster in Envoy. */
 const MOST_AT_ONCE = 3;
@@ -143,6 +162,8 @@ export interface RetryOptions {
   readonly codec: Codec;
   readonly clock: Clock;
   readonly info: StreamInfo;
+  /** Hears why a request is not sent again. */
+  readonly trace: Trace;
   /** Bytes of a body that are kept; of a longer one nothing is, and it is not sent again. */
   readonly mostBytes: number;
   /** Sends it again. */
@@ -229,16 +250,19 @@ export class Retry {
   }
 
   #plan(isReason: boolean, why: string): boolean {
-    const { budget, clock, info, again } = this.#options;
+    const { budget, clock, info, trace, again } = this.#options;
     this.#release();
     if (!isReason) return false;
     if (!this.#left) {
+      noteRefusal(trace, `x-envoy-max-retries (${this.#policy.retries}) is used up`);
       info.flags |= ResponseFlag.UpstreamRetryLimitExceeded;
       return false;
     }
     this.#left--;
     this.#giveBack = budget.take();
     if (!this.#giveBack) {
+      const others = `${MOST_AT_ONCE} requests are on a later try already`;
+      noteRefusal(trace, `${others}, the most that Envoy's default circuit breaker lets`);
       info.flags |= ResponseFlag.UpstreamOverflow;
       return false;
     }

@@ -8,6 +8,7 @@ import { EnvoyFault } from "../error.ts";
 import { type HeaderMap, isHeaderName, isHeaderValue } from "../http/header-map.ts";
 import { type LocalReply, proxyReply } from "../http/local-reply.ts";
 import { type RetryPolicy, retryPolicy } from "./retry.ts";
+import type { Trace } from "../trace.ts";
 
 /**
  * The reply to a request that cannot be sent to an upstream, or undefined when it can. `forwardedProto` says whether it
@@ -81,10 +82,13 @@ export function plainPatience(wholeMs: bigint): Patience {
   return { wholeMs, tryMs: 0n, answersEmpty: false, retries: undefined };
 }
 
-/** Takes out what filters tell the router, and tells the upstream how long it has. */
-export function takePatience(headers: HeaderMap, { timeoutMs }: Pick<Route, "timeoutMs">): Patience {
+/**
+ * Takes out what filters tell the router, and tells the upstream how long it has. What the router does not understand is
+ * noted in the trace.
+ */
+export function takePatience(headers: HeaderMap, { timeoutMs }: Pick<Route, "timeoutMs">, trace: Trace): Patience {
   const isTold = headers.entries.some(([key]) => forRouter.has(key));
-  const patience = isTold ? toldPatience(headers, timeoutMs) : plainPatience(timeoutMs);
+  const patience = isTold ? toldPatience(headers, timeoutMs, trace) : plainPatience(timeoutMs);
   tellPatience(headers, patience, 0n);
   return patience;
 }
@@ -101,7 +105,7 @@ export function tellPatience(headers: HeaderMap, { tryMs, wholeMs }: Patience, p
   headers.put("x-envoy-expected-rq-timeout-ms", String(expectedMs));
 }
 
-function toldPatience(headers: HeaderMap, timeoutMs: bigint): Patience {
+function toldPatience(headers: HeaderMap, timeoutMs: bigint, trace: Trace): Patience {
   const milliseconds = (name: ByteString): bigint | undefined => parseUnsigned(headers.get(name) ?? "", 64);
   const wholeMs = milliseconds("x-envoy-upstream-rq-timeout-ms") ?? timeoutMs;
   const perTry = milliseconds("x-envoy-upstream-rq-per-try-timeout-ms") ?? 0n;
@@ -109,7 +113,7 @@ function toldPatience(headers: HeaderMap, timeoutMs: bigint): Patience {
   const hedges = headers.get("x-envoy-hedge-on-per-try-timeout") === "true";
   const tryMs = hedges || (wholeMs && perTry >= wholeMs) ? 0n : perTry;
   const answersEmpty = headers.get("x-envoy-upstream-rq-timeout-alt-response") !== undefined;
-  const retries = retryPolicy(headers);
+  const retries = retryPolicy(headers, trace);
   headers.deleteAll(forRouter);
   return { wholeMs, tryMs, answersEmpty, retries };
 }

@@ -11,7 +11,7 @@ import type { HttpStream, HttpStreamOptions } from "./http-stream.ts";
 import type { Peer } from "./direction.ts";
 import { nginxError, proxyReply } from "../http/local-reply.ts";
 import { MessageLength } from "./message-length.ts";
-import { Retry, type TryFailure } from "./retry.ts";
+import { noteRefusal, Retry, type TryFailure } from "./retry.ts";
 import { plainPatience, refuseRequest, refuseResponse, settleScheme, takePatience, tellPatience } from "./router.ts";
 import { ResponseFlag } from "../http/response-flag.ts";
 
@@ -49,7 +49,8 @@ export class UpstreamEnd implements Sink {
     }
     this.isOpen = true;
     const wholeMs = profile.responseTimeoutMs;
-    this.#patience = wholeMs === undefined ? takePatience(headers, this.#options.route) : plainPatience(wholeMs);
+    this.#patience =
+      wholeMs === undefined ? takePatience(headers, this.#options.route, this.#options.trace) : plainPatience(wholeMs);
     const { upstreamProtocol } = this.#options;
     if (profile.server === "envoy") settleScheme(headers);
     if (!endOfStream) this.#length = new MessageLength("request", headers, upstreamProtocol, profile);
@@ -145,13 +146,14 @@ export class UpstreamEnd implements Sink {
   #mayRetry(headers: HeaderMap): Retry | undefined {
     const { retries } = this.#patience;
     if (!retries) return undefined;
-    const { clock, limits, upstreamProtocol, retries: budget } = this.#options;
+    const { clock, limits, trace, upstreamProtocol, retries: budget } = this.#options;
     const again = (why: string): void => this.#tryAgain(headers, why);
     this.#retry = new Retry(retries, headers, {
       budget,
       codec: codecOf(upstreamProtocol),
       clock,
       info: this.#stream.info,
+      trace,
       mostBytes: limits.bufferBytes,
       again,
     });
@@ -163,7 +165,11 @@ export class UpstreamEnd implements Sink {
     if (retry.keep(data)) return true;
     const { isDue } = retry;
     this.stopRetrying();
-    if (!isDue) return true;
+    if (!isDue) {
+      const { limits, trace } = this.#options;
+      noteRefusal(trace, `its body has more than limits.bufferBytes (${limits.bufferBytes})`);
+      return true;
+    }
     const text = "exceeded request buffer limit while retrying upstream";
     this.close();
     this.#stream.sendLocalReply(proxyReply(507, text, "request_payload_exceeded_retry_buffer_limit"));
