@@ -210,6 +210,16 @@ describe("gRPC", () => {
     expect(response.grpc).toEqual({ status: GrpcStatus.PermissionDenied, message: "100% nö", messages: [] });
   });
 
+  test("a content-type of one's own takes the place of the usual one", async () => {
+    const filter = await load({ request_headers: [list(0)] });
+    const headers = { "Content-Type": "application/grpc+proto", te: "trailers" };
+    const upstream = () => grpcResponse("x", { metadata: { "content-type": "application/grpc+json" } });
+    const response = await filter.request(grpcRequest("/a.B/C", "x", { headers }), { upstream });
+    expect(response.upstream?.headers.getAll("content-type")).toEqual(["application/grpc+proto"]);
+    expect(response.upstream?.headers.getAll("te")).toEqual(["trailers"]);
+    expect(response.headers.getAll("content-type")).toEqual(["application/grpc+json"]);
+  });
+
   test.each(["HTTP/1.1", "HTTP/2"] as const)("a filter's reply becomes a status, over %s too", async (protocol) => {
     const filter = await load({ request_headers: [reply(403, "not you"), 1] });
     const response = await filter.request(grpcRequest("/a.B/C", "x", { protocol }), echo);

@@ -25,21 +25,29 @@ export interface GrpcOutcome {
 /** Compressed or not, and the size. */
 const FRAME_HEAD = 5;
 
-/** The request of a gRPC call over HTTP/2: `filter.request(grpcRequest("/acme.Limits/Check", message), { upstream })`. */
+/**
+ * The request of a gRPC call over HTTP/2: `filter.request(grpcRequest("/acme.Limits/Check", message), { upstream })`. A
+ * `content-type` or `te` of one's own takes the place of the usual one.
+ */
 export function grpcRequest(
   path: string,
   messages: GrpcMessages = [],
   init: Omit<RequestInit, "path" | "body" | "method"> = {},
 ): RequestInit {
-  const headers: HeadersInit = [
-    ["content-type", "application/grpc"],
-    ["te", "trailers"],
-    ...headerEntriesOf(init.headers),
-  ];
+  const headers = withDefaults(
+    [
+      ["content-type", "application/grpc"],
+      ["te", "trailers"],
+    ],
+    headerEntriesOf(init.headers),
+  );
   return { protocol: "HTTP/2", ...init, method: "POST", path, headers, body: grpcBody(messages) };
 }
 
-/** The response of a gRPC service, for an `upstream`. One that fails without a message or metadata is its head alone. */
+/**
+ * The response of a gRPC service, for an `upstream`. One that fails without a message or metadata is its head alone. A
+ * `content-type` in the metadata takes the place of the usual one.
+ */
 export function grpcResponse(
   messages: GrpcMessages = [],
   answer: Omit<GrpcAnswer, "message" | "httpStatus"> = {},
@@ -50,7 +58,7 @@ export function grpcResponse(
   const last: [string, string | Uint8Array][] = [["grpc-status", String(status)]];
   if (why) last.push(["grpc-message", why]);
   last.push(...headerEntriesOf(trailers));
-  const head: [string, string | Uint8Array][] = [["content-type", "application/grpc"], ...headerEntriesOf(metadata)];
+  const head = withDefaults([["content-type", "application/grpc"]], headerEntriesOf(metadata));
   const isHeadOnly = !body.length && status !== GrpcStatus.Ok && metadata === undefined;
   return isHeadOnly ? { headers: [...head, ...last] } : { headers: head, body, trailers: last };
 }
@@ -96,6 +104,15 @@ export function decodePercents(text: ByteString): string {
 function grpcBody(messages: GrpcMessages): Uint8Array {
   const all = typeof messages === "string" || messages instanceof Uint8Array ? [messages] : messages;
   return joinBytes(all.map((message) => grpcFrame(toBytes(message))));
+}
+
+/** Headers, with the defaults in front that they do not give themselves. */
+function withDefaults(
+  defaults: readonly [string, string][],
+  given: readonly [string, Uint8Array][],
+): [string, string | Uint8Array][] {
+  const names = new Set(given.map(([name]) => name.toLowerCase()));
+  return [...defaults.filter(([name]) => !names.has(name)), ...given];
 }
 
 /** Names as they were given, values as bytes. */
