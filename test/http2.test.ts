@@ -236,6 +236,15 @@ describe("gRPC", () => {
       upstream: () => ({ headers, body: new Uint8Array([0, 0, 0, 0, 9, 1]) }),
     });
     expect(cut.grpc).toEqual({ status: GrpcStatus.Unknown, message: "", messages: [] });
+    for (const [value, status] of [
+      ["", GrpcStatus.Unknown],
+      ["x", GrpcStatus.Unknown],
+      ["-1", GrpcStatus.Unknown],
+      ["7", GrpcStatus.PermissionDenied],
+    ] as const) {
+      const said = await filter.request(HTTP2, { upstream: () => ({ headers, trailers: { "grpc-status": value } }) });
+      expect(said.grpc?.status).toBe(status);
+    }
   });
 
   test("answers that are more than Envoy takes fail filters' own calls", async () => {

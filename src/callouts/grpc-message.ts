@@ -3,6 +3,7 @@
 
 import { GrpcStatus } from "../../assembly/abi.ts";
 import { type ByteString, bytesOf, encodeText, joinBytes, toBytes, toText } from "../encoding/bytes.ts";
+import { parseUnsigned } from "../encoding/decimal.ts";
 import type { GrpcAnswer } from "./grpc.ts";
 import { headerEntries, type HeadersInit, type HttpHeaders } from "../http/http-headers.ts";
 import { percentEncode } from "../http/local-reply.ts";
@@ -14,7 +15,7 @@ export type GrpcMessages = string | Uint8Array | readonly (string | Uint8Array)[
 
 /** What a gRPC client hears in the end. */
 export interface GrpcOutcome {
-  /** gRPC's status; `Unknown` when nobody said it. */
+  /** gRPC's status; `Unknown` when nobody said it, or what was said is no number. */
   readonly status: GrpcStatus;
   /** Why, in words; empty when nobody said. */
   readonly message: string;
@@ -81,10 +82,15 @@ export function grpcOutcome(headers: HttpHeaders, body: Uint8Array, trailers: Ht
   if (!/^application\/grpc(\+|;|$)/.test(headers.get("content-type") ?? "")) return null;
   const last = trailers.has("grpc-status") ? trailers : headers;
   return {
-    status: Number(last.get("grpc-status") ?? GrpcStatus.Unknown),
+    status: grpcStatusOf(last.get("grpc-status")),
     message: decodePercents(encodeText(last.get("grpc-message") ?? "")),
     messages: grpcMessages(body),
   };
+}
+
+/** The status that a `grpc-status` says; `Unknown` when there is none, or it is no number. */
+export function grpcStatusOf(value: string | null | undefined): GrpcStatus {
+  return Number(parseUnsigned(value ?? "", 32) ?? GrpcStatus.Unknown);
 }
 
 /** A message with its five bytes in front. */
