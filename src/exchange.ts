@@ -556,8 +556,15 @@ export async function letPass(filter: Filter, isSo: () => boolean): Promise<void
 }
 
 function stuck(stream: HttpStream, trace: Trace): StreamError {
+  const { info, request, response } = stream;
+  if (info.attempts > 1 && !response.message && !request.isHeld) {
+    return new StreamError(
+      `the request is still sent again after ${info.attempts} tries and ${PATIENCE_MS / 1000} s of virtual time: bound it ` +
+        `with x-envoy-max-retries or a timeout.\n${trace}`,
+    );
+  }
   const last = trace.events.findLast((event) => event.kind === "callback");
-  const what = stream.response.isHeld ? "response" : stream.request.isHeld ? "request" : "exchange";
+  const what = response.isHeld ? "response" : request.isHeld ? "request" : "exchange";
   return new StreamError(
     `the ${what} is held for ever: the last callback was ${last ? last.name.replace("proxy_", "") : "none"}, and nothing ` +
       `is under way that could continue it. Continue it, answer it, or return Action.Continue.\n${trace}`,

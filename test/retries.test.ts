@@ -115,6 +115,13 @@ describe("filter.request()", () => {
     expect(await filter.request("/", inTurn(busy, ok))).toHaveBody("ok");
   });
 
+  test("says when a request is sent again and again without an end", async () => {
+    const filter = await asking({ "retry-on": "5xx", "max-retries": "3000", "upstream-rq-timeout-ms": "0" });
+    await expect(filter.request("/", { upstream: busy })).rejects.toThrow(
+      /^the request is still sent again after \d{4} tries and 300 s of virtual time: bound it with x-envoy-max-retries or a timeout/,
+    );
+  });
+
   test("waits no longer than the proxy does for an upstream that hangs", async () => {
     const clock = new SystemClock();
     const hedged = await asking({ "retry-on": "5xx", "upstream-rq-per-try-timeout-ms": "10" }, { clock });
