@@ -1,7 +1,7 @@
 // A whole exchange in one call: a request goes in, what the client would get comes out, and an upstream is a function.
 
 import type { Body } from "./http/body.ts";
-import { decodeText, encodeText, joinBytes, noBytes, toBytes, toText } from "./encoding/bytes.ts";
+import { type ByteString, decodeText, encodeText, joinBytes, noBytes, toBytes, toText } from "./encoding/bytes.ts";
 import type { Callout } from "./callouts/callouts.ts";
 import { VirtualClock } from "./clock.ts";
 import type { HttpProtocol, RequestHead } from "./http/codec.ts";
@@ -370,13 +370,11 @@ export class Exchange {
       if (size !== undefined && !trailers) headers.append("content-length", String(size));
       else if (!isHttp2) headers.append("transfer-encoding", "chunked");
     }
-    const { method, path, authority, scheme } = request;
+    const { method, scheme } = request;
     const plain: RequestHead = {
       protocol: "HTTP/1.1",
       method: method === undefined ? (body === undefined ? "GET" : "POST") : encodeText(method),
-      path: path === undefined ? "/" : encodeText(path),
-      authority:
-        authority === undefined ? (headers.get("host") === undefined ? "localhost" : undefined) : encodeText(authority),
+      ...targetOf(request, headers.get("host")),
       scheme: scheme === undefined ? "http" : encodeText(scheme),
       headers,
     };
@@ -511,14 +509,29 @@ function isFramed(headers: HeaderMap, isHttp2: boolean): boolean {
   return isHttp2 && (headers.get("content-type") ?? "").startsWith("application/grpc");
 }
 
+/** What a request is for. CONNECT is for a host and port, which its path or its authority may say. */
+function targetOf(
+  { method, path, authority }: RequestInit,
+  host: ByteString | undefined,
+): Pick<RequestHead, "path" | "authority"> {
+  const isConnect = method === "CONNECT";
+  const byDefault = isConnect ? (path ?? "localhost") : "localhost";
+  const named =
+    authority === undefined ? (host === undefined ? encodeText(byDefault) : undefined) : encodeText(authority);
+  const target = isConnect ? (named ?? host!) : "/";
+  return { path: path === undefined ? target : encodeText(path), authority: named };
+}
+
 /** The same head with pseudo headers, in the order of most clients. */
 function http2Head(head: RequestHead): RequestHead {
   const { method, path, authority, scheme } = head;
   const headers = head.headers.clone();
   headers.append(":method", method);
-  if (method !== "CONNECT") headers.append(":scheme", scheme);
+  const isConnect = method === "CONNECT";
+  if (!isConnect) headers.append(":scheme", scheme);
   if (authority !== undefined) headers.append(":authority", authority);
-  if (method !== "CONNECT") headers.append(":path", path);
+  // Another path than its authority CONNECT cannot have, and is refused for it.
+  if (!isConnect || path !== authority) headers.append(":path", path);
   return { ...head, protocol: "HTTP/2", headers };
 }
 

@@ -113,6 +113,36 @@ describe("a request over HTTP/2", () => {
     const response = await filter.request({ ...HTTP2, method: "CONNECT", authority: "a.test:80" });
     expect(response.status).toBe(404);
     expect(lines(response).join()).toContain("[:method=CONNECT :authority=a.test:80 :scheme=http ");
+    const both = filter.request({ ...HTTP2, method: "CONNECT", authority: "a.test:80", path: "/a" });
+    await expect(both).rejects.toThrow("CONNECT has an :authority, and neither :path nor :scheme");
+  });
+
+  test.each(["HTTP/1.1", "HTTP/2"] as const)("CONNECT is said in the same words over %s", async (protocol) => {
+    const filter = await load({ request_headers: [list(0)] });
+    for (const target of [{ authority: "a.test:80" }, { path: "a.test:80" }]) {
+      const response = await filter.request({ protocol, method: "CONNECT", ...target });
+      expect(response.details).toBe("route_not_found");
+      const seen = lines(response).find((line) => line.includes("get_header_map_pairs"));
+      expect(seen).toContain(":authority=a.test:80 ");
+      expect(seen).not.toContain(":path");
+    }
+  });
+
+  test("has a path, where HTTP/1.1 may have a whole URL", async () => {
+    const filter = await load();
+    const whole = { path: "https://a.test/b?c", authority: "other", scheme: "http" };
+    const { upstream } = await filter.request(whole, { upstream: () => ({}) });
+    expect(upstream).toMatchObject({ authority: "a.test", path: "/b?c" });
+    expect(upstream?.headers.get(":scheme")).toBe("https");
+    await expect(filter.request({ ...whole, ...HTTP2 })).rejects.toThrow("must begin with /");
+  });
+
+  test.each(["HTTP/1.1", "HTTP/2"] as const)("QUERY needs a content-type over %s", async (protocol) => {
+    const filter = await load();
+    const query = { protocol, method: "QUERY", body: "x" };
+    expect(await filter.request(query)).toMatchObject({ status: 400, details: "query_missing_content_type" });
+    const typed = { ...query, headers: { "content-type": "a/b" } };
+    expect((await filter.request(typed, { upstream: () => ({}) })).status).toBe(200);
   });
 });
 
