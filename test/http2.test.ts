@@ -146,6 +146,18 @@ describe("a request over HTTP/2", () => {
   });
 });
 
+test("a protocol that is none is a TypeError that says what there is", async () => {
+  const filter = await load();
+  const wrong = { protocol: "h2" } as unknown as typeof HTTP2;
+  const { protocol } = wrong;
+  const what = (option: string): TypeError =>
+    new TypeError(`there is no ${option} "h2"; there are "HTTP/1.1" and "HTTP/2"`);
+  await expect(filter.request(wrong)).rejects.toThrow(what("protocol"));
+  await expect(filter.request("/", { upstreamProtocol: protocol })).rejects.toThrow(what("upstreamProtocol"));
+  expect(() => filter.stream(wrong)).toThrow(what("protocol"));
+  expect(() => filter.stream({ upstreamProtocol: protocol })).toThrow(what("upstreamProtocol"));
+});
+
 describe("an upstream of HTTP/2", () => {
   test("that answers more or less than it says fails", async () => {
     const filter = await load();

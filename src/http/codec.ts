@@ -63,7 +63,9 @@ export interface Codec {
   sendResponse(headers: HeaderMap, endOfStream: boolean, answersHead: boolean): HeaderMap;
 }
 
-/** The codec of a version. */
-export function codecOf(protocol: HttpProtocol): Codec {
-  return protocol === "HTTP/2" ? http2Codec : http1Codec;
+/** The codec of a version; a `TypeError` for what is none, which names the option that says it. */
+export function codecOf(protocol: HttpProtocol, option: "protocol" | "upstreamProtocol" = "protocol"): Codec {
+  if (protocol === "HTTP/1.1") return http1Codec;
+  if (protocol === "HTTP/2") return http2Codec;
+  throw new TypeError(`there is no ${option} ${JSON.stringify(protocol)}; there are "HTTP/1.1" and "HTTP/2"`);
 }

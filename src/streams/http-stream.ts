@@ -143,7 +143,7 @@ export class HttpStream implements DirectionEvents {
     this.given = options.given;
     this.upstreamProtocol = options.upstreamProtocol;
     this.#codec = codecOf(options.protocol);
-    this.#upstreamCodec = codecOf(options.upstreamProtocol);
+    this.#upstreamCodec = codecOf(options.upstreamProtocol, "upstreamProtocol");
     this.#filters = makeFilters(this);
     this.#upstream = new UpstreamEnd(this, options);
     this.#downstream = new DownstreamEnd(this, options);
