@@ -61,7 +61,10 @@ export class FilterStream {
     this.#stream = filter.open({ ...options, downstream: this.#client, upstream: this.#server, trace });
   }
 
-  /** The request's headers arrive, pseudo headers included. */
+  /**
+   * The request's headers arrive, pseudo headers included, as a proxy has read them: whether a client may send them so over
+   * HTTP/1.1 or HTTP/2 is not asked here, as it is in `filter.request`.
+   */
   requestHeaders(headers: HeadersInit, options: { endStream?: boolean } = {}): Step {
     return this.#step("request", () => {
       this.#stream.requestHeaders(

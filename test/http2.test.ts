@@ -199,6 +199,16 @@ describe("a stream over HTTP/2", () => {
   const head = { ":method": "GET", ":path": "/", ":authority": "a", ":scheme": "http" };
   const log = [property("response", "code_details"), property("response", "flags")];
 
+  test.each(["HTTP/1.1", "HTTP/2"] as const)("takes the head of a request as it is, over %s too", async (protocol) => {
+    const filter = await load({ request_headers: [list(0)] });
+    const stream = filter.stream({ protocol });
+    stream.requestHeaders({ ...head, connection: "close", te: "gzip", "content-length": "x" }, { endStream: true });
+    expect(stream.localReply).toBeNull();
+    expect(lines(stream).join()).toContain(
+      "[:method=GET :path=/ :authority=a :scheme=http connection=close te=gzip content-length=x ]",
+    );
+  });
+
   test.each([
     ["resets", HTTP2, {}, "http2.remote_reset", "\\00\\00\\00\\10\\00\\00\\00\\00"],
     [
