@@ -308,10 +308,14 @@ export class Exchange {
       );
       if (!responding) return undefined;
       return new Promise((resolve) => {
-        this.#waits.push(() => work.end(task), resolve);
+        const end = (): void => {
+          work.end(task);
+          resolve();
+        };
         responding.catch((error: unknown) => this.#fail(error)).then(resolve, resolve);
-        // It may have been given up while the function was called.
-        if (!isWanted()) this.giveUp();
+        // It may have been given up while the function was called, and another try begun.
+        if (isWanted()) this.#waits.push(end);
+        else end();
       });
     } catch (error) {
       this.#fail(error);

@@ -169,6 +169,15 @@ describe("filter.request()", () => {
     clock.advance(100 + 25);
     answer!(ok());
     expect(await pending).toHaveBody("ok");
+    // The next try is under way before the function of the first has returned.
+    const slow = (): Promise<never> => (clock.advance(100 + 25), hangs());
+    const patient = async (): Promise<UpstreamResponse> => {
+      for (let i = 0; i < 50; i++) await Promise.resolve();
+      return ok();
+    };
+    const before = clock.now();
+    expect(await filter.request("/", inTurn(slow, patient))).toHaveBody("ok");
+    expect(clock.now() - before).toBe(125_000_000n);
     mistake!(new Error("too late to matter"));
   });
 });
