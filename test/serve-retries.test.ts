@@ -49,7 +49,7 @@ describe("a request is sent again over HTTP/1.1", () => {
     ["before all of it has come", (response: ServerResponse) => response.writeHead(503).end("busy")],
   ])("%s", async (what, first) => {
     const { url: upstream, bodies } = await inTurn(first, ok);
-    const wishes = { "retry-on": "5xx", ...(what.includes("too long") && { "upstream-rq-per-try-timeout-ms": "50" }) };
+    const wishes = { "retry-on": "5xx", ...(what.includes("too long") && { "upstream-rq-per-try-timeout-ms": "500" }) };
     const { url, exchanges, errors } = await start(asking(wishes), upstream);
     const body = async function* (): AsyncGenerator<Uint8Array> {
       yield Buffer.from("one");
