@@ -375,10 +375,12 @@ export class Exchange {
       else if (!isHttp2) headers.append("transfer-encoding", "chunked");
     }
     const { method, scheme } = request;
+    const { path, authority } = targetOf(request, headers.get("host"));
     const plain: RequestHead = {
       protocol: "HTTP/1.1",
       method: method === undefined ? (body === undefined ? "GET" : "POST") : encodeText(method),
-      ...targetOf(request, headers.get("host")),
+      path,
+      authority,
       scheme: scheme === undefined ? "http" : encodeText(scheme),
       headers,
     };

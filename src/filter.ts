@@ -162,8 +162,22 @@ export class Filter {
     const { protocol = "HTTP/1.1", upstreamProtocol = protocol } = peers;
     const { limits, clock, dispatcher, profile, info, given } = this.#surroundings(properties, protocol);
     const { retries } = this.proxy;
-    const surroundings = { limits, clock, dispatcher, profile, info, given, retries };
-    const options = { downstream, upstream, trace, route, protocol, upstreamProtocol, ...surroundings };
+    // Written out: to spread them takes several times as long.
+    const options = {
+      downstream,
+      upstream,
+      trace,
+      route,
+      protocol,
+      upstreamProtocol,
+      retries,
+      limits,
+      clock,
+      dispatcher,
+      profile,
+      info,
+      given,
+    };
     return new HttpStream((stream) => this.#newFilters(stream, trace), options);
   }
 

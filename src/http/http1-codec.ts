@@ -72,11 +72,13 @@ export const http1Codec: Codec = {
 
 function refuseHead(head: RequestHead, limits: Limits): Malformed | undefined {
   const { method, path, authority, headers } = head;
-  if (!isHeaderValue(path)) return invalidCharacters;
-  if (!methods.has(method) || !visible.test(path)) return codecError;
+  const isVisible = visible.test(path);
+  if (!isVisible && !isHeaderValue(path)) return invalidCharacters;
+  if (!isVisible || !methods.has(method)) return codecError;
   const target = parseTarget(method, path);
   if (typeof target === "string") return badRequest(target);
-  if (authority !== undefined && !isHeaderValue(authority)) return invalidCharacters;
+  const isAuthority = authority === undefined || authorityText.test(authority);
+  if (!isAuthority && !isHeaderValue(authority)) return invalidCharacters;
   // The authority came as a header too.
   const [sent, bytes] =
     authority === undefined ? [0, path.length] : [1, path.length + "host".length + authority.length];
@@ -84,17 +86,17 @@ function refuseHead(head: RequestHead, limits: Limits): Malformed | undefined {
   if (wrong) return wrong;
   const unframed = refuseFraming(method, headers);
   if (unframed) return unframed;
-  if (authority !== undefined && !authorityText.test(authority)) return invalidAuthority;
+  if (!isAuthority) return invalidAuthority;
   // The host of a whole URL counts, whatever the header says.
-  if (target.authority !== undefined) return undefined;
+  if (target.authority !== undefined || headers.get("host") === undefined) return undefined;
   return headers.getAll("host").every((value) => authorityText.test(value)) ? undefined : invalidAuthority;
 }
 
 /** What becomes of a request that does not say plainly how long it is. */
 function refuseFraming(method: ByteString, headers: HeaderMap): Malformed | undefined {
+  if (headers.get("content-length") === undefined && headers.get("transfer-encoding") === undefined) return undefined;
   const lengths = headers.getAll("content-length");
   const codings = headers.getAll("transfer-encoding");
-  if (!lengths.length && !codings.length) return undefined;
   if (lengths.length && !isLength(lengths.map(trimBlanks).join())) return codecError;
   const isConnect = method === "CONNECT";
   if (isConnect && lengths.some((length) => trimBlanks(length) !== "0")) return badRequest("http1.body_disallowed");
@@ -103,7 +105,8 @@ function refuseFraming(method: ByteString, headers: HeaderMap): Malformed | unde
 }
 
 function isLength(value: ByteString): boolean {
-  return /^\d/.test(value) && parseUnsigned(value, 64) !== undefined;
+  // So many digits always fit.
+  return /^\d{1,19}$/.test(value) || (/^\d/.test(value) && parseUnsigned(value, 64) !== undefined);
 }
 
 function isChunked(value: ByteString): boolean {

@@ -187,7 +187,9 @@ export class HttpStream implements DirectionEvents {
     if (malformed) return this.#refuseHead(malformed);
     if (isEnvoys && !endOfStream) this.#requestLeft = this.#codec.bodyLength(headers, false);
     // Envoy tells the client to go on, which counts as an answer until there is another.
-    if (isEnvoys && head?.headers.getAll("expect").some(isContinue)) this.info.code = 100;
+    if (isEnvoys && head?.headers.get("expect") !== undefined && head.headers.getAll("expect").some(isContinue)) {
+      this.info.code = 100;
+    }
     this.answersHead = headers.get(":method") === "HEAD";
     this.#upstream.wantsForwardedProto = headers.get("x-forwarded-proto") !== undefined;
     const refusal = refuseRequestHead(headers, this.#options.route.upgrades);

@@ -15,6 +15,8 @@ import { noteRefusal, Retry, type TryFailure } from "./retry.ts";
 import { plainPatience, refuseRequest, refuseResponse, settleScheme, takePatience, tellPatience } from "./router.ts";
 import { ResponseFlag } from "../http/response-flag.ts";
 
+const noPatience = plainPatience(0n);
+
 /** Where the request goes. */
 export class UpstreamEnd implements Sink {
   /** Whether the upstream has something of the request, and its response is not complete. */
@@ -26,7 +28,7 @@ export class UpstreamEnd implements Sink {
   readonly #options: HttpStreamOptions;
   readonly #peer: Peer;
   #length: MessageLength | undefined;
-  #patience = plainPatience(0n);
+  #patience = noPatience;
   /** Undefined when this try is the last. */
   #retry: Retry | undefined;
   /** Call off the end of the wait for the upstream, and for its response's head. */
