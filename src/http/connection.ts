@@ -22,7 +22,7 @@ export function requestHeaders(
 ): HeaderMap {
   const given = head.headers.entries;
   const map = codecOf(head.protocol).readHead(head, schemeOf(head.scheme, given), profile);
-  if (hasOneOf(map, dropped)) map.deleteAll(upgradeOf(given) === undefined ? dropped : droppedOfUpgrade);
+  if (map.mayTellProxy) map.deleteAll(upgradeOf(given) === undefined ? dropped : droppedOfUpgrade);
   if (!profile.addsEnvoyHeaders) return map;
   const referer = map.get("referer");
   if (referer !== undefined && !isReferer(referer)) map.delete("referer");
@@ -169,8 +169,3 @@ const droppedOfUpgrade: ReadonlySet<string> = new Set([
   "transfer-encoding",
 ]);
 const dropped: ReadonlySet<string> = new Set([...droppedOfUpgrade, ...ofUpgrade]);
-
-function hasOneOf(map: HeaderMap, keys: ReadonlySet<string>): boolean {
-  for (const [key] of map.entries) if (keys.has(key)) return true;
-  return false;
-}

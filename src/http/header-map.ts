@@ -52,6 +52,8 @@ interface Name {
   readonly isToken: boolean;
   /** Where a second value is joined to the first: a bit for each of the `kinds`. */
   readonly joinedIn: number;
+  /** Whether it may mean the proxy, or a connection of it, and not the message. */
+  readonly isProxys: boolean;
   /** One of 32 bits, which a map has when it may have the name. */
   readonly bit: number;
   /** A value of it that was printable ASCII. */
@@ -83,6 +85,8 @@ function nameOf(name: ByteString): Name {
     isPseudo: isPseudoKey(key),
     isToken: /^:?[!#$%&'*+\-.^_`|~0-9a-z]*$/.test(key),
     joinedIn: kinds.reduce((bits, kind, i) => (joined[kind].has(key) ? bits | (1 << i) : bits), 0),
+    isProxys:
+      /^(x-envoy-|connection$|keep-alive$|proxy-connection$|transfer-encoding$|upgrade$|x-forwarded-client-)/.test(key),
     bit: bitOf(key),
     lastPlain: "",
   };
@@ -134,6 +138,7 @@ export class HeaderMap {
   readonly kind: HeaderMapKind;
   #entries: HeaderEntry[] = [];
   #isPlain = true;
+  #mayTellProxy = false;
   /** The bits of all names that it has or has had. */
   #bits = 0;
   readonly #kindBit: number;
@@ -159,6 +164,11 @@ export class HeaderMap {
   /** Whether every name is one that HTTP allows, none is empty, and every value is printable ASCII. False may be too cautious. */
   get isPlain(): boolean {
     return this.#isPlain;
+  }
+
+  /** Whether a name may mean the proxy, and not the message. False is certain; true may be too cautious. */
+  get mayTellProxy(): boolean {
+    return this.#mayTellProxy;
   }
 
   /** The entries, in order. */
@@ -232,6 +242,7 @@ export class HeaderMap {
   replaceAll(entries: Iterable<HeaderEntry>): void {
     this.#entries = [];
     this.#isPlain = true;
+    this.#mayTellProxy = false;
     this.#bits = 0;
     for (const [name, value] of entries) this.add(name, value);
   }
@@ -249,8 +260,9 @@ export class HeaderMap {
     this.#append(known, isPlain ? value : encodeText(value), isPlain);
   }
 
-  #append({ key, isPseudo, isToken, bit }: Name, value: ByteString, isPlain: boolean): void {
+  #append({ key, isPseudo, isToken, isProxys, bit }: Name, value: ByteString, isPlain: boolean): void {
     if (!isToken || !isPlain || !key) this.#isPlain = false;
+    if (isProxys) this.#mayTellProxy = true;
     this.#bits |= bit;
     let at = this.#entries.length;
     if (isPseudo) while (at > 0 && !isPseudoKey(this.#entries[at - 1]![0])) at--;
@@ -273,6 +285,7 @@ export class HeaderMap {
     const map = new HeaderMap(this.kind);
     map.#entries = entries;
     map.#isPlain = this.#isPlain;
+    map.#mayTellProxy = this.#mayTellProxy;
     map.#bits = this.#bits;
     return map;
   }

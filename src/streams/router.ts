@@ -87,7 +87,7 @@ export function plainPatience(wholeMs: bigint): Patience {
  * noted in the trace.
  */
 export function takePatience(headers: HeaderMap, { timeoutMs }: Pick<Route, "timeoutMs">, trace: Trace): Patience {
-  const isTold = headers.entries.some(([key]) => forRouter.has(key));
+  const isTold = headers.mayTellProxy && headers.entries.some(([key]) => forRouter.has(key));
   const patience = isTold ? toldPatience(headers, timeoutMs, trace) : plainPatience(timeoutMs);
   tellPatience(headers, patience, 0n);
   return patience;
