@@ -82,14 +82,14 @@ export function grpcOutcome(headers: HttpHeaders, body: Uint8Array, trailers: Ht
   if (!/^application\/grpc(\+|;|$)/.test(headers.get("content-type") ?? "")) return null;
   const last = trailers.has("grpc-status") ? trailers : headers;
   return {
-    status: grpcStatusOf(last.get("grpc-status")),
+    status: parseGrpcStatus(last.get("grpc-status")),
     message: decodePercents(encodeText(last.get("grpc-message") ?? "")),
     messages: grpcMessages(body),
   };
 }
 
 /** The status that a `grpc-status` says; `Unknown` when there is none, or it is no number. */
-export function grpcStatusOf(value: string | null | undefined): GrpcStatus {
+export function parseGrpcStatus(value: string | null | undefined): GrpcStatus {
   return Number(parseUnsigned(value ?? "", 32) ?? GrpcStatus.Unknown);
 }
 

@@ -4,7 +4,7 @@ import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from "nod
 
 import { encodeText } from "../encoding/bytes.ts";
 import type { GrpcCallout, GrpcUpstream } from "../callouts/grpc.ts";
-import { decodePercents, grpcFrame, grpcStatusOf } from "../callouts/grpc-message.ts";
+import { decodePercents, grpcFrame, parseGrpcStatus } from "../callouts/grpc-message.ts";
 import { HeaderMap } from "../http/header-map.ts";
 import { type Http2Sessions, reasonOf } from "./http2-sessions.ts";
 import { asBytes, outgoing, pairs, pairsOfFields } from "./node-headers.ts";
@@ -108,7 +108,7 @@ function end(call: GrpcCallout, entries: readonly (readonly [string, string])[])
   const known = new Map(entries);
   const others = entries.filter(([name]) => !/^(grpc-status|grpc-message|content-type)$/.test(name));
   call.end({
-    status: grpcStatusOf(known.get("grpc-status")),
+    status: parseGrpcStatus(known.get("grpc-status")),
     statusMessage: decodePercents(known.get("grpc-message") ?? ""),
     trailers: asBytes(others),
   });
