@@ -7,6 +7,8 @@ import { codecOf, type HttpProtocol, type RequestHead } from "./codec.ts";
 import { type HeaderEntry, HeaderMap } from "./header-map.ts";
 import { joinedValue, upgradeOf } from "./http1-codec.ts";
 import { type LocalReply, proxyReply } from "./local-reply.ts";
+import { connectionHeaders, internalHeaders, upgradeHeaders } from "./proxy-headers.ts";
+import { isHttpScheme } from "./request-target.ts";
 import type { HostProfile } from "../profiles/profile.ts";
 
 /** The headers of a request as the codec hands them on. The log has these when they are refused at once. */
@@ -149,23 +151,10 @@ const idCodes = codesOf("00000000-0000-0000-0000-000000000000");
 // What a proxy in front says of the client's connection counts more than one's own.
 function schemeOf(scheme: ByteString, headers: readonly HeaderEntry[]): ByteString {
   const forwarded = joinedValue(headers, "x-forwarded-proto");
-  return forwarded !== undefined && /^https?$/i.test(forwarded) ? lowerCase(forwarded) : scheme;
+  return forwarded !== undefined && isHttpScheme(forwarded) ? lowerCase(forwarded) : scheme;
 }
 
-// What tells Envoy how to treat a request counts from nobody outside.
-const internal = (
-  "x-envoy-expected-rq-timeout-ms x-envoy-force-trace x-envoy-hedge-on-per-try-timeout x-envoy-internal " +
-  "x-envoy-ip-tags x-envoy-max-retries x-envoy-original-url x-envoy-retriable-header-names " +
-  "x-envoy-retriable-status-codes x-envoy-retry-grpc-on x-envoy-retry-on x-envoy-upstream-alt-stat-name " +
-  "x-envoy-upstream-rq-per-try-timeout-ms x-envoy-upstream-rq-timeout-alt-response " +
-  "x-envoy-upstream-rq-timeout-ms x-envoy-upstream-stream-duration-ms x-forwarded-client-cert"
-).split(" ");
-
-const ofUpgrade = ["connection", "upgrade"];
-const droppedOfUpgrade: ReadonlySet<string> = new Set([
-  ...internal,
-  "keep-alive",
-  "proxy-connection",
-  "transfer-encoding",
-]);
-const dropped: ReadonlySet<string> = new Set([...droppedOfUpgrade, ...ofUpgrade]);
+const dropped: ReadonlySet<ByteString> = new Set([...internalHeaders, ...connectionHeaders]);
+const droppedOfUpgrade: ReadonlySet<ByteString> = new Set(
+  [...dropped].filter((name) => !upgradeHeaders.includes(name)),
+);

@@ -2,6 +2,7 @@
 // Source: Envoy source/common/http/header_map_impl.cc; what a running Envoy did with every call.
 
 import { type ByteString, encodeText, lowerCase } from "../encoding/bytes.ts";
+import { connectionHeaders, internalHeaders } from "./proxy-headers.ts";
 
 /** Which message part a map belongs to: it decides which headers Envoy joins instead of repeating. */
 export type HeaderMapKind = "request" | "response" | "request trailers" | "response trailers";
@@ -52,7 +53,7 @@ interface Name {
   readonly isToken: boolean;
   /** Where a second value is joined to the first: a bit for each of the `kinds`. */
   readonly joinedIn: number;
-  /** Whether it may mean the proxy, or a connection of it, and not the message. */
+  /** Whether it means the proxy, or a connection of it, and not the message. */
   readonly isProxys: boolean;
   /** One of 32 bits, which a map has when it may have the name. */
   readonly bit: number;
@@ -85,8 +86,7 @@ function nameOf(name: ByteString): Name {
     isPseudo: isPseudoKey(key),
     isToken: /^:?[!#$%&'*+\-.^_`|~0-9a-z]*$/.test(key),
     joinedIn: kinds.reduce((bits, kind, i) => (joined[kind].has(key) ? bits | (1 << i) : bits), 0),
-    isProxys:
-      /^(x-envoy-|connection$|keep-alive$|proxy-connection$|transfer-encoding$|upgrade$|x-forwarded-client-)/.test(key),
+    isProxys: connectionHeaders.has(key) || internalHeaders.has(key),
     bit: bitOf(key),
     lastPlain: "",
   };
@@ -166,7 +166,7 @@ export class HeaderMap {
     return this.#isPlain;
   }
 
-  /** Whether a name may mean the proxy, and not the message. False is certain; true may be too cautious. */
+  /** Whether a name means the proxy, and not the message. False is certain; true may speak of one that is gone. */
   get mayTellProxy(): boolean {
     return this.#mayTellProxy;
   }

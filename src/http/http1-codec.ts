@@ -7,6 +7,7 @@ import { parseUnsigned } from "../encoding/decimal.ts";
 import { type HeaderEntry, HeaderMap, isHeaderName, isHeaderValue } from "./header-map.ts";
 import type { Limits } from "../limits.ts";
 import { proxyReply } from "./local-reply.ts";
+import { upgradeHeaders } from "./proxy-headers.ts";
 import { parseTarget, type Target } from "./request-target.ts";
 
 const methods: ReadonlySet<string> = new Set(
@@ -227,15 +228,13 @@ export function upgradeOf(headers: readonly HeaderEntry[]): string | undefined {
   return connection.some((word) => trimBlanks(word) === "upgrade") ? upgrade : undefined;
 }
 
-const ofUpgrade = ["connection", "upgrade"];
-
 /** What `connection` names means the connection, not the message, and so does `connection` itself. */
 function namedByConnection(headers: readonly HeaderEntry[]): ReadonlySet<string> | undefined {
   if (!hasKey(headers, "connection")) return undefined;
   const names = new Set(["connection"]);
   for (const value of valuesOf(headers, "connection")) for (const name of value.split(",")) names.add(trimBlanks(name));
   names.delete("te");
-  if (upgradeOf(headers) !== undefined) for (const name of ofUpgrade) names.delete(name);
+  if (upgradeOf(headers) !== undefined) for (const name of upgradeHeaders) names.delete(name);
   return names;
 }
 

@@ -6,6 +6,7 @@ import { type ByteString, lowerCase } from "../encoding/bytes.ts";
 import type { Codec, StreamReset } from "./codec.ts";
 import { type HeaderEntry, HeaderMap, isHeaderName, isHeaderValue } from "./header-map.ts";
 import { hasNoContent, isContinue } from "./http1-codec.ts";
+import { connectionHeaders } from "./proxy-headers.ts";
 import { ResponseFlag } from "./response-flag.ts";
 
 /** HTTP/2: names and values by the letter, and every body as long as it says. */
@@ -101,18 +102,10 @@ const serviceTime = "x-envoy-upstream-service-time";
 
 const requestPseudo: ReadonlySet<string> = new Set([":authority", ":method", ":path", ":scheme"]);
 const single: ReadonlySet<string> = new Set(["content-length", "host"]);
-/** What means a connection of HTTP/1. */
-const ofConnection: ReadonlySet<string> = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "transfer-encoding",
-  "upgrade",
-]);
 
 /** Whether a header can have this name. */
 function isField([name]: HeaderEntry): boolean {
-  return name !== "" && !name.startsWith(":") && isHeaderName(name) && !ofConnection.has(name);
+  return name !== "" && !name.startsWith(":") && isHeaderName(name) && !connectionHeaders.has(name);
 }
 
 const authority = /^[\w\-.~%!$&'()*+,;=:[\]]+$/;

@@ -14,6 +14,11 @@ export interface Target {
   readonly scheme: "http" | "https" | undefined;
 }
 
+/** Whether a scheme is HTTP's own, in any case. */
+export function isHttpScheme(scheme: ByteString): boolean {
+  return /^https?$/i.test(scheme);
+}
+
 /** Why Envoy's codec does not take a target, as `%RESPONSE_CODE_DETAILS%`. */
 export type WrongTarget = "http1.codec_error" | "http1.invalid_url" | "http1.invalid_scheme";
 

@@ -32,8 +32,8 @@ export const environment: CelEnv = celEnv({
 
 /** The condition of a loop, counted each time. */
 export function counted(condition: Expr): Expr {
-  const call = { $typeName: "cel.expr.Expr.Call", function: COUNT, args: [condition] } as const;
-  return { ...condition, exprKind: { case: "callExpr", value: { ...call, args: [condition] } } };
+  const value = { $typeName: "cel.expr.Expr.Call" as const, function: COUNT, args: [condition] };
+  return { ...condition, exprKind: { case: "callExpr", value } };
 }
 
 /** Runs an expression; throws when its loops go around more often than Envoy lets them, whatever comes of it. */

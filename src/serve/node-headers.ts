@@ -4,6 +4,7 @@ import { createServer, type OutgoingHttpHeaders } from "node:http2";
 
 import { bytesOf } from "../encoding/bytes.ts";
 import type { HeaderEntry, HeaderMap } from "../http/header-map.ts";
+import { connectionHeaders } from "../http/proxy-headers.ts";
 
 /** Node's flat list of names and values, as entries. */
 export function pairs(raw: readonly string[]): HeaderEntry[] {
@@ -28,14 +29,7 @@ export function headerLines(headers: HeaderMap): string[] {
 }
 
 /** Headers that say something of an HTTP/1 connection, which HTTP/2 forbids. */
-const hopByHop: ReadonlySet<string> = new Set([
-  "connection",
-  "http2-settings",
-  "keep-alive",
-  "proxy-connection",
-  "transfer-encoding",
-  "upgrade",
-]);
+const hopByHop: ReadonlySet<string> = new Set([...connectionHeaders, "http2-settings"]);
 
 /**
  * Options that have Node's HTTP/2 send headers several times that should come once, as proxies do; from Node 24.15 and 25.7

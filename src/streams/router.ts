@@ -7,6 +7,8 @@ import { parseUnsigned } from "../encoding/decimal.ts";
 import { EnvoyFault } from "../error.ts";
 import { type HeaderMap, isHeaderName, isHeaderValue } from "../http/header-map.ts";
 import { type LocalReply, proxyReply } from "../http/local-reply.ts";
+import { routerHeaders } from "../http/proxy-headers.ts";
+import { isHttpScheme } from "../http/request-target.ts";
 import { type RetryPolicy, retryPolicy } from "./retry.ts";
 import type { Trace } from "../trace.ts";
 
@@ -42,13 +44,9 @@ export function refuseResponse(headers: HeaderMap): LocalReply | undefined {
 
 /** Puts a scheme where there is none that HTTP has: the one that is said to be the client's. */
 export function settleScheme(headers: HeaderMap): void {
-  if (isHttp(headers.get(":scheme"))) return;
-  const forwarded = headers.get("x-forwarded-proto");
-  headers.put(":scheme", isHttp(forwarded) ? forwarded! : "http");
-}
-
-function isHttp(scheme: ByteString | undefined): boolean {
-  return scheme !== undefined && /^https?$/i.test(scheme);
+  if (isHttpScheme(headers.get(":scheme") ?? "")) return;
+  const forwarded = headers.get("x-forwarded-proto") ?? "";
+  headers.put(":scheme", isHttpScheme(forwarded) ? forwarded : "http");
 }
 
 /** What a proxy is configured to do with a request, besides its filters. */
@@ -87,7 +85,7 @@ export function plainPatience(wholeMs: bigint): Patience {
  * noted in the trace.
  */
 export function takePatience(headers: HeaderMap, { timeoutMs }: Pick<Route, "timeoutMs">, trace: Trace): Patience {
-  const isTold = headers.mayTellProxy && headers.entries.some(([key]) => forRouter.has(key));
+  const isTold = headers.mayTellProxy && headers.entries.some(([key]) => routerHeaders.has(key));
   const patience = isTold ? toldPatience(headers, timeoutMs, trace) : plainPatience(timeoutMs);
   tellPatience(headers, patience, 0n);
   return patience;
@@ -114,17 +112,9 @@ function toldPatience(headers: HeaderMap, timeoutMs: bigint, trace: Trace): Pati
   const tryMs = hedges || (wholeMs && perTry >= wholeMs) ? 0n : perTry;
   const answersEmpty = headers.get("x-envoy-upstream-rq-timeout-alt-response") !== undefined;
   const retries = retryPolicy(headers, trace);
-  headers.deleteAll(forRouter);
+  headers.deleteAll(routerHeaders);
   return { wholeMs, tryMs, answersEmpty, retries };
 }
-
-const forRouter: ReadonlySet<ByteString> = new Set(
-  (
-    "x-envoy-hedge-on-per-try-timeout x-envoy-max-retries x-envoy-retriable-header-names x-envoy-retriable-status-codes " +
-    "x-envoy-retry-grpc-on x-envoy-retry-on x-envoy-upstream-alt-stat-name x-envoy-upstream-rq-per-try-timeout-ms " +
-    "x-envoy-upstream-rq-timeout-alt-response x-envoy-upstream-rq-timeout-ms"
-  ).split(" "),
-);
 
 function invalidHeader(headers: HeaderMap): string | undefined {
   if (headers.isPlain) return undefined;
